@@ -1,0 +1,1 @@
+"""The core of the WTAL Workbook: weakly supervised temporal action localization, from features to tables."""

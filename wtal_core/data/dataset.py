@@ -1,0 +1,132 @@
+"""What every reader makes and every method takes: a Video and a Dataset."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from wtal_core.errors import WorkbookError
+from wtal_core.timebase import Timebase
+
+SEGMENT_COLUMNS = ["video", "label", "t_start", "t_end"]
+CLICK_COLUMNS = ["video", "label", "t"]
+
+
+def empty_segments() -> pd.DataFrame:
+    """No segments, with the right columns and types."""
+    return pd.DataFrame({"video": pd.Series(dtype=str), "label": pd.Series(dtype=str),
+                         "t_start": pd.Series(dtype=float), "t_end": pd.Series(dtype=float)})
+
+
+@dataclass(frozen=True)
+class Video:
+    """One untrimmed video: its features per stream `[T, D]` (float32, T >= 0) and its video-level labels."""
+
+    id: str
+    features: dict[str, Float[np.ndarray, "T D"]]
+    labels: tuple[str, ...]
+
+    @property
+    def length(self) -> int:
+        """Number of snippets T."""
+        return len(next(iter(self.features.values())))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named set of training and test videos.
+
+    origin: "simulated", "real", or "simulated features, real annotations"; printed on every table and figure.
+    streams: in the order in which networks are stacked; the last one leads (THUMOS14: rgb, flow).
+    segments: DataFrame `video, label, t_start, t_end` in seconds, of test *and* training videos; training segments are
+        for diagnosis and simulated clicks only.
+    ambiguous: intervals `video, label, t_start, t_end` that the W-TALC protocols filter; may be empty.
+    clicks: kind ("action", "background") -> DataFrame `video, label, t` in seconds; the label of a background click is
+        "background".
+    left_out: protocol id -> test videos that this protocol does not use.
+    probes: test videos that the figures of single videos show.
+    fingerprint: hash of everything that decides the content; part of every run's key.
+    """
+
+    name: str
+    title: str
+    origin: str
+    classes: tuple[str, ...]
+    streams: tuple[str, ...]
+    timebase: Timebase
+    train: tuple[Video, ...]
+    test: tuple[Video, ...]
+    segments: pd.DataFrame
+    default_protocol: str
+    fingerprint: str
+    ambiguous: pd.DataFrame = field(default_factory=empty_segments)
+    clicks: dict[str, pd.DataFrame] = field(default_factory=dict)
+    left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    probes: tuple[str, ...] = ()
+
+    def feature_size(self) -> int:
+        """D, equal for all streams."""
+        return next(iter(self.train[0].features.values())).shape[1]
+
+    def video(self, video_id: str) -> Video:
+        """The training or test video of that id."""
+        for video in (*self.test, *self.train):
+            if video.id == video_id:
+                return video
+        raise WorkbookError(f"data set {self.name} has no video {video_id!r}")
+
+    def segments_of(self, subset: str) -> pd.DataFrame:
+        """Ground truth of the "train" or "test" videos, in the order of the annotation files."""
+        ids = {video.id for video in getattr(self, subset)}
+        return self.segments[self.segments["video"].isin(ids)].reset_index(drop=True)
+
+
+def check_dataset(dataset: Dataset) -> Dataset:
+    """Refuse what would later give wrong numbers, naming the video. Returns the data set unchanged."""
+    known, seen = set(dataset.classes), set()
+    for video in (*dataset.train, *dataset.test):
+        if video.id in seen:
+            raise WorkbookError(f"{dataset.name}: video {video.id} is listed twice")
+        seen.add(video.id)
+        _check_video(dataset, video)
+        if unknown := set(video.labels) - known:
+            raise WorkbookError(f"{dataset.name}: video {video.id} has the unknown class {sorted(unknown)[0]!r}")
+    for video in dataset.train:
+        if not video.labels:
+            raise WorkbookError(f"{dataset.name}: training video {video.id} has no label; "
+                                "give it one in the label file or remove it from the training list")
+    check_segments(dataset.segments, known, dataset.name)
+    return dataset
+
+
+def _check_video(dataset: Dataset, video: Video) -> None:
+    if tuple(video.features) != dataset.streams:
+        raise WorkbookError(f"{dataset.name}: video {video.id} has the streams {tuple(video.features)}, "
+                            f"expected {dataset.streams}")
+    sizes = {features.shape for features in video.features.values()}
+    if len(sizes) > 1:
+        raise WorkbookError(f"{dataset.name}: the streams of video {video.id} have different shapes {sorted(sizes)}")
+    (size,) = sizes
+    if len(size) != 2 or size[1] != dataset.feature_size():
+        raise WorkbookError(f"{dataset.name}: features of video {video.id} have shape {size}, "
+                            f"expected (T, {dataset.feature_size()})")
+    if not all(np.isfinite(features).all() for features in video.features.values()):
+        raise WorkbookError(f"{dataset.name}: features of video {video.id} hold NaN or infinite values")
+
+
+def check_segments(segments: pd.DataFrame, classes: set[str], source: str) -> None:
+    """Refuse unknown classes, and segments that are reversed, negative or not finite, naming the first one.
+
+    A segment of zero length is kept: published annotations hold some, and each protocol states what it does with them.
+    """
+    unknown = segments[~segments["label"].isin(classes)]
+    if len(unknown):
+        row = unknown.iloc[0]
+        raise WorkbookError(f"{source}: unknown class {row['label']!r} in video {row['video']}")
+    start, end = segments["t_start"].to_numpy(), segments["t_end"].to_numpy()
+    bad = ~(np.isfinite(start) & np.isfinite(end) & (start >= 0) & (end >= start))
+    if bad.any():
+        row = segments[bad].iloc[0]
+        raise WorkbookError(f"{source}: segment [{row['t_start']}, {row['t_end']}] of class {row['label']} in video "
+                            f"{row['video']} is reversed, negative or not finite")

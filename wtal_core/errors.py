@@ -1,0 +1,5 @@
+"""The one error type for bad input. The command turns it into one line and exit status 2."""
+
+
+class WorkbookError(ValueError):
+    """What was given cannot be used. The message names the thing, what was expected and the remedy."""
