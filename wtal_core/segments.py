@@ -26,7 +26,7 @@ def runs_of_mask(mask: Bool[np.ndarray, " T"]) -> tuple[Int[np.ndarray, " N"], I
 
 def pairs_by_key(key_a: Int[np.ndarray, " A"], key_b: Int[np.ndarray, " B"],
                  ) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
-    """All index pairs (i, j) with key_a[i] == key_b[j], by i, then by j. The join that matching and filters begin with."""
+    """All index pairs (i, j) with key_a[i] == key_b[j], by i, then j: the join that matching and filters need."""
     order = np.argsort(key_b, kind="stable")
     ordered = key_b[order]
     first = np.searchsorted(ordered, key_a, "left")
@@ -39,7 +39,7 @@ def pairs_by_key(key_a: Int[np.ndarray, " A"], key_b: Int[np.ndarray, " B"],
 def meets_any(key: Int[np.ndarray, " N"], start: Num[np.ndarray, " N"], end: Num[np.ndarray, " N"],
               other_key: Int[np.ndarray, " M"], other_start: Num[np.ndarray, " M"], other_end: Num[np.ndarray, " M"],
               ) -> Bool[np.ndarray, " N"]:
-    """Whether interval i shares a positive length with any other interval of its key (key = video, for the ambiguity filter)."""
+    """Whether interval i shares a positive length with any `other` interval of its key (key: its video or group)."""
     i, j = pairs_by_key(key, other_key)
     hit = intersection(start[i], end[i], other_start[j], other_end[j]) > 0
     return np.bincount(i[hit], minlength=len(key)) > 0

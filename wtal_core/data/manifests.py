@@ -1,0 +1,178 @@
+"""Data set manifests: what files, where from, under which licence, with which checksums, shapes and counts."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from wtal_core.data import paths
+from wtal_core.errors import WorkbookError
+from wtal_core.timebase import Timebase
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file of a data set.
+
+    path: relative to the data set's folder. urls: public addresses; empty if only behind a form, then `note` says so.
+    sha256, bytes: None where unknown. shape, dtype: of an array file. needed: whether the data set opens without it.
+    alternatives: glob patterns; if one matches, the file itself is not missing (another published layout).
+    """
+
+    path: str
+    urls: tuple[str, ...] = ()
+    sha256: str | None = None
+    bytes: int | None = None
+    shape: tuple[int, ...] | None = None
+    dtype: str | None = None
+    needed: bool = True
+    alternatives: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ArchiveEntry:
+    """A zip that holds files of the data set. members: name or glob inside the zip -> folder in the data set ("." = top)."""
+
+    url: str
+    members: dict[str, str]
+    sha256: str | None = None
+    bytes: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Numbers of videos and of action instances of one split."""
+
+    videos: int
+    instances: int
+
+
+@dataclass(frozen=True)
+class DatasetManifest:
+    """What `data_manifests/datasets/<name>.yaml` states. fps and stride in frames, offset the frame of snippet 0.
+
+    splits: split name -> counts. left_out: protocol id -> test videos that it does not use. simulator: free constants.
+    """
+
+    name: str
+    title: str
+    origin: str
+    licence: str = ""
+    citation: str = ""
+    homepage: str = ""
+    folder: str = ""
+    files: tuple[FileEntry, ...] = ()
+    archives: tuple[ArchiveEntry, ...] = ()
+    classes: int | None = None
+    fps: float | None = None
+    stride: float | None = None
+    offset: float = 0.0
+    streams: tuple[str, ...] = ()
+    feature_size: int | None = None
+    folds: int = 1
+    splits: dict[str, Counts] = field(default_factory=dict)
+    default_protocol: str = ""
+    left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    simulator: dict[str, Any] = field(default_factory=dict)
+
+    def timebase(self) -> Timebase:
+        """The snippet grid; a manifest that states none is an error."""
+        if self.fps is None or self.stride is None:
+            raise WorkbookError(f"manifest {self.name} states no fps and stride")
+        return Timebase(self.fps, self.stride, self.offset)
+
+    def file(self, path: str) -> FileEntry:
+        """The entry of that path."""
+        return next(entry for entry in self.files if entry.path == path)
+
+
+def dataset_names() -> list[str]:
+    """Names of all manifests, sorted."""
+    return sorted(path.stem for path in paths.MANIFEST_FOLDER.glob("*.yaml"))
+
+
+def manifest_path(name: str) -> Path:
+    """Path of a manifest file; an unknown name raises an error that lists the known ones."""
+    if name not in dataset_names():
+        raise WorkbookError(f"unknown data set {name!r}; known ones: {', '.join(dataset_names())} (see `wtal data list`)")
+    return paths.MANIFEST_FOLDER / f"{name}.yaml"
+
+
+def load_manifest(name: str) -> DatasetManifest:
+    """Read the manifest of that name, strictly."""
+    return read_manifest(manifest_path(name))
+
+
+def read_manifest(path: Path) -> DatasetManifest:
+    """Read a manifest file, strictly: unknown keys, missing keys and malformed values are errors that name them."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise WorkbookError(f"manifest {path} cannot be read: {' '.join(str(error).split())}") from error
+    manifest = _build(DatasetManifest, content, path.name)
+    if manifest.name != path.stem:
+        raise WorkbookError(f"{path.name}: name is {manifest.name!r}, expected {path.stem!r} as the file is called")
+    return manifest
+
+
+def _build(kind: type, content: object, where: str) -> Any:
+    """An instance of dataclass `kind` from a mapping; nested entries are built by `_NESTED`."""
+    if not isinstance(content, Mapping):
+        raise WorkbookError(f"{where}: expected a mapping of keys, found {type(content).__name__}")
+    known = {f.name: f for f in fields(kind)}
+    if unknown := sorted(map(str, set(content) - set(known))):
+        raise WorkbookError(f"{where}: unknown key {unknown[0]!r}; known keys: {', '.join(known)}")
+    needed = {n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
+    if missing := sorted(needed - set(content)):
+        raise WorkbookError(f"{where}: key {missing[0]!r} is missing")
+    values = {key: _value(kind, key, value, f"{where}: {key}") for key, value in content.items() if value is not None}
+    try:
+        return kind(**values)
+    except Exception as error:   # beartype's in tests
+        raise WorkbookError(f"{where}: {' '.join(str(error).split())}") from error
+
+
+def _value(kind: type, key: str, value: Any, where: str) -> Any:
+    if key == "splits":
+        return {split: _build(Counts, counts, f"{where} {split}") for split, counts in _typed(value, dict, where).items()}
+    if key in ("files", "archives"):
+        nested = FileEntry if key == "files" else ArchiveEntry
+        return tuple(_build(nested, item, f"{where}[{i}]") for i, item in enumerate(_typed(value, list, where)))
+    if key == "left_out":
+        return {protocol: tuple(videos) for protocol, videos in _typed(value, dict, where).items()}
+    return _checked(key, _plain(kind, key, value, where), where)
+
+
+def _plain(kind: type, key: str, value: Any, where: str) -> Any:
+    """A value of a plain field, with its declared type enforced."""
+    declared = str(next(f.type for f in fields(kind) if f.name == key))
+    if "tuple" in declared:
+        return tuple(_typed(value, list, where))
+    for name, accepted in (("dict", dict), ("float", (float, int)), ("bool", bool), ("int", int), ("str", str)):
+        if name in declared:
+            value = _typed(value, accepted, where)
+            return float(value) if name == "float" else value
+    return value
+
+
+def _typed(value: Any, kind: type | tuple[type, ...], where: str) -> Any:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        name = kind.__name__ if isinstance(kind, type) else "number"
+        raise WorkbookError(f"{where}: expected a {name}, found {value!r}")
+    return value
+
+
+def _checked(key: str, value: Any, where: str) -> Any:
+    if key == "sha256" and not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise WorkbookError(f"{where}: expected 64 hexadecimal digits or null, found {value!r}")
+    if key in ("path", "folder"):
+        parts = PurePosixPath(value).parts
+        if not parts or ".." in parts or parts[0] == "/" or "\\" in value:
+            raise WorkbookError(f"{where}: {value!r} must be a relative path inside the data set's folder")
+    return value

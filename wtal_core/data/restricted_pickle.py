@@ -1,0 +1,183 @@
+"""Arrays of Python objects (.npy) without the dangers of pickle.
+
+The field shares features and labels as pickled object arrays; an ordinary unpickler would run any code in them. Here a
+pickle can only name the few globals that arrays are made of, and even these are stand-ins: no constructor and no
+`__setstate__` of numpy's C code sees values from the file, because a forged dtype state could make numpy follow
+addresses from the file. Arrays are rebuilt afterwards from checked parts.
+"""
+
+import math
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wtal_core.errors import WorkbookError
+
+PLAIN_DTYPE = re.compile(r"[<>|=]?(?:[biufcSUO]\d*|\?)")
+MAX_DEPTH = 8   # arrays of lists of lists, as published, need 4
+
+
+class Admitted:
+    """A callable that a pickle may name. Without attributes or state, so that a pickle cannot change it."""
+
+    __slots__ = ("build",)
+
+    def __init__(self, build: Callable) -> None:
+        self.build = build
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.build(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("a global cannot be given a state")
+
+
+class PendingDtype:
+    """A dtype as the file describes it; only its letter, size and byte order are used."""
+
+    __slots__ = ("order", "spec")
+
+    def __init__(self, spec: str | bytes, align: Any = False, copy: Any = False) -> None:
+        self.spec = spec.decode("latin1") if isinstance(spec, bytes) else spec
+        self.order = "="
+        if not PLAIN_DTYPE.fullmatch(self.spec):
+            raise pickle.UnpicklingError(f"dtype {self.spec!r} is not admitted")
+
+    def __setstate__(self, state: tuple) -> None:
+        order = state[1]
+        self.order = order.decode("latin1") if isinstance(order, bytes) else order
+        if self.order not in "<>|=":
+            raise pickle.UnpicklingError(f"byte order {self.order!r} is unknown")
+
+    def resolve(self) -> np.dtype:
+        """The numpy dtype, made by numpy from the letter and size."""
+        plain = np.dtype("O" if "O" in self.spec else self.spec)
+        return plain.newbyteorder(self.order) if self.order in "<>" else plain
+
+
+class PendingArray:
+    """An array's shape, dtype and data as the file states them, not yet an array."""
+
+    __slots__ = ("data", "dtype", "fortran", "shape")
+
+    def __init__(self, *ignored: Any) -> None:
+        self.shape, self.dtype, self.fortran, self.data = (0,), PendingDtype("u1"), False, b""
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, self.dtype, self.fortran, self.data = state
+        if not all(type(size) is int and size >= 0 for size in shape) or type(self.dtype) is not PendingDtype:
+            raise pickle.UnpicklingError("an array's state is malformed")
+        self.shape = tuple(shape)
+
+    def resolve(self, depth: int) -> np.ndarray:
+        """The array. Numbers come from bytes of exactly the right length, objects one by one."""
+        dtype, count = self.dtype.resolve(), math.prod(self.shape)
+        flat = self._objects(count, depth) if dtype.hasobject else np.frombuffer(_raw(self.data), dtype)
+        if len(flat) != count:
+            raise pickle.UnpicklingError(f"an array of shape {self.shape} holds {len(flat)} values")
+        return flat.reshape(self.shape, order="F" if self.fortran else "C")
+
+    def _objects(self, count: int, depth: int) -> np.ndarray:
+        if type(self.data) is not list or len(self.data) != count:
+            raise pickle.UnpicklingError(f"an object array of shape {self.shape} lacks its values")
+        flat = np.empty(count, dtype=object)
+        for i, value in enumerate(self.data):
+            flat[i] = _resolve(value, depth + 1)
+        return flat
+
+
+def _raw(data: Any) -> bytes:
+    return data.encode("latin1") if isinstance(data, str) else bytes(memoryview(data))
+
+
+def _scalar(dtype: PendingDtype, data: Any) -> np.generic:
+    kind = dtype.resolve()
+    if kind.hasobject:
+        raise pickle.UnpicklingError("a scalar of dtype object is not admitted")
+    return np.frombuffer(_raw(data), kind, count=1)[0]
+
+
+def _latin1(text: str, encoding: str = "latin1") -> bytes:
+    return text.encode("latin1")   # pickle writes bytes so at protocol 2, always with this encoding
+
+
+def _no_bytes() -> bytes:
+    return b""   # how protocols 0 to 2 write empty bytes
+
+
+def _resolve(value: Any, depth: int = 0) -> Any:
+    """Replace stand-ins by arrays, in lists, tuples and dicts too."""
+    if depth > MAX_DEPTH:
+        raise pickle.UnpicklingError(f"nested deeper than {MAX_DEPTH}")
+    if type(value) is PendingArray:
+        return value.resolve(depth)
+    if type(value) in (list, tuple):
+        return type(value)(_resolve(item, depth + 1) for item in value)
+    if type(value) is dict:
+        return {key: _resolve(item, depth + 1) for key, item in value.items()}
+    if type(value) in (str, bytes, int, float, bool, complex, type(None)) or isinstance(value, np.generic):
+        return value
+    raise pickle.UnpicklingError(f"a value of type {type(value).__name__} is not admitted")
+
+
+NUMPY_PARTS = {"_reconstruct": Admitted(PendingArray), "scalar": Admitted(_scalar)}
+ADMITTED = {
+    **{(f"numpy.{core}.multiarray", name): part for core in ("core", "_core") for name, part in NUMPY_PARTS.items()},
+    ("numpy", "ndarray"): Admitted(PendingArray),   # only ever named, as first argument of _reconstruct
+    ("numpy", "dtype"): Admitted(PendingDtype),
+    ("_codecs", "encode"): Admitted(_latin1),
+    ("__builtin__", "bytes"): Admitted(_no_bytes),
+}
+
+
+class RestrictedUnpickler(pickle.Unpickler):
+    """Resolves nothing but `ADMITTED`."""
+
+    def find_class(self, module: str, name: str) -> Admitted:
+        """The stand-in of an admitted global; any other one is an error that names it."""
+        if (module, name) not in ADMITTED:
+            raise WorkbookError(f"it names the global {module}.{name}, which arrays do not need")
+        return ADMITTED[module, name]
+
+
+def load_object_array(path: Path) -> np.ndarray:
+    """Read a .npy file: numbers and strings directly, objects (lists, strings, arrays) through the restricted unpickler.
+
+    Files of Python 2 are read with latin1, as their bytes are. A damaged, truncated or suspicious file raises a
+    WorkbookError that names it.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            shape, dtype = _read_header(stream)
+            if not dtype.hasobject:
+                stream.seek(0)
+                return np.load(stream, allow_pickle=False)
+            if dtype.names is not None or dtype.subdtype is not None:
+                raise WorkbookError(f"dtype {dtype} mixes objects and numbers")
+            return _checked_shape(_resolve(RestrictedUnpickler(stream, encoding="latin1").load()), shape)
+    except FileNotFoundError as error:
+        raise WorkbookError(f"{path} is missing; run `wtal data verify` to see what else is") from error
+    except WorkbookError as error:
+        raise WorkbookError(f"{path} is not read: {error}; get it again from the address in the manifest") from error
+    except Exception as error:   # a malformed pickle can raise nearly anything
+        raise WorkbookError(f"{path} is damaged or truncated ({type(error).__name__}: {' '.join(str(error).split())}); "
+                            "remove it and run `wtal data fetch`") from error
+
+
+def _read_header(stream: Any) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(stream)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise WorkbookError(f"version {version} of the .npy format is not supported")
+    shape, _, dtype = readers[version](stream)
+    return shape, dtype
+
+
+def _checked_shape(array: Any, shape: tuple[int, ...]) -> np.ndarray:
+    if not isinstance(array, np.ndarray) or array.shape != shape:
+        raise WorkbookError(f"its header promises shape {shape}, its content is {getattr(array, 'shape', type(array).__name__)}")
+    return array

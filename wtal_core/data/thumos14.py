@@ -1,0 +1,114 @@
+"""THUMOS14 as the weakly supervised literature uses it: 200 validation videos to train on, 212 (or 210) test videos.
+
+Annotations: W-TALC's arrays (identical with the official ones). Features: whatever layout `features.py` finds.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from wtal_core.data.annotations import Annotations, read_wtalc
+from wtal_core.data.clicks import read_action_clicks, read_background_clicks
+from wtal_core.data.dataset import Dataset, Video, check_dataset
+from wtal_core.data.features import FeatureSource, common_length, read_features, require_features, resample_videos
+from wtal_core.data.fingerprint import fingerprint
+from wtal_core.data.manifests import DatasetManifest, load_manifest, manifest_path
+from wtal_core.data.paths import require
+from wtal_core.data.probes import probe_videos
+from wtal_core.errors import WorkbookError
+
+ANNOTATIONS = "Thumos14reduced-Annotations"
+SUBSETS = {"train": "validation", "test": "test"}       # the official training videos are trimmed: nobody uses them here
+CLICKS = {"action": ("action_clicks/THUMOS1.txt", read_action_clicks),
+          "background": ("background_clicks/THUMOS14_Background-Click-Annotation_A1.txt", read_background_clicks)}
+
+
+def open_thumos14(root: Path) -> Dataset:
+    """Open THUMOS14 from its folder: annotations, and features in any of the layouts that circulate.
+
+    `origin.yaml` beside the features overrides name, title and origin, so that simulated features are never called real.
+    Clicks are those of one annotator (SF-Net's THUMOS1, BackTAL's A1) where the files are there, for training videos.
+    Features that lack exactly the videos which the ActivityNet protocol leaves out (BaS-Net's, 210 test videos) make
+    that protocol the default. DIFFERS: features that were rescaled to one length (BackTAL's 750) are brought back to the
+    grid of 25 fps and stride 16 by linear interpolation; the title then says so.
+    """
+    manifest = load_manifest("thumos14")
+    folder = require(root / ANNOTATIONS, "the folder of annotations", "thumos14")
+    annotations = read_wtalc(folder)
+    source = require_features(root)
+    features, note = _read(source, annotations, manifest)
+    dataset = _dataset(manifest, root, annotations, features, source)
+    if set(features) < set(annotations.videos["video"]):
+        dataset = replace(dataset, default_protocol="activitynet")
+    return check_dataset(_named(dataset, _features_folder(source), note))
+
+
+def _read(source: FeatureSource, annotations: Annotations, manifest: DatasetManifest) -> tuple[dict, str]:
+    """Features of all videos, and what the title must add about them."""
+    videos = annotations.videos
+    features = read_features(source, videos["video"].tolist(), (videos["subset"] == SUBSETS["train"]).tolist(),
+                             manifest.streams, manifest.feature_size, frozenset(manifest.left_out["activitynet"]))
+    length = common_length(features)
+    if length is None:
+        return features, ""
+    seconds = dict(zip(videos["video"], videos["duration"], strict=True))
+    grid = manifest.timebase()
+    return (resample_videos(features, lambda video: max(1, int(grid.snippets(seconds[video])))),
+            f", features rescaled to {length} snippets and interpolated back")
+
+
+def _dataset(manifest: DatasetManifest, root: Path, annotations: Annotations, features: dict, source: FeatureSource) -> Dataset:
+    sides = {side: tuple(Video(row.video, features[row.video], row.labels)
+                         for row in annotations.of_subset(subset).itertuples() if row.video in features)
+             for side, subset in SUBSETS.items()}
+    segments = annotations.segments[annotations.segments["video"].isin(features)].reset_index(drop=True)
+    test_ids = [video.id for video in sides["test"]]
+    train_ids = [video.id for video in sides["train"]]
+    return Dataset(
+        name=manifest.name, title=manifest.title, origin=manifest.origin, classes=annotations.classes,
+        streams=manifest.streams, timebase=manifest.timebase(), **sides, segments=segments,
+        ambiguous=annotations.ambiguous, default_protocol=manifest.default_protocol, left_out=manifest.left_out,
+        clicks=read_clicks(root, train_ids), fingerprint=_fingerprint(root, source),
+        probes=probe_videos(test_ids, segments))
+
+
+def read_clicks(root: Path, videos: list[str]) -> dict[str, pd.DataFrame]:
+    """Clicks of the kinds whose files are there, restricted to `videos` (one published file misspells an id)."""
+    found: dict[str, tuple[Path, Callable]] = {kind: (root / file, read) for kind, (file, read) in CLICKS.items()}
+    tables = {kind: read(path) for kind, (path, read) in found.items() if path.exists()}
+    return {kind: table[table["video"].isin(videos)].reset_index(drop=True) for kind, table in tables.items()}
+
+
+def _features_folder(source: FeatureSource) -> Path:
+    return source.path.parent if source.layout == "joint" else source.path
+
+
+def _fingerprint(root: Path, source: FeatureSource) -> str:
+    extra = [root / file for file, _ in CLICKS.values()] + [_features_folder(source) / "origin.yaml"]
+    files = [manifest_path("thumos14"), *(root / ANNOTATIONS).iterdir(), *source.files(), *extra]
+    return fingerprint(root, {path for path in files if path.is_file()}, "thumos14")
+
+
+def _named(dataset: Dataset, folder: Path, note: str) -> Dataset:
+    """With the name, title and origin that an `origin.yaml` beside the features states."""
+    path = folder / "origin.yaml"
+    stated = read_origin(path) if path.exists() else {}
+    named = replace(dataset, **stated)
+    return replace(named, title=named.title + note)
+
+
+def read_origin(path: Path) -> dict[str, str]:
+    """Keys `name`, `title`, `origin` of an origin.yaml, the last one required."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise WorkbookError(f"{path} is not valid YAML; write it again with `wtal data simulate`") from error
+    known = {"name", "title", "origin"}
+    if not isinstance(content, dict) or "origin" not in content or set(content) - known or \
+            not all(isinstance(value, str) for value in content.values()):
+        raise WorkbookError(f"{path}: expected the texts `origin`, and perhaps `title` and `name`; "
+                            "write it again with `wtal data simulate`")
+    return content

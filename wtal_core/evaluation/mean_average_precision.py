@@ -1,0 +1,104 @@
+"""Mean average precision of temporal detections under a named protocol. float64, pure, stable order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.ground_truth import GroundTruth
+from wtal_core.evaluation.matching import Edges, Matches, edges, in_order_of_preference, match
+from wtal_core.evaluation.preparation import Prepared, prepare
+from wtal_core.evaluation.protocols import Protocol
+
+__all__ = ["GroundTruth", "Score", "evaluate", "order_range"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Average precision as fractions: ap[threshold, class], its mean over classes `map`, their mean `average`.
+
+    classes: those that have ground truth, in the order of the ground truth's list. counts: what became of every
+    detection and instance (see `preparation.prepare`).
+    """
+
+    protocol: str
+    tious: tuple[float, ...]
+    classes: tuple[str, ...]
+    ap: Float[np.ndarray, "K C"]
+    map: Float[np.ndarray, " K"]
+    average: float
+    counts: dict[str, int]
+
+
+def evaluate(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Protocol,
+             tious: Sequence[float] | None = None) -> Score:
+    """Score detections (`video, label, t_start, t_end, score`; seconds) under a protocol.
+
+    Among equal scores the detection listed first comes first. DIFFERS: published codes sort unstably.
+    Raises WorkbookError for thresholds outside (0, 1] and for tables that `check_detections` or `prepare` refuses.
+    """
+    levels = thresholds(protocol, tious)
+    prepared = prepare(ground_truth, detections, protocol)
+    pairs = edges(prepared.detections, prepared.instances, float(levels.min()))
+    return _score(prepared, pairs, protocol, levels)
+
+
+def order_range(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Protocol,
+                tious: Sequence[float] | None = None) -> tuple[Score, Score]:
+    """Scores under two other orders of equal scores: smallest best tIoU first, and largest best tIoU first.
+
+    Both are attained by some order, so the range that orders span is at least as wide; it is not proven to be wider.
+    """
+    levels = thresholds(protocol, tious)
+    prepared = prepare(ground_truth, detections, protocol)
+    pairs = edges(prepared.detections, prepared.instances, float(levels.min()))
+    best = np.zeros(len(detections))
+    np.maximum.at(best, prepared.row[pairs.detection], pairs.tiou)
+    order = np.argsort(best, kind="stable")
+    low, high = (evaluate(ground_truth, detections.iloc[rows], protocol, tious) for rows in (order, order[::-1]))
+    return low, high
+
+
+def thresholds(protocol: Protocol, tious: Sequence[float] | None) -> Float[np.ndarray, " K"]:
+    """The tIoU thresholds to use, checked."""
+    levels = np.asarray(protocol.tious if tious is None else tious, dtype=np.float64)
+    if not len(levels) or not ((levels > 0) & (levels <= 1)).all():
+        raise WorkbookError(f"tIoU thresholds {levels.tolist()} are not usable; give at least one, each in (0, 1]")
+    return levels
+
+
+def _score(prepared: Prepared, pairs: Edges, protocol: Protocol, levels: Float[np.ndarray, " K"]) -> Score:
+    chosen = in_order_of_preference(pairs, protocol.matching, protocol.tie)
+    matches = match(chosen, levels, len(prepared.instances.key))
+    ap = average_precision(matches, prepared, len(levels), protocol.ap)
+    mean = ap.mean(axis=1)
+    if protocol.as_published and prepared.counts["classes_without_detections"]:
+        mean = np.zeros(len(levels))
+    return Score(protocol=protocol.id, tious=tuple(levels.tolist()), classes=prepared.classes, ap=ap, map=mean,
+                 average=float(mean.mean()), counts=prepared.counts)
+
+
+def average_precision(matches: Matches, prepared: Prepared, n_levels: int, rule: str) -> Float[np.ndarray, "K C"]:
+    """Area under the precision-recall curve per threshold and class; `rule` is the protocol's `ap`.
+
+    Only true positives are looked at: recall grows at them alone, and between two of them precision only falls.
+    """
+    n_classes = len(prepared.classes)
+    n_instances = np.bincount(prepared.instance_label, minlength=n_classes)
+    label = prepared.label[matches.detection]
+    group = matches.level * n_classes + label                         # (M,) ascending: detections are sorted by class
+    nth = _place_in_group(group)                                      # (M,) true positives of the group before this one
+    rank = matches.detection - np.searchsorted(prepared.label, label)
+    precision = np.zeros((n_levels * n_classes, int(n_instances.max())))
+    precision[group, nth] = (nth + 1) / (rank + 1)
+    if rule == "envelope":
+        precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    return precision.sum(axis=1).reshape(n_levels, n_classes) / n_instances
+
+
+def _place_in_group(group: Int[np.ndarray, " M"]) -> Int[np.ndarray, " M"]:
+    """0, 1, 2, ... within each run of equal values of a sorted array."""
+    return np.arange(len(group)) - np.searchsorted(group, group)

@@ -1,0 +1,39 @@
+"""What a network says about test videos, before localization."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from wtal_core.timebase import Timebase
+
+
+@dataclass(frozen=True)
+class Activation:
+    """Of B videos with M snippets altogether, float64 on the CPU, background class left out.
+
+    cas: class activation sequences, comparable with the method's thresholds. scores: video-level class scores.
+    attention: how much a snippet is foreground, by the method's own measure.
+    """
+
+    cas: Float[np.ndarray, "S M C"]
+    scores: Float[np.ndarray, "S B C"]
+    attention: Float[np.ndarray, "S M"]
+    lengths: tuple[int, ...]
+
+    @staticmethod
+    def join(parts: "list[Activation]") -> "Activation":
+        """Of several batches, one after another."""
+        arrays = (np.concatenate([getattr(p, name) for p in parts], 1) for name in ("cas", "scores", "attention"))
+        return Activation(*arrays, tuple(t for p in parts for t in p.lengths))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What turns indices into detections: video ids, classes, time base, and intervals that the W-TALC lineage filters."""
+
+    videos: tuple[str, ...]
+    classes: tuple[str, ...]
+    timebase: Timebase
+    ambiguous: pd.DataFrame

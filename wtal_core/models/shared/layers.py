@@ -1,0 +1,64 @@
+"""Layers for S independent networks, one a stream, that run as one batched matrix product."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from wtal_core.packed import Packed
+
+
+def cosine(a: Float[Tensor, "*S N D"], b: Float[Tensor, "*S K D"]) -> Float[Tensor, "*S N K"]:
+    """Cosine of each row of `a` with each row of `b`; 0 where a row is all zero.
+
+    DIFFERS: the official codes divide 0 by 0 there (a snippet whose embedding dropout switched off altogether).
+    """
+    tiny = torch.finfo(a.dtype).tiny ** 0.5
+    norm_a = torch.linalg.vector_norm(a, dim=-1, keepdim=True).clamp_min(tiny)
+    norm_b = torch.linalg.vector_norm(b, dim=-1, keepdim=True).clamp_min(tiny)
+    return (a @ (b / norm_b).transpose(-1, -2)) / norm_a
+
+
+def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
+    """Inverted dropout from an explicit generator; without one (evaluation) the identity.
+
+    16 random bits an element are exact enough (the rate is rounded to 1/65536) and take a quarter of the draws.
+    """
+    if generator is None or rate == 0:
+        return x
+    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
+    bits = words.random_(-2**63, None, generator=generator).view(torch.int16)[:x.numel()].view(x.shape)
+    kept = bits >= round(rate * 2**16) - 2**15
+    return x * kept.to(x.dtype).mul_(1 / (1 - rate))
+
+
+class StackedLinear(nn.Module):
+    """Linear layers of S networks: (S, M, D_in) -> (S, M, D_out), Xavier-uniform weights and zero biases.
+
+    kernel 3 sees the snippet before and after, zero at the ends of each video: a temporal convolution.
+    """
+
+    def __init__(self, streams: int, size_in: int, size_out: int, kernel: Literal[1, 3], generator: torch.Generator):
+        super().__init__()
+        self.kernel = kernel
+        self.weight = xavier(streams, kernel * size_in, size_out, generator)
+        self.bias = nn.Parameter(torch.zeros(streams, 1, size_out))
+
+    def forward(self, x: Float[Tensor, "S M I"], batch: Packed) -> Float[Tensor, "S M O"]:
+        return torch.baddbmm(self.bias, x if self.kernel == 1 else with_neighbours(x, batch), self.weight)
+
+
+def xavier(streams: int, size_in: int, size_out: int, generator: torch.Generator) -> nn.Parameter:
+    """Xavier-uniform weights (S, D_in, D_out), bound √(6 / (D_in + D_out))."""
+    bound = (6 / (size_in + size_out)) ** 0.5
+    return nn.Parameter(torch.empty(streams, size_in, size_out).uniform_(-bound, bound, generator=generator))
+
+
+def with_neighbours(x: Float[Tensor, "S M D"], batch: Packed) -> Float[Tensor, "S M E"]:
+    """Each snippet with the one before and the one after it in its video, side by side (E = 3 D), zero at the ends."""
+    same = (batch.video[1:] == batch.video[:-1]).to(x.dtype)[None, :, None]
+    edge = x.new_zeros(len(x), min(1, x.shape[1]), x.shape[2])
+    before = torch.cat([edge, x[:, :-1] * same], 1)
+    after = torch.cat([x[:, 1:] * same, edge], 1)
+    return torch.cat([before, x, after], 2)

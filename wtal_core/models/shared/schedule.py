@@ -1,0 +1,41 @@
+"""How a method is trained: the optimiser and its steps. Shared by all methods, read by `runs.train`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Adam with coupled L2 decay, `epochs` passes over the training videos in batches of `batch_size` videos.
+
+    reduction: "sum" adds the gradients of the videos of a batch, as the official codes of FAC-Net, RSKP and GauFuse do;
+    "mean" averages them with weight decay and epsilon divided by the batch size, which takes the same steps because
+    Adam is invariant to the scale of the gradient (specification S8).
+    evaluations: how often the test set is scored on the way, evenly spaced, the last epoch included.
+    """
+
+    epochs: int = 100
+    batch_size: int = 10
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.005
+    epsilon: float = 1e-8
+    reduction: Literal["sum", "mean"] = "sum"
+    evaluations: int = 20
+
+    def optimizer(self, network: torch.nn.Module) -> torch.optim.Adam:
+        """The optimiser, with the decay and epsilon that fit the reduction."""
+        scale = self.batch_size if self.reduction == "mean" else 1
+        return torch.optim.Adam(network.parameters(), self.learning_rate, self.betas, self.epsilon / scale,
+                                self.weight_decay / scale, fused=True)
+
+    def reduce(self, per_video: torch.Tensor) -> torch.Tensor:
+        """One number from the losses of the videos of a batch."""
+        return per_video.sum() if self.reduction == "sum" else per_video.mean()
+
+    def is_evaluated(self, epoch: int) -> bool:
+        """Whether the test set is scored after this epoch (0-based)."""
+        done = epoch + 1
+        return done * self.evaluations // self.epochs > epoch * self.evaluations // self.epochs or done == self.epochs

@@ -1,0 +1,112 @@
+"""A plain baseline, of no paper: one temporal convolution, top-k multiple-instance learning, outer-inner contrast.
+
+It is what the simulator's constants are set by, and the yardstick beside every method. One network for all streams.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from wtal_core.localization.detections import to_table
+from wtal_core.localization.proposals import ProposalRule, propose
+from wtal_core.localization.sequences import class_sequences, pick_classes
+from wtal_core.localization.suppression import suppress
+from wtal_core.losses.cross_entropy import normalised_cross_entropy
+from wtal_core.models.shared.activation import Activation, Scene
+from wtal_core.models.shared.layers import StackedLinear, dropout
+from wtal_core.models.shared.schedule import Schedule
+from wtal_core.packed import Packed
+
+
+@dataclass(frozen=True)
+class Config:
+    """fraction: k = T // fraction snippets are averaged. class_ratio: least video score, relative to the uniform 1 / C.
+
+    thresholds: of each sequence's range from its least to its largest value.
+    """
+
+    hidden: int = 512
+    dropout: float = 0.5
+    fraction: int = 8
+    schedule: Schedule = field(default_factory=lambda: Schedule(weight_decay=5e-4, reduction="mean"))
+    class_ratio: float = 2.0
+    thresholds: tuple[float, ...] = tuple(i / 20 for i in range(1, 19))
+    shortest: int = 2
+    margin: float = 0.25
+    overlap: float = 0.5
+
+
+PAPER = Config()
+QUICK = replace(PAPER, hidden=64, schedule=replace(PAPER.schedule, epochs=30, learning_rate=1e-3, evaluations=5))
+PROFILES = {"paper": PAPER, "quick": QUICK}
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Snippet logits and the video's class probabilities, of the one network."""
+
+    logits: Float[Tensor, "1 M C"]
+    p: Float[Tensor, "1 B C"]
+
+
+class Network(nn.Module):
+    """Temporal convolution over three snippets, ReLU, dropout, linear classifier."""
+
+    def __init__(self, config: Config, streams: int, size_in: int, classes: int, generator: torch.Generator):
+        super().__init__()
+        self.config = config
+        self.embed = StackedLinear(1, streams * size_in, config.hidden, 3, generator)
+        self.classify = StackedLinear(1, config.hidden, classes, 1, generator)
+
+    def forward(self, batch: Packed, generator: torch.Generator | None = None) -> Outputs:
+        """All streams side by side; top-k mean of the logits, softmax over classes."""
+        features = batch.features.transpose(0, 1).flatten(1)[None]                       # (1, M, S D)
+        hidden = dropout(self.embed(features, batch).relu(), self.config.dropout, generator)
+        logits = self.classify(hidden, batch)
+        return Outputs(logits, batch.top_mean(logits, self.config.fraction).softmax(-1))
+
+
+def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Tensor, " B"]]:
+    """Normalised cross entropy of the video scores."""
+    value = normalised_cross_entropy(outputs.p[0], batch.labels)
+    return {"mil": value, "total": value}
+
+
+def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
+    """Class activation sequences = the logits. Attention, for display: the largest softmax probability."""
+    arrays = (outputs.logits, outputs.p, outputs.logits.softmax(-1).amax(-1))
+    return Activation(*(a.detach().double().cpu().numpy() for a in arrays), batch.lengths)
+
+
+def signals(outputs: Outputs) -> dict[str, Tensor]:
+    """What figures draw: s_a (1, M, C)."""
+    return {"s_a": outputs.logits}
+
+
+def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFrame:
+    """Thresholds on each sequence's own range, outer-inner contrast times video score, NMS."""
+    lengths = np.asarray(activation.lengths)
+    scores = activation.scores[0] * (lengths > 0)[:, None]
+    video, label = pick_classes(scores, config.class_ratio / len(scene.classes), at_least_one=False)
+    sequences, taken = class_sequences(activation.cas[0], lengths, video, label)
+    found = propose(_to_unit_range(sequences, taken), taken,
+                    ProposalRule(config.thresholds, config.shortest, config.margin, 1.0, 1.0))
+    score = found.score * scores[video, label][found.sequence]
+    kept = suppress(found.sequence, found.start, found.end, score, config.overlap, overlap="iou")
+    owner = found.sequence[kept]
+    return to_table(video[owner], label[owner], found.start[kept], found.end[kept], score[kept],
+                    scene.videos, scene.classes, scene.timebase)
+
+
+def _to_unit_range(sequences: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Each sequence (none empty) moved and scaled to [0, 1]; a flat one becomes 0."""
+    if not len(lengths):
+        return sequences
+    starts = np.cumsum(lengths) - lengths
+    low, high = np.minimum.reduceat(sequences, starts), np.maximum.reduceat(sequences, starts)
+    span = np.where(high > low, high - low, 1)
+    return (sequences - np.repeat(low, lengths)) / np.repeat(span, lengths)

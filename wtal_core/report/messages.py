@@ -1,0 +1,42 @@
+"""The messages of a paper ("A beats B"), judged by numbers: paired by seed, with a confidence interval."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from wtal_core.evaluation.statistics import paired_difference
+from wtal_core.report.tables import interval
+from wtal_core.runs.results import Results
+
+FEWEST_SEEDS = 5
+
+
+def judge(results: Results, claims: Mapping[str, Sequence[tuple[str, str]]], reported: Mapping[str, float]) -> pd.DataFrame:
+    """One line a comparison (better, worse) of each claim: the paper's difference, ours, its paired 95 % interval, verdict.
+
+    "holds": the whole interval is above 0. "reversed": below 0. "open": it contains 0. Under five seeds always "open".
+    """
+    values = results.values()
+    lines = []
+    for claim, pairs in claims.items():
+        for better, worse in pairs:
+            found = paired_difference(values.loc[better].to_numpy(), values.loc[worse].to_numpy())
+            paper = reported[better] - reported[worse] if better in reported and worse in reported else None
+            lines.append({"claim": claim, "comparison": f"{better} > {worse}",
+                          "paper": "–" if paper is None else f"{paper:+.1f}", "here": f"{found.mean:+.1f}",
+                          "95 % interval": interval(found.interval), "verdict": _verdict(found.interval, found.n)})
+    return pd.DataFrame(lines)
+
+
+def count(judged: pd.DataFrame) -> pd.DataFrame:
+    """A line a claim: how many of its comparisons hold, are open, are reversed."""
+    table = pd.crosstab(judged["claim"], judged["verdict"]).reindex(columns=["holds", "open", "reversed"], fill_value=0)
+    table.insert(0, "comparisons", table.sum(axis=1))
+    table.columns.name = None
+    return table.loc[judged["claim"].drop_duplicates()]
+
+
+def _verdict(bounds: tuple[float, float] | None, n: int) -> str:
+    if bounds is None or n < FEWEST_SEEDS or bounds[0] <= 0 <= bounds[1]:
+        return "open"
+    return "holds" if bounds[0] > 0 else "reversed"

@@ -1,0 +1,60 @@
+"""Tables: what the paper printed beside what was reproduced here."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from wtal_core.evaluation.statistics import summary
+from wtal_core.runs.results import Results
+
+
+def beside_reported(results: Results, reported: Mapping[str, float | None]) -> pd.DataFrame:
+    """A row a config: reported | reproduced at the last epoch (mean, deviation, interval) | delta | best on test | n seeds.
+
+    All in percent of average mAP. The interval is Student's, of the mean over seeds. The delta is only a distance where
+    the data sets differ: a paper's number is of THUMOS14.
+    """
+    last, best = results.values(), results.values(rule="best")
+    lines = []
+    for row in last.index:
+        here, paper = summary(last.loc[row].to_numpy(), "t"), reported.get(row)
+        lines.append({"row": row, "reported": _number(paper), "reproduced": _number(here.mean), "±": _number(here.std),
+                      "95 % interval": interval(here.interval),
+                      "delta": _number(None if paper is None else here.mean - paper, sign=True),
+                      "best on test": _number(best.loc[row].mean()), "n": here.n})
+    return pd.DataFrame(lines).set_index("row")
+
+
+def per_tiou(results: Results, rows: Mapping[str, str] | None = None, protocol: str | None = None,
+             rule: str = "last") -> pd.DataFrame:
+    """mAP a tIoU and their mean, percent, mean ± deviation over seeds. rows: row -> the name it is shown under."""
+    lines = {}
+    for row, name in (rows or {row: row for row in results.records}).items():
+        table = results.per_tiou(row, protocol, rule)
+        table.columns = [f"{tiou:.2f}".rstrip("0") for tiou in table.columns]
+        table["AVG"] = results.values(protocol, rule).loc[row]
+        lines[name] = {column: spread(table[column]) for column in table}
+    return pd.DataFrame(lines).T
+
+
+def spread(values: pd.Series) -> str:
+    """Mean ± standard deviation of values over seeds, one decimal."""
+    here = summary(values.to_numpy(), "t")
+    return f"{here.mean:.1f}" if here.std is None else f"{here.mean:.1f} ± {here.std:.1f}"
+
+
+def interval(bounds: tuple[float, float] | None) -> str:
+    """A confidence interval, one decimal; a dash where one seed gives none."""
+    return "–" if bounds is None else f"{bounds[0]:.1f} to {bounds[1]:.1f}"
+
+
+def save_table(table: pd.DataFrame, path: Path, caption: str) -> pd.DataFrame:
+    """Write `path`.csv and `path`.md, the caption above the table. Returns the table, for display."""
+    path.with_suffix(".csv").write_text(f"# {caption}\n" + table.to_csv())
+    path.with_suffix(".md").write_text(f"{caption}\n\n{table.to_markdown()}\n")
+    return table
+
+
+def _number(value: float | None, sign: bool = False) -> str:
+    return "–" if value is None else f"{value:+.1f}" if sign else f"{value:.1f}"

@@ -1,0 +1,109 @@
+"""Notebooks as programs: find them by artifact, check parameters, execute by papermill, verify every cell."""
+
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from wtal_core.errors import WorkbookError
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NAME = re.compile(r"((?:table|figure)\d+)_\w+")
+KEPT_CELL_METADATA = ("tags",)
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """One table or figure: artifact id such as "facnet/table3", and its file."""
+
+    artifact: str
+    path: Path
+
+    @property
+    def title(self) -> str:
+        """The first heading."""
+        first = nbformat.read(self.path, 4).cells[0].source
+        return first.splitlines()[0].lstrip("# ").strip()
+
+
+def find_notebooks(wanted: tuple[str, ...] = ()) -> list[Notebook]:
+    """The artifacts asked for, in order: "facnet" (all of a paper), "facnet/table3" (one); nothing is all there are."""
+    known = [Notebook(f"{path.parent.name}/{match[1]}", path) for path in sorted(FOLDER.glob("*/*.ipynb"))
+             if (match := NAME.fullmatch(path.stem))]
+    known.sort(key=lambda n: (n.artifact.split("/")[0], "figure" in n.artifact, int(re.sub(r"\D", "", n.path.stem.split("_")[0]))))
+    for name in wanted:
+        if not any(name in (n.artifact, n.artifact.split("/")[0]) for n in known):
+            raise WorkbookError(f"unknown artifact {name!r}; `wtal list` prints the known ones: {', '.join(n.artifact for n in known)}")
+    return [n for n in known if not wanted or n.artifact in wanted or n.artifact.split("/")[0] in wanted]
+
+
+def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
+    """Refuse parameters that the notebook does not have, and values that do not survive the way through JSON."""
+    known = papermill.inspect_notebook(str(notebook))
+    for name, value in parameters.items():
+        if name not in known:
+            raise WorkbookError(f"{notebook.name} has no parameter {name!r}; its parameters: {', '.join(known)}")
+        try:
+            same = json.loads(json.dumps(value, allow_nan=False)) == value
+        except (TypeError, ValueError):
+            same = False
+        if not same:
+            raise WorkbookError(f"{notebook.name}: parameter {name} = {value!r} is not a plain JSON value")
+
+
+def execute(notebook: Path, output: Path, parameters: dict[str, Any], progress: bool = True) -> None:
+    """Run a notebook with these parameters; the executed copy goes to `output`, whole or not at all.
+
+    Raises WorkbookError with the failing cell's error, or if any cell did not complete. Kernel messages go to stderr.
+    """
+    check_parameters(notebook, parameters)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_suffix(".partial")
+    try:
+        papermill.execute_notebook(str(notebook), str(partial), parameters, kernel_name="python3", progress_bar=progress,
+                                   stderr_file=sys.stderr, cwd=str(notebook.parent))
+    except PapermillExecutionError as error:
+        os.replace(partial, output.with_suffix(".failed.ipynb"))
+        raise WorkbookError(f"cell {error.exec_count} of {notebook.name} failed: {error.ename}: {error.evalue}; "
+                            f"see {output.with_suffix('.failed.ipynb')}") from error
+    verify(partial)
+    clean(partial)
+    os.replace(partial, output)
+
+
+def verify(path: Path) -> None:
+    """Every code cell completed and nothing was raised; papermill returns normally in cases where that is not so."""
+    executed = nbformat.read(path, 4)
+    states = [cell.metadata.papermill.status for cell in executed.cells if cell.cell_type == "code" and cell.source.strip()]
+    broken = [i for i, state in enumerate(states, 1) if state != "completed"]
+    if broken or executed.metadata.papermill.exception or executed.metadata.papermill.end_time is None:
+        raise WorkbookError(f"{path.name}: code cell {broken[0] if broken else '?'} did not complete; run it again")
+
+
+def clean(path: Path) -> None:
+    """Keep only what a reader and nbval need: sources, outputs, counts, tags. Injected parameters become the cell itself."""
+    book = nbformat.read(path, 4)
+    book.metadata = nbformat.from_dict({"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+                                        "language_info": {"name": "python"}})
+    for cell in book.cells:
+        cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in KEPT_CELL_METADATA})
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if not (o.output_type == "stream" and o.name == "stderr")]
+            for output in cell.outputs:
+                if "metadata" in output:
+                    output.metadata = nbformat.from_dict({})
+    nbformat.write(book, path)
+
+
+def refresh(notebook: Path) -> None:
+    """Execute a committed notebook in place with its own parameters, and clean it."""
+    executed = notebook.with_suffix(".refreshed")
+    execute(notebook, executed, {})
+    os.replace(executed, notebook)

@@ -1,0 +1,59 @@
+"""Regenerate artifacts: notebook after notebook, going on after a failure, with an index at the end."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wtal_core.errors import WorkbookError
+from wtal_core.runs.notebooks import Notebook, check_parameters, execute, find_notebooks
+
+
+def reproduce(wanted: Sequence[str], results: Path, parameters: dict[str, Any], say: Any = print) -> int:
+    """Execute the notebooks of these artifacts into `<results>/<dataset>/<paper>/`. Returns how many failed.
+
+    parameters: `dataset, profile, seeds, device, jobs`, checked against every notebook before the first one starts.
+    """
+    notebooks = find_notebooks(tuple(wanted))
+    given = {**parameters, "store": str(results.resolve())}
+    for notebook in notebooks:
+        check_parameters(notebook.path, given)
+    failures = [notebook for number, notebook in enumerate(notebooks, 1)
+                if not _one(notebook, results, given, f"[{number}/{len(notebooks)}]", say)]
+    index = write_index(results)
+    say(f"{len(notebooks) - len(failures)} of {len(notebooks)} artifacts finished. Look at {index}")
+    for notebook in failures:
+        say(f"failed: {notebook.artifact}")
+    return len(failures)
+
+
+def _one(notebook: Notebook, results: Path, given: dict[str, Any], place: str, say: Any) -> bool:
+    begin, name = time.monotonic(), notebook.artifact.split("/")
+    output = results / given["dataset"] / name[0] / f"{notebook.path.stem}.ipynb"
+    say(f"{place} {notebook.artifact}: {notebook.title}")
+    try:
+        execute(notebook.path, output, given)
+    except WorkbookError as error:
+        say(f"{place} {notebook.artifact} FAILED after {time.monotonic() - begin:.0f} s: {error}")
+        return False
+    say(f"{place} {notebook.artifact} done in {time.monotonic() - begin:.0f} s: {output.with_name(name[1])}.*")
+    return True
+
+
+def write_index(results: Path) -> Path:
+    """`README.md` of a results folder: what is there, a data set after the other, each with its origin line."""
+    lines = ["# Results", "", "Every table and figure names its data set, origin, protocol, seeds and selection rule. Numbers of",
+             "data sets other than the paper's are not comparable with the paper's; the order of the rows may be.", ""]
+    titles = {notebook.artifact: notebook.title for notebook in find_notebooks()}
+    for dataset in sorted(p for p in results.iterdir() if p.is_dir()):
+        lines += [f"## {dataset.name}", "", "| artifact | what | files |", "|---|---|---|"]
+        for artifact, title in titles.items():
+            files = sorted((dataset / artifact.split("/")[0]).glob(f"{artifact.split('/')[1]}[._]*"))
+            links = " ".join(f"[{f.suffix[1:] if f.stem == artifact.split('/')[1] else f.name}]({f.relative_to(results)})"
+                             for f in files if f.suffix in (".csv", ".md", ".png"))
+            if links:
+                lines.append(f"| {artifact} | {title} | {links} |")
+        lines.append("")
+    index = results / "README.md"
+    index.write_text("\n".join(lines))
+    return index

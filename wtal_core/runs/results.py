@@ -1,0 +1,44 @@
+"""The records of the rows of a table, by row and seed, as plain tables of numbers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from wtal_core.runs.store import Record
+
+
+@dataclass(frozen=True)
+class Results:
+    """records: row -> one record a seed, in the order of `seeds`. `protocol` is the data set's default one."""
+
+    records: dict[str, list[Record]]
+    seeds: tuple[int, ...]
+    title: str
+    origin: str
+    profile: str
+    protocol: str
+
+    def values(self, protocol: str | None = None, rule: str = "last") -> pd.DataFrame:
+        """Average mAP in percent: a row a table row, a column a seed."""
+        chosen = protocol or self.protocol
+        return pd.DataFrame({row: [r.average_map(chosen, rule) for r in records] for row, records in self.records.items()},
+                            index=list(self.seeds)).T
+
+    def per_tiou(self, row: str, protocol: str | None = None, rule: str = "last") -> pd.DataFrame:
+        """mAP in percent of one row: a row a seed, a column a tIoU."""
+        return pd.DataFrame([r.map(protocol or self.protocol, rule) for r in self.records[row]], index=list(self.seeds))
+
+    def history(self, row: str, name: str) -> pd.DataFrame:
+        """A value of the loss history of one row: a row an epoch (from 1), a column a seed; NaN where it was not taken."""
+        columns = {seed: [entry.get(name, np.nan) for entry in record.content["history"]]
+                   for seed, record in zip(self.seeds, self.records[row], strict=True)}
+        return pd.DataFrame(columns, index=pd.RangeIndex(1, 1 + len(next(iter(columns.values()))), name="epoch"))
+
+    def provenance(self, rule: str = "last") -> str:
+        """The line that stands with every table and figure."""
+        rule_text = {"last": "last epoch", "best": "best epoch on the test set"}[rule]
+        folds = {r.content["fold"] for records in self.records.values() for r in records} - {None}
+        cut = f", {len(folds)} folds" if folds else ""
+        return (f"{self.title} ({self.origin} data), protocol {self.protocol}, {len(self.seeds)} seeds{cut}, {rule_text}, "
+                f"profile {self.profile}")

@@ -1,0 +1,47 @@
+"""A run: what is trained on what, with which seed. Its key names it in the store."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wtal_core.data.opening import folds
+from wtal_core.errors import WorkbookError
+from wtal_core.models import method
+from wtal_core.source import source_hash
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: method and its config (schedule included), data set by name, seed.
+
+    A data set with n folds is cut by fold seed modulo n, so that as many seeds as folds make one cross-validation and
+    two rows stay paired by seed.
+    """
+
+    method: str
+    config: Any
+    dataset: str
+    seed: int
+
+    def __post_init__(self):
+        expected = method(self.method).Config
+        if not isinstance(self.config, expected):
+            raise WorkbookError(f"method {self.method} needs a {expected.__module__}.Config, got {self.config!r}")
+
+    @property
+    def fold(self) -> int | None:
+        """The fold of the data set, None where it has only one."""
+        number = folds(self.dataset)
+        return self.seed % number if number > 1 else None
+
+    def values(self, fingerprint: str) -> dict[str, Any]:
+        """Everything that decides the result, as JSON values."""
+        data = "simulator" if self.dataset == "simulated" else self.dataset
+        modules = ("wtal_core.runs.train", f"wtal_core.models.{self.method}", f"wtal_core.data.{data}")
+        return {"method": self.method, "config": asdict(self.config), "dataset": self.dataset, "seed": self.seed,
+                "data": fingerprint, "code": source_hash(*modules)}
+
+    def key(self, fingerprint: str) -> str:
+        """16 hexadecimal digits, equal for equal values and code."""
+        return hashlib.sha256(json.dumps(self.values(fingerprint), sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,62 @@
+"""What one trained network says about one test video: the arrays that figures of single videos draw."""
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from wtal_core.data.dataset import Dataset
+from wtal_core.models import method
+from wtal_core.runs.run import Run
+from wtal_core.runs.store import Record
+from wtal_core.runs.train import Trainer, resident
+
+
+def signals(run: Run, record: Record, dataset: Dataset, video: str) -> dict[str, np.ndarray]:
+    """Arrays of one test video: of the leading stream `s_a` [T, K] and, where the method has it, `s_f` [T], float32, and
+    its detections as `detections` [N, 4] (class index, start s, end s, score).
+
+    Kept beside the record once computed, because weights are not committed; without weights the run is trained again.
+    """
+    kept = record.arrays(f"signals_{video}")
+    return kept if kept is not None else _compute(run, record, dataset, video)
+
+
+def trained_network(run: Run, record: Record, dataset: Dataset) -> torch.nn.Module:
+    """The network of a finished run at its last epoch, in evaluation; trained again where the weights were not kept."""
+    trainer = Trainer(run.method, run.config, dataset, run.seed)
+    path = record.weights("last")
+    if path is None:
+        trainer.run()
+    else:
+        trainer.progress.network.load_state_dict(load_file(path))
+    return trainer.progress.network.eval()
+
+
+@torch.no_grad()
+def embedding(run: Run, record: Record, dataset: Dataset) -> np.ndarray:
+    """The leading stream's embedding x of all test snippets [M, D], float32, in the order of the test videos."""
+    network, videos = trained_network(run, record, dataset), resident(dataset, "test", "cpu")
+    outputs = network(videos.batch(range(len(videos))))
+    return method(run.method).signals(outputs)["x"][-1].numpy()
+
+
+@torch.no_grad()
+def _compute(run: Run, record: Record, dataset: Dataset, video: str) -> dict[str, np.ndarray]:
+    network, module = trained_network(run, record, dataset), method(run.method)
+    videos = resident(dataset, "test", "cpu")
+    index = [v.id for v in dataset.test].index(video)
+    drawn = {k: v[-1].numpy() for k, v in module.signals(network(videos.batch([index]))).items() if k != "x"}
+    drawn["detections"] = _detections(run, record, dataset, video)
+    record.keep_arrays(f"signals_{video}", drawn)
+    return drawn
+
+
+def _detections(run: Run, record: Record, dataset: Dataset, video: str) -> np.ndarray:
+    table = record.detections("last")
+    if table is None:
+        trainer = Trainer(run.method, run.config, dataset, run.seed)
+        trainer.progress.network.load_state_dict(trained_network(run, record, dataset).state_dict())
+        table = trainer.detect()
+    table = table[table["video"] == video]
+    label = table["label"].map(list(dataset.classes).index).to_numpy(dtype=np.float64)
+    return np.column_stack([label, table[["t_start", "t_end", "score"]].to_numpy(dtype=np.float64)])

@@ -1,0 +1,122 @@
+"""Many runs: find those that are finished, compute the others, one after another or several processes at a time."""
+
+import os
+import platform
+import resource
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import UTC, datetime
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from tqdm import tqdm
+
+from wtal_core.data.dataset import Dataset
+from wtal_core.data.opening import open_dataset
+from wtal_core.evaluation.mean_average_precision import Score
+from wtal_core.runs.run import Run
+from wtal_core.runs.store import RULES, Record, Store
+from wtal_core.runs.train import Trained, Trainer
+
+
+def dataset_of(run: Run) -> Dataset:
+    """The data set of a run, in its fold; opened once a process."""
+    return _opened(run.dataset, run.fold)
+
+
+@lru_cache(maxsize=8)
+def _opened(name: str, fold: int | None) -> Dataset:
+    return open_dataset(name, fold=fold)
+
+
+def ensure(runs: Sequence[Run], store: Store, device: str = "cpu", jobs: int = 1) -> list[Record]:
+    """The records of these runs, in their order; what the store lacks is computed, with progress on stderr.
+
+    jobs: processes at a time, on the CPU. Interrupted work is taken up again by the next call.
+    """
+    keys = [run.key(dataset_of(run).fingerprint) for run in runs]
+    missing = {key: run for run, key in zip(runs, keys, strict=True) if store.find(run, key) is None}
+    if missing:
+        _compute(missing, store, resolve_device(device), jobs)
+    return [store.find(run, key) for run, key in zip(runs, keys, strict=True)]
+
+
+def compute(run: Run, key: str, root: Path, device: str = "cpu") -> None:
+    """Train one run, or go on with it, and write its record."""
+    store, begin = Store(root), time.monotonic()
+    dataset = dataset_of(run)
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats()
+    trained = Trainer(run.method, run.config, dataset, run.seed, device).run(store.checkpoint(run, key))
+    content = describe(run, dataset, trained, device, time.monotonic() - begin)
+    store.write(run, key, content, lambda folder: _write_files(folder, trained))
+
+
+def resolve_device(device: str) -> str:
+    """"auto" is the GPU where there is one."""
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def describe(run: Run, dataset: Dataset, trained: Trained, device: str, seconds: float) -> dict[str, Any]:
+    """The content of a record, JSON values only."""
+    return {"run": run.values(dataset.fingerprint), "title": dataset.title, "origin": dataset.origin, "fold": run.fold,
+            "metrics": {rule: {p: _metric(s) for p, s in trained.scores[rule].items()} for rule in RULES},
+            "best_epoch": trained.best_epoch, "detections": {rule: len(trained.detections[rule]) for rule in RULES},
+            "history": [{k: round(v, 6) for k, v in entry.items()} for entry in trained.history],
+            "environment": environment(device), "train_seconds": round(trained.seconds, 2), "seconds": round(seconds, 2),
+            "peak_memory_mb": peak_memory_mb(device), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def environment(device: str) -> dict[str, Any]:
+    """What a number may depend on besides the run's values."""
+    name = torch.cuda.get_device_name() if device.startswith("cuda") else platform.machine()
+    return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__, "device": device,
+            "device_name": name, "threads": torch.get_num_threads()}
+
+
+def peak_memory_mb(device: str) -> int:
+    """Peak of the process, or of the GPU, in MB."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated() // 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**10
+
+
+def _metric(score: Score) -> dict[str, Any]:
+    return {"tious": list(score.tious), "map": [round(float(v), 6) for v in score.map],
+            "average": round(float(score.average), 6)}
+
+
+def _write_files(folder: Path, trained: Trained) -> None:
+    for rule in RULES:
+        weights = {name: value.cpu().contiguous() for name, value in trained.weights[rule].items()}
+        save_file(weights, folder / f"weights_{rule}.safetensors")
+        trained.detections[rule].to_parquet(folder / f"detections_{rule}.parquet", index=False)
+
+
+def _compute(missing: dict[str, Run], store: Store, device: str, jobs: int) -> None:
+    bar = tqdm(total=len(missing), desc="runs", unit="run", mininterval=5, dynamic_ncols=True)
+    if jobs == 1 or len(missing) == 1:
+        for key, run in missing.items():
+            compute(run, key, store.root, device)
+            bar.update()
+    else:
+        with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (jobs,)) as pool:
+            waiting = [pool.submit(compute, run, key, store.root, device) for key, run in missing.items()]
+            try:
+                for done in as_completed(waiting):
+                    done.result()
+                    bar.update()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+    bar.close()
+
+
+def _start_worker(jobs: int) -> None:
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))

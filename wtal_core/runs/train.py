@@ -1,0 +1,183 @@
+"""Train one run: epochs, checkpoints, test-set scores on the way. The same for every method."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from wtal_core.data.dataset import Dataset
+from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.ground_truth import ground_truth_of
+from wtal_core.evaluation.mean_average_precision import Score, evaluate
+from wtal_core.evaluation.protocols import PROTOCOLS
+from wtal_core.models import method
+from wtal_core.models.shared.activation import Activation, Scene
+from wtal_core.packed import Resident
+
+RUN_PROTOCOLS = ("wtalc", "wtalc-2019", "activitynet")
+CHECKPOINT_SECONDS = 30.0
+TEST_BATCH = 32
+
+
+@dataclass
+class Progress:
+    """All that changes while a run trains; what a checkpoint holds."""
+
+    network: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    epoch: int
+    history: list[dict[str, float]]
+    best: dict[str, Any] | None
+    seconds: float
+
+    def state(self) -> dict[str, Any]:
+        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "epoch": self.epoch,
+                "generator": self.generator.get_state(), "history": self.history, "best": self.best, "seconds": self.seconds}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"].cpu())
+        self.epoch, self.history, self.best, self.seconds = (state[k] for k in ("epoch", "history", "best", "seconds"))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a finished training leaves: weights, detections and scores at the last and at the best epoch on the test set."""
+
+    network: torch.nn.Module
+    weights: dict[str, dict[str, torch.Tensor]]
+    detections: dict[str, pd.DataFrame]
+    scores: dict[str, dict[str, Score]]
+    best_epoch: int
+    history: list[dict[str, float]]
+    seconds: float
+
+
+class Trainer:
+    """Train a method on a data set that lies on the device as a whole.
+
+    One generator, seeded with `seed`, makes the initial weights, the order of the videos and dropout.
+    """
+
+    def __init__(self, method_name: str, config: Any, dataset: Dataset, seed: int, device: str = "cpu"):
+        self.method, self.config, self.dataset, self.device = method(method_name), config, dataset, torch.device(device)
+        self.train_videos = resident(dataset, "train", self.device)
+        self.test_videos = resident(dataset, "test", self.device)
+        draw = torch.Generator().manual_seed(seed)
+        streams, size = len(dataset.streams), dataset.feature_size()
+        network = self.method.Network(config, streams, size, len(dataset.classes), draw).to(self.device)
+        if self.device.type != "cpu":          # weights and order are drawn on the CPU, dropout where the features lie
+            self.order, draw = draw, torch.Generator(self.device).manual_seed(seed)
+        else:
+            self.order = draw
+        self.progress = Progress(network, config.schedule.optimizer(network), draw, 0, [], None, 0.0)
+
+    def run(self, checkpoint: Path | None = None, on_epoch: Callable[[int, dict[str, float]], None] | None = None) -> Trained:
+        """All epochs, from the checkpoint if there is one. `on_epoch` is told the epoch's losses and scores."""
+        self._resume(checkpoint)
+        saved = time.monotonic()
+        while self.progress.epoch < self.config.schedule.epochs:
+            entry = self.epoch()
+            if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                self.save(checkpoint)
+                saved = time.monotonic()
+            if on_epoch is not None:
+                on_epoch(self.progress.epoch, entry)
+        return self._finish()
+
+    def epoch(self) -> dict[str, float]:
+        """One pass over the training videos; the mean loss a video, and where it is due the average mAP on the test set."""
+        begin, progress, schedule = time.monotonic(), self.progress, self.config.schedule
+        order = torch.randperm(len(self.train_videos), generator=self.order).tolist()
+        sums = [self.step(order[i:i + schedule.batch_size]) for i in range(0, len(order), schedule.batch_size)]
+        entry = {name: float(sum(s[name] for s in sums)) / len(order) for name in sums[0]}
+        if not np.isfinite(entry["total"]):
+            raise WorkbookError(f"the loss of epoch {progress.epoch} is {entry['total']}; lower schedule.learning_rate")
+        if schedule.is_evaluated(progress.epoch):
+            entry["average_map"] = self._evaluate()
+        progress.history.append(entry)
+        progress.epoch += 1
+        progress.seconds += time.monotonic() - begin
+        return entry
+
+    def step(self, videos: list[int]) -> dict[str, torch.Tensor]:
+        """One optimiser step on these training videos. Losses summed over them, still on the device."""
+        progress, schedule = self.progress, self.config.schedule
+        batch = self.train_videos.batch(videos)
+        losses = self.method.loss(progress.network(batch, progress.generator), batch, self.config)
+        progress.optimizer.zero_grad()
+        schedule.reduce(losses["total"]).backward()
+        progress.optimizer.step()
+        return {name: value.detach().sum() for name, value in losses.items()}
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        torch.save(self.progress.state() | {"order": self.order.get_state()}, partial)
+        os.replace(partial, path)
+
+    def _resume(self, checkpoint: Path | None) -> None:
+        if checkpoint is not None and checkpoint.exists():
+            state = torch.load(checkpoint, weights_only=True, map_location=self.device)
+            self.order.set_state(state["order"].cpu())
+            self.progress.load(state)
+
+    def _evaluate(self) -> float:
+        """Average mAP now, by the data set's own protocol; the best epoch's weights are kept aside, earlier ones on a tie."""
+        detections = self.detect()
+        average = score(self.dataset, detections, self.dataset.default_protocol).average
+        if self.progress.best is None or average > self.progress.best["average"]:
+            weights = {name: value.detach().clone() for name, value in self.progress.network.state_dict().items()}
+            self.progress.best = {"average": average, "epoch": self.progress.epoch, "weights": weights}
+        return average
+
+    def detect(self) -> pd.DataFrame:
+        """Detections on the test videos with the weights of now."""
+        activation = activations(self.method, self.progress.network, self.config, self.test_videos)
+        return self.method.localize(activation, scene(self.dataset), self.config)
+
+    def _finish(self) -> Trained:
+        network, best = self.progress.network, self.progress.best
+        weights = {"last": {k: v.detach().clone() for k, v in network.state_dict().items()}, "best": best["weights"]}
+        detections, scores = {}, {}
+        for rule in ("best", "last"):                        # last stays loaded
+            network.load_state_dict(weights[rule])
+            detections[rule] = self.detect()
+            scores[rule] = {p: score(self.dataset, detections[rule], p) for p in RUN_PROTOCOLS}
+        return Trained(network, weights, detections, scores, best["epoch"], self.progress.history, self.progress.seconds)
+
+
+def resident(dataset: Dataset, subset: str, device: torch.device | str) -> Resident:
+    """The videos of a subset with their label vectors, on the device."""
+    videos = getattr(dataset, subset)
+    features = [np.stack([video.features[stream] for stream in dataset.streams]) for video in videos]
+    labels = np.array([[float(c in video.labels) for c in dataset.classes] for video in videos], dtype=np.float32)
+    return Resident(features, labels, device)
+
+
+@torch.no_grad()
+def activations(module: Any, network: torch.nn.Module, config: Any, videos: Resident) -> Activation:
+    """What the network says about all videos, dropout off, a few videos at a time."""
+    network.eval()
+    indices = range(len(videos))
+    batches = [videos.batch(indices[i:i + TEST_BATCH]) for i in range(0, len(videos), TEST_BATCH)]
+    return Activation.join([module.activate(network(batch), batch, config) for batch in batches])
+
+
+def scene(dataset: Dataset) -> Scene:
+    """Names, times and ambiguous intervals of the test videos."""
+    return Scene(tuple(v.id for v in dataset.test), dataset.classes, dataset.timebase, dataset.ambiguous)
+
+
+def score(dataset: Dataset, detections: pd.DataFrame, protocol: str) -> Score:
+    """mAP of detections on the test videos of a data set that the protocol uses."""
+    return evaluate(ground_truth_of(dataset, protocol), detections, PROTOCOLS[protocol])
