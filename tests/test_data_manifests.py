@@ -80,7 +80,7 @@ def test_name_must_be_the_files(tmp_path):
 def test_required_keys_and_unknown_names(tmp_path):
     with pytest.raises(WorkbookError, match="key 'origin' is missing"):
         read(tmp_path, "name: small\ntitle: Small\n")
-    with pytest.raises(WorkbookError, match="unknown data set '../hapt'"):
+    with pytest.raises(WorkbookError, match=r"unknown data set '\.\./hapt'"):
         load_manifest("../hapt")
 
 

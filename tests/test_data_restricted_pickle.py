@@ -50,11 +50,17 @@ def test_numeric_and_byte_arrays(tmp_path):
         np.testing.assert_array_equal(load_object_array(tmp_path / "a.npy"), array)
 
 
+def python2_array(dtype: str, count: int, order: str, flags: int, data: str) -> str:
+    """An array as Python 2's pickle writes it; `data` is a pickled text, or list for objects."""
+    return (f"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I{count}\ntcnumpy\ndtype\n"
+            f"(S'{dtype}'\nI0\nI1\ntR(I3\nS'{order}'\nNNNI-1\nI-1\nI{flags}\ntbI00\n{data}tb")
+
+
 def test_python2_pickle(tmp_path):
     # what numpy under Python 2 writes for np.array([np.array([1, 2], '<i4')], dtype=object): raw data as a text
-    inner = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I2\ntcnumpy\ndtype\n(S'i4'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntbI00\nS'\\x01\\x00\\x00\\x00\\xff\\xff\\xff\\xff'\ntb"
-    outer = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I1\ntcnumpy\ndtype\n(S'O8'\nI0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI63\ntbI00\n(l" + inner + b"atb."
-    (loaded,) = load_object_array(write_npy(tmp_path / "a.npy", outer))
+    inner = python2_array("i4", 2, "<", 0, r"S'\x01\x00\x00\x00\xff\xff\xff\xff'" + "\n")
+    outer = python2_array("O8", 1, "|", 63, f"(l{inner}a")
+    (loaded,) = load_object_array(write_npy(tmp_path / "a.npy", f"{outer}.".encode()))
     np.testing.assert_array_equal(loaded, np.array([1, -1], dtype="<i4"))
 
 
@@ -72,17 +78,16 @@ def test_other_globals_are_refused(tmp_path, name):
         load_object_array(write_npy(tmp_path / "a.npy", b"c" + name.encode() + b"\n."))
 
 
-def forged(dtype: str, flags: str, data: str) -> bytes:
+def forged(dtype: str, flags: int, data: str) -> bytes:
     """An array of two values whose dtype is given a state that numpy's own unpickling would trust."""
-    return (f"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I2\ntcnumpy\ndtype\n(S'{dtype}'\n"
-            f"I0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI{flags}\ntbI00\n{data}\ntb.").encode()
+    return f"{python2_array(dtype, 2, '|', flags, f'{data}{chr(10)}')}.".encode()
 
 
 @pytest.mark.parametrize("payload", [
-    forged("O8", "0", "S'" + "A" * 16 + "'"),          # object dtype said to hold no objects, data as raw addresses
-    forged("i4", "0", "S'AAAA'"),                      # fewer bytes than the shape needs
-    forged("V8", "0", "S'" + "A" * 16 + "'"),          # structured dtypes
-    forged("M8[s]", "0", "S'" + "A" * 16 + "'"),
+    forged("O8", 0, "S'" + "A" * 16 + "'"),          # object dtype said to hold no objects, data as raw addresses
+    forged("i4", 0, "S'AAAA'"),                      # fewer bytes than the shape needs
+    forged("V8", 0, "S'" + "A" * 16 + "'"),          # structured dtypes
+    forged("M8[s]", 0, "S'" + "A" * 16 + "'"),
     b"cnumpy\ndtype\n(S'i4'\nI0\nI1\ntR(I3\nS'x'\nNNNI-1\nI-1\nI0\ntb.",
     b"cnumpy\ndtype\n(dS'build'\nI1\nsb.",             # a state for an admitted global
     b"cnumpy\nndarray\n.",

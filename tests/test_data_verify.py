@@ -75,8 +75,8 @@ def test_features_are_looked_into(tmp_path, bad, status):
 @needs_real_data
 def test_fetch_from_a_local_mirror(tmp_path):
     result = fetch("hapt", tmp_path, mirror=REAL, progress=False)
-    assert "labels.txt" in result.fetched and not result.by_hand
-    assert set(result.failed) == {entry.path for entry in load_manifest("hapt").files if entry.path.startswith("RawData")}
+    assert "labels.txt" in result.fetched and not result.failed
+    assert set(result.by_hand) == {entry.path for entry in load_manifest("hapt").files if entry.path.startswith("RawData")}
     assert all(finding.status == "ok" for finding in verify("hapt", tmp_path) if finding.needed)
     assert fetch("hapt", tmp_path, mirror=REAL, progress=False).fetched == ()
 

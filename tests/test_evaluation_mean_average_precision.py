@@ -197,6 +197,8 @@ def test_bad_use_is_named():
     with pytest.raises(WorkbookError, match="known ones: activitynet, opentad"):
         protocol("thumos")
     with pytest.raises(WorkbookError, match="no instance is left"):
+        evaluate(GroundTruth(truth.segments.iloc[:0], (), ()), found, protocol("activitynet"))
+    with pytest.raises(WorkbookError, match="no instance is left"):
         evaluate(replace(truth, blocked=truth.videos), found, protocol("activitynet"))
 
 

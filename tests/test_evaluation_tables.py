@@ -79,6 +79,8 @@ def test_bad_detection_files_are_named(tmp_path, text, message):
 
 @pytest.mark.parametrize(("text", "message"), [
     ('{"database": {"v": {"subset": "test"}}}', "video v: the key 'annotations' with a list"),
+    ('{"database": {"v": {"annotations": []}}, "timebase": 3}', "'timebase' hold fps"),
+    ('{"database": {"v": {"annotations": []}}, "ambiguous": [["v", 1]]}', "'ambiguous' must be a list"),
     ('{"database": {"v": 3}}', "video v: the key 'annotations'"),
     ('{"database": {"v": {"annotations": [{"label": "X", "segment": 3}]}}}', "entry 0 of video v"),
 ])

@@ -1,5 +1,7 @@
 """Proposals: against plain loops, at the borders, and alone as in a batch."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from benchmarks.plain.localization import propose_plain
 from wtal_core.errors import WorkbookError
-from wtal_core.localization.proposals import ProposalRule, propose
+from wtal_core.localization.proposals import PrefixSums, ProposalRule, propose
 from wtal_core.localization.sequences import class_sequences, pick_classes
 
 LEVELS = st.integers(-4, 12).map(lambda k: k / 8)            # few exact levels: runs, ties, values equal to a threshold
@@ -119,3 +121,22 @@ def test_class_sequences_are_the_columns_of_the_videos(lengths, data):
 def test_class_sequences_refuse_wrong_lengths():
     with pytest.raises(WorkbookError, match="have 3 snippets"):
         class_sequences(np.zeros((3, 2)), np.array([2]), np.array([0]), np.array([1]))
+
+
+@pytest.mark.parametrize("peak", [1e-280, 1e-9, 1.0, 1e300])
+def test_prefix_sums_are_exact_to_the_grid_although_they_wrap(peak):
+    lengths = np.array([4000, 0, 4000, 1, 20000, 4000, 7, 4000, 4000])
+    values = np.random.default_rng(0).uniform(0.9, 1, lengths.sum()) * peak
+    sums, sequence = PrefixSums(values, lengths), np.array([0, 2, 2, 3, 4, 4, 5, 6])
+    start, stop = np.array([0, 0, 7, 0, 0, 19000, 1, 2]), np.array([5, 4000, 7, 1, 20000, 19001, 3999, 7])
+    first = (np.cumsum(lengths) - lengths)[sequence]
+    expected = [math.fsum(values[f + a:f + b] / peak) for f, a, b in zip(first, start, stop, strict=True)]
+    found = sums.value(sequence, sums.total(sequence, start, stop)) / peak
+    np.testing.assert_allclose(found, expected, rtol=1e-14, atol=0)
+    assert sums._sums.min() < 0 <= values.min()              # they did wrap
+
+
+def test_equal_areas_have_equal_scores_wherever_they_lie():
+    bump = [0.0, 0.1, 0.7, 0.9, 0.3, 0.6, 0.2, 0.0, 0.0, 0.0]
+    found = run([[0.3] * 7, bump * 40], RULE)
+    assert len(set(found.score.tolist())) == 1 and len(found.score) == 40

@@ -123,8 +123,8 @@ def read_activitynet_json(path: Path) -> Annotations:
     """Read `{"database": {video: {subset, duration, annotations: [{label, segment}]}}}`, with times as numbers or strings.
 
     Published files hold segments of zero length (ActivityNet 1.2: 10, 3 of them for validation). They are returned as they
-    are, so that counts agree with the file; `segments_without_length` finds them. Labels are the classes of a video's annotations; classes
-    are the file's `activity_list`, else all labels in alphabetical order.
+    are, so that counts agree with the file; `segments_without_length` finds them. Labels are the classes of a video's
+    annotations; classes are the file's `activity_list`, else all labels in alphabetical order.
     """
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("database"), dict):

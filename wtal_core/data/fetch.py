@@ -39,7 +39,7 @@ def fetch(name: str, root: str | Path | None = None, mirror: str | Path | None =
     if mirror is None:
         fetched += _fetch_archives(manifest, folder, wanted, failed, progress)
     for entry in (entry for entry in wanted if entry.path not in fetched):
-        addresses = [_mirrored(mirror, manifest, entry)] if mirror is not None else list(entry.urls)
+        addresses = _addresses(mirror, manifest, entry)
         if not addresses:
             by_hand[entry.path] = entry.note or f"see {manifest.homepage}"
         elif error := _try_addresses(addresses, folder, entry, progress):
@@ -49,8 +49,12 @@ def fetch(name: str, root: str | Path | None = None, mirror: str | Path | None =
     return Fetched(tuple(fetched), by_hand, failed)
 
 
-def _mirrored(mirror: str | Path, manifest: DatasetManifest, entry: FileEntry) -> str:
-    return f"{str(mirror).rstrip('/')}/{manifest.folder}/{entry.path}"
+def _addresses(mirror: str | Path | None, manifest: DatasetManifest, entry: FileEntry) -> list[str]:
+    """Where to try; nowhere for a file that is not needed and not in a local mirror."""
+    if mirror is None:
+        return list(entry.urls)
+    address = f"{str(mirror).rstrip('/')}/{manifest.folder}/{entry.path}"
+    return [address] if entry.needed or "://" in address or Path(address).is_file() else []
 
 
 def _try_addresses(addresses: list[str], folder: Path, entry: FileEntry, progress: bool) -> str:
@@ -84,8 +88,8 @@ def _retrieve(address: str, target: Path, sha256: str | None, progress: bool) ->
         logger.setLevel(level)
 
 
-def _copy(address: str, output: str | Path, pup: pooch.Pooch) -> None:
-    """A downloader for pooch that takes a local file."""
+def _copy(address: str, output: str | Path, pup: object) -> None:
+    """A downloader for pooch, called as pooch calls one, that takes a local file."""
     shutil.copyfile(address, output)
 
 

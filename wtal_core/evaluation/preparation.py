@@ -59,11 +59,11 @@ def prepare(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Proto
     Raises WorkbookError if nothing is left to score, or if no detection is of a known video, or none of a known class.
     """
     check_detections(detections)
-    _refuse_strangers(ground_truth, detections)
     instance_row = np.flatnonzero(kept_instances(ground_truth, protocol))
     kept = ground_truth.segments.iloc[instance_row]
     if not len(kept):
         raise WorkbookError(f"ground truth: no instance is left to score under {protocol.id}; check the test list")
+    _refuse_strangers(ground_truth, detections)
     present = set(kept["label"])
     classes = tuple(name for name in ground_truth.classes if name in present)
     truth = _place(kept, ground_truth, classes, protocol, "rounded")

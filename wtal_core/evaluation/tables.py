@@ -88,11 +88,16 @@ def _assemble(segments: pd.DataFrame, all_segments: pd.DataFrame, videos: list, 
     """`all_segments` names the classes where `extra` does not, also those of other subsets."""
     segments.attrs = {}
     check_intervals(segments, str(path))
+    try:
+        ambiguous = _typed(pd.DataFrame(extra.get("ambiguous", []), columns=SEGMENT_COLUMNS))
+        timebase = Timebase(**{name: float(value) for name, value in extra.get("timebase", {}).items()})
+    except (AttributeError, TypeError, ValueError):
+        raise WorkbookError(f"{path}: 'ambiguous' must be a list of [video, label, start, end] and 'timebase' hold "
+                            "fps, stride, offset; correct or remove them") from None
     return GroundTruth(
         segments=segments, videos=tuple(extra.get("videos", videos)),
         classes=tuple(extra.get("classes", sorted(set(all_segments["label"])))),
-        ambiguous=_typed(pd.DataFrame(extra.get("ambiguous", []), columns=SEGMENT_COLUMNS)),
-        timebase=Timebase(**extra.get("timebase", {})), blocked=tuple(extra.get("blocked", ())))
+        ambiguous=ambiguous, timebase=timebase, blocked=tuple(extra.get("blocked", ())))
 
 
 def _of_subset(database: dict, subset: str | None, path: Path) -> list[str]:

@@ -92,9 +92,9 @@ def _runs(activation: Float[np.ndarray, " M"], lengths: Int[np.ndarray, " P"], r
 class PrefixSums:
     """Sums over ranges of packed sequences, from one cumulative sum, exact but for rounding the values to a grid.
 
-    Values become integers on a sequence's own grid of 2**-50 of its peak (coarser if it is longer than 4096): integer
-    sums do not round, and may wrap, as differences of wrapped sums are right. So results neither lose digits in a long
-    batch nor depend on it, and equal areas have equal sums.
+    Values become integers on a sequence's own grid, at most 2**-49 of its peak apart (coarser from 4096 snippets on, and
+    never finer than 2**-1000). Integer sums do not round, and may wrap, as differences of wrapped sums are right. So
+    results neither lose digits in a long batch nor depend on it, and equal areas have equal sums.
     """
 
     def __init__(self, values: Float[np.ndarray, " M"], lengths: Int[np.ndarray, " P"]):
@@ -103,8 +103,9 @@ class PrefixSums:
         if len(values):
             peak[lengths > 0] = np.maximum.reduceat(np.abs(values), self._first[lengths > 0])
         bits = 62 - np.maximum(np.frexp(lengths.astype(np.float64))[1], 12) - np.frexp(peak)[1]
-        self._bits = np.minimum(bits, 1000)                                 # a grid finer than 2**-1000 overflows
-        integers = np.rint(np.ldexp(values, np.repeat(self._bits, lengths))).astype(np.int64)
+        scale = np.ldexp(1.0, np.minimum(bits, 1000))                       # a power of two, so products are exact
+        self._unit = 1 / scale
+        integers = np.rint(values * np.repeat(scale, lengths)).astype(np.int64)
         self._sums = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(integers)))
 
     def total(self, sequence: Int[np.ndarray, " N"], start: Int[np.ndarray, " N"], stop: Int[np.ndarray, " N"],
@@ -115,7 +116,7 @@ class PrefixSums:
 
     def value(self, sequence: Int[np.ndarray, " N"], total: Int[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
         """A total taken in a sequence, in the unit of the values."""
-        return np.ldexp(total.astype(np.float64), -self._bits[sequence])
+        return total * self._unit[sequence]
 
 
 def _contrast(sums: PrefixSums, sequence: Int[np.ndarray, " N"], start: Int[np.ndarray, " N"],

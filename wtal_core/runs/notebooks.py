@@ -11,6 +11,7 @@ from typing import Any
 import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
+from tqdm import tqdm
 
 from wtal_core.errors import WorkbookError
 
@@ -35,13 +36,18 @@ class Notebook:
 
 def find_notebooks(wanted: tuple[str, ...] = ()) -> list[Notebook]:
     """The artifacts asked for, in order: "facnet" (all of a paper), "facnet/table3" (one); nothing is all there are."""
-    known = [Notebook(f"{path.parent.name}/{match[1]}", path) for path in sorted(FOLDER.glob("*/*.ipynb"))
+    known = [Notebook(f"{path.parent.name}/{match[1]}", path) for path in sorted(FOLDER.glob("*/*.ipynb"), key=_order)
              if (match := NAME.fullmatch(path.stem))]
-    known.sort(key=lambda n: (n.artifact.split("/")[0], "figure" in n.artifact, int(re.sub(r"\D", "", n.path.stem.split("_")[0]))))
-    for name in wanted:
-        if not any(name in (n.artifact, n.artifact.split("/")[0]) for n in known):
-            raise WorkbookError(f"unknown artifact {name!r}; `wtal list` prints the known ones: {', '.join(n.artifact for n in known)}")
-    return [n for n in known if not wanted or n.artifact in wanted or n.artifact.split("/")[0] in wanted]
+    names = {name for n in known for name in (n.artifact, n.artifact.split("/")[0])}
+    if unknown := sorted(set(wanted) - names):
+        raise WorkbookError(f"unknown artifact {unknown[0]!r}; known: {', '.join(n.artifact for n in known)} (see `wtal list`)")
+    return [n for n in known if not wanted or {n.artifact, n.artifact.split("/")[0]} & set(wanted)]
+
+
+def _order(path: Path) -> tuple[str, bool, int, str]:
+    """By paper, tables before figures, by number."""
+    number = re.search(r"\d+", path.stem)
+    return path.parent.name, path.stem.startswith("figure"), int(number[0]) if number else 0, path.stem
 
 
 def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
@@ -88,7 +94,7 @@ def verify(path: Path) -> None:
 
 
 def clean(path: Path) -> None:
-    """Keep only what a reader and nbval need: sources, outputs, counts, tags. Injected parameters become the cell itself."""
+    """Keep only what a reader and nbval need: sources, outputs, counts and tags."""
     book = nbformat.read(path, 4)
     book.metadata = nbformat.from_dict({"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
                                         "language_info": {"name": "python"}})
@@ -107,3 +113,9 @@ def refresh(notebook: Path) -> None:
     executed = notebook.with_suffix(".refreshed")
     execute(notebook, executed, {})
     os.replace(executed, notebook)
+
+
+def refresh_all(folder: Path) -> None:
+    """Execute all committed notebooks in place."""
+    for notebook in tqdm(sorted(folder.glob("**/*.ipynb")), desc="notebooks", unit="notebook"):
+        refresh(notebook)

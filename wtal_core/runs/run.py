@@ -37,11 +37,15 @@ class Run:
 
     def values(self, fingerprint: str) -> dict[str, Any]:
         """Everything that decides the result, as JSON values."""
-        data = "simulator" if self.dataset == "simulated" else self.dataset
-        modules = ("wtal_core.runs.train", f"wtal_core.models.{self.method}", f"wtal_core.data.{data}")
         return {"method": self.method, "config": asdict(self.config), "dataset": self.dataset, "seed": self.seed,
-                "data": fingerprint, "code": source_hash(*modules)}
+                "data": fingerprint, "code": source_hash(*code_modules(self.method, self.dataset))}
 
     def key(self, fingerprint: str) -> str:
         """16 hexadecimal digits, equal for equal values and code."""
         return hashlib.sha256(json.dumps(self.values(fingerprint), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def code_modules(method_name: str, dataset: str) -> tuple[str, str, str]:
+    """The modules from which all code that computes a run is imported: training, the method, the data set's reader."""
+    reader = "simulator" if dataset == "simulated" else dataset.split("-")[0]
+    return "wtal_core.runs.train", f"wtal_core.models.{method_name}", f"wtal_core.data.{reader}"

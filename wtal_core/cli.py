@@ -1,0 +1,168 @@
+"""The command `wtal`. Exit status 0: all well, 1: a check failed, 2: bad input, in one line."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from tabulate import tabulate
+from tyro.conf import Positional
+
+from wtal_core.errors import WorkbookError
+
+
+def reproduce(artifacts: Positional[tuple[str, ...]] = (), dataset: str = "simulated",
+              profile: Literal["quick", "paper"] = "quick", seeds: int = 5, device: str = "auto", jobs: int = 1,
+              results: Path = Path("results"), refresh: bool = False) -> int:
+    """Regenerate tables and figures by executing their notebooks.
+
+    Args:
+        artifacts: papers or artifacts, such as facnet or facnet/table3; all if none is named.
+        dataset: data set, see `wtal data list`.
+        profile: quick (seconds a run) or paper (the paper's sizes and schedule).
+        seeds: number of seeds, 0 .. n - 1.
+        device: cpu, cuda or auto.
+        jobs: runs at a time, as processes on the CPU.
+        results: folder of finished runs, tables and figures; runs that are there are not computed again.
+        refresh: afterwards execute the committed notebooks in place (for members of the project).
+    """
+    from wtal_core.runs.notebooks import FOLDER, refresh_all
+    from wtal_core.runs.reproduce import reproduce as run_notebooks
+    from wtal_core.runs.sweep import resolve_device
+    parameters = {"dataset": dataset, "profile": profile, "seeds": seeds, "device": resolve_device(device), "jobs": jobs}
+    failed = run_notebooks(artifacts, results, parameters)
+    if refresh and not failed:
+        refresh_all(FOLDER)
+    return int(failed > 0)
+
+
+def list_artifacts() -> int:
+    """Print the tables and figures that can be regenerated."""
+    from wtal_core.runs.notebooks import find_notebooks
+    print(tabulate([(n.artifact, n.title) for n in find_notebooks()], ("artifact", "what")))
+    return 0
+
+
+def evaluate(ground_truth: Positional[Path], detections: Positional[Path], protocol: str = "activitynet",
+             subset: str | None = None, as_json: bool = False) -> int:
+    """Score a detections file (ActivityNet JSON or Parquet) of any method under a protocol of the field.
+
+    Args:
+        ground_truth: ActivityNet JSON or Parquet.
+        detections: ActivityNet JSON or Parquet.
+        protocol: activitynet, opentad, actionformer, wtalc or wtalc-2019.
+        subset: subset of the ground truth to score on, where the file holds several.
+        as_json: print everything as JSON.
+    """
+    from wtal_core.evaluation import mean_average_precision, protocols, tables
+    chosen = protocols.protocol(protocol)
+    truth, found = tables.read_ground_truth(ground_truth, subset), tables.read_detections(detections)
+    score = mean_average_precision.evaluate(truth, found, chosen)
+    values = {f"{tiou:.2f}": round(100 * float(value), 4) for tiou, value in zip(score.tious, score.map, strict=True)}
+    content = {"protocol": protocol, "mAP": values, "average": round(100 * float(score.average), 4), "counts": score.counts}
+    if as_json:
+        print(json.dumps(content, indent=1))
+        return 0
+    print(tabulate([[*values.values(), content["average"]]], [*values, "average"], floatfmt=".2f"))
+    print(f"mAP in percent, protocol {protocol}; " + ", ".join(f"{k}: {v}" for k, v in score.counts.items()))
+    return 0
+
+
+def data_list() -> int:
+    """Print the known data sets and their origin."""
+    from wtal_core.data.manifests import dataset_names, load_manifest
+    manifests = [load_manifest(name) for name in dataset_names()]
+    counts = [", ".join(f"{split} {c.videos}/{c.instances}" for split, c in m.splits.items()) for m in manifests]
+    rows = [(m.name, m.title, m.origin, c, m.licence) for m, c in zip(manifests, counts, strict=True)]
+    print(tabulate(rows, ("name", "title", "origin", "videos/instances", "licence"), maxcolwidths=[None, 32, None, 28, 36]))
+    return 0
+
+
+def data_verify(name: Positional[str], root: Path | None = None) -> int:
+    """Check every file of a data set. Exit status 1 if one that is needed is missing or wrong.
+
+    Args:
+        name: data set.
+        root: folder of the data sets; default $WTAL_DATA, else ./data of the checkout.
+    """
+    from wtal_core.data.verify import verify
+    findings = verify(name, root)
+    print(tabulate([(f.status, f.file, f.expected, f.found) for f in findings], ("status", "file", "expected", "found"),
+                   maxcolwidths=[None, 46, 60, 40]))
+    bad = [f for f in findings if f.status != "ok" and f.needed]
+    print(f"{name}: {len(findings) - len(bad)} of {len(findings)} fine" + (f", {len(bad)} needed and not fine" if bad else ""))
+    return int(bool(bad))
+
+
+def data_fetch(name: Positional[str], root: Path | None = None, mirror: str | None = None) -> int:
+    """Download a data set's files, checked by checksum; say what must be obtained by hand.
+
+    Args:
+        name: data set.
+        root: folder of the data sets; default $WTAL_DATA, else ./data of the checkout.
+        mirror: a folder or an address laid out like the folder of the data sets.
+    """
+    from wtal_core.data.fetch import fetch
+    outcome = fetch(name, root, mirror)
+    lines = [("fetched", path, "") for path in outcome.fetched]
+    lines += [("by hand", *item) for item in outcome.by_hand.items()]
+    lines += [("failed", *item) for item in outcome.failed.items()]
+    print(tabulate(lines, ("status", "file", "note"), maxcolwidths=[None, 50, 60]) if lines else f"{name}: everything is there")
+    return int(bool(outcome.by_hand or outcome.failed))
+
+
+def data_simulate(annotations: Path, out: Path, seed: int = 0, feature_size: int = 1024) -> int:
+    """Put simulated features under real THUMOS14 annotations, in the layout in which real features come.
+
+    Args:
+        annotations: folder `Thumos14reduced-Annotations`.
+        out: data root to write into; afterwards `wtal reproduce --dataset thumos14` with WTAL_DATA=OUT.
+        seed: seed of the features.
+        feature_size: D of each of the two streams.
+    """
+    from wtal_core.data.simulated_thumos14 import write_simulated
+    path = write_simulated(annotations, out, seed, feature_size)
+    print(f"wrote {path} ({path.stat().st_size / 2**30:.2f} GiB); use it with WTAL_DATA={out}")
+    return 0
+
+
+def results_check(results: Path = Path("results")) -> int:
+    """Check that every record in a results folder is whole, and say which ones the code of today would compute anew.
+
+    Args:
+        results: folder of finished runs, tables and figures.
+    """
+    from wtal_core.runs.audit import audit
+    findings = audit(results)
+    print(tabulate(findings, headers="keys"))
+    return int(any(row["damaged"] for row in findings))
+
+
+COMMANDS: dict[str, Callable[..., int]] = {"reproduce": reproduce, "list": list_artifacts, "evaluate": evaluate}
+GROUPS: dict[str, dict[str, Callable[..., int]]] = {
+    "data": {"list": data_list, "verify": data_verify, "fetch": data_fetch, "simulate": data_simulate},
+    "results": {"check": results_check}}
+ABOUT = "The WTAL Workbook. Groups of further commands: " + ", ".join(
+    f"wtal {group} {'|'.join(commands)}" for group, commands in GROUPS.items())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit with its status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    prog, commands = "wtal", COMMANDS
+    if given and given[0] in GROUPS:
+        prog, commands = f"wtal {given[0]}", GROUPS[given.pop(0)]
+    sys.exit(_guarded(lambda: tyro.extras.subcommand_cli_from_dict(commands, prog=prog, args=given, description=ABOUT)))
+
+
+def _guarded(command: Callable[[], int]) -> int:
+    try:
+        return command()
+    except WorkbookError as error:
+        print(f"wtal: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("wtal: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return 130

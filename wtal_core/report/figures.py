@@ -1,0 +1,106 @@
+"""Figures. Each takes plain numbers and returns a matplotlib Figure; `save_figure` writes it, the same bytes every time."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wtal_core.timebase import Timebase
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")    # safe for colour-blind readers
+TRUTH, FOUND, QUIET = "#009e73", "#d55e00", "#bbbbbb"
+
+
+def save_figure(figure: Figure, path: Path) -> Figure:
+    """Write a PNG without a date in it. Returns the figure, for display."""
+    figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
+    plt.close(figure)
+    return figure
+
+
+def bars(values: Mapping[str, pd.Series], reported: Mapping[str, float | None], caption: str,
+         ylabel: str = "average mAP (%)") -> Figure:
+    """Mean of each row over seeds as a bar, every seed as a dot, the paper's number as a line beside it."""
+    figure, axes = plt.subplots(figsize=(max(6.0, 0.55 * len(values) + 2), 4), layout="constrained")
+    place = np.arange(len(values))
+    axes.bar(place, [v.mean() for v in values.values()], color=COLOURS[5], label="reproduced here, mean")
+    for x, row in zip(place, values.values(), strict=True):
+        axes.plot(np.full(len(row), x), row, ".", color=COLOURS[6], markersize=5, label="one seed" if x == 0 else None)
+    printed = [(x, reported[row]) for x, row in zip(place, values, strict=True) if reported.get(row) is not None]
+    for number, (x, value) in enumerate(printed):
+        axes.hlines(value, x - 0.4, x + 0.4, color=COLOURS[1], lw=2, label="paper, on THUMOS14" if number == 0 else None)
+    axes.set_xticks(place, list(values), rotation=40, ha="right")
+    return _finish(figure, axes, caption, "configuration", ylabel)
+
+
+def lines(table: Mapping[str, pd.DataFrame], xlabel: str, caption: str, ylabel: str = "average mAP (%)",
+          ticks: Sequence[str] | None = None) -> Figure:
+    """A line a name: a DataFrame with a row an x value and a column a seed, drawn as mean and one standard deviation."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for (name, values), colour in zip(table.items(), COLOURS, strict=False):
+        x = np.arange(len(values)) if ticks is not None else values.index.to_numpy()
+        mean, spread = values.mean(axis=1).to_numpy(), values.std(axis=1, ddof=1).fillna(0).to_numpy()
+        axes.plot(x, mean, "o-", color=colour, label=f"{name} (mean, band ± 1 deviation of seeds)", markersize=4)
+        axes.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
+    if ticks is not None:
+        axes.set_xticks(range(len(ticks)), ticks)
+    return _finish(figure, axes, caption, xlabel, ylabel)
+
+
+def timeline(rows: Mapping[str, np.ndarray], truth: pd.DataFrame, detections: Mapping[str, pd.DataFrame], timebase: Timebase,
+             caption: str, limits: Mapping[str, float] | None = None) -> Figure:
+    """One video against time: a panel a signal `[T]`, then detections by name, then the ground truth as a barcode.
+
+    truth, detections: tables with `t_start, t_end` in seconds. limits: signal -> value drawn as a dashed line.
+    """
+    figure, panels = plt.subplots(len(rows) + 1, figsize=(10, 1.25 * len(rows) + 1.0 + 0.3 * len(detections)), sharex=True,
+                                  layout="constrained", height_ratios=[1.0] * len(rows) + [0.35 * (len(detections) + 1)])
+    for number, (axes, (name, signal)) in enumerate(zip(panels, rows.items(), strict=False)):
+        _shade(axes, truth, "ground truth" if number == 0 else None)
+        axes.stairs(signal, timebase.seconds(np.arange(len(signal) + 1)), color=COLOURS[0], label=name, baseline=None)
+        if limits and name in limits:
+            axes.axhline(limits[name], color=COLOURS[6], ls="--", lw=0.8, label=f"threshold {limits[name]:.3f}")
+        axes.set_ylabel("score")
+        axes.legend(loc="upper right", fontsize=8)
+    barcode(panels[-1], truth, detections)
+    panels[-1].set_xlabel("time (s)")
+    figure.suptitle(caption, fontsize=9)
+    return figure
+
+
+def barcode(axes: Axes, truth: pd.DataFrame, detections: Mapping[str, pd.DataFrame]) -> None:
+    """Ground truth and detections as bars on rows of their own."""
+    for place, table in enumerate((truth, *detections.values())):
+        spans = np.column_stack([table["t_start"], table["t_end"] - table["t_start"]])
+        axes.broken_barh(spans.tolist(), (-place - 0.4, 0.8), color=TRUTH if place == 0 else FOUND)
+    axes.set_yticks(range(-len(detections), 1), [*reversed(detections), "ground truth"])
+    axes.set_ylim(-len(detections) - 0.6, 0.6)
+
+
+def scatter(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], caption: str) -> Figure:
+    """Points `[N, 2]` and whether each is foreground `[N]`, a panel a name (Fig. 8)."""
+    figure, axes_row = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4.6), layout="constrained", squeeze=False)
+    for axes, (name, (points, inside)) in zip(axes_row[0], panels.items(), strict=True):
+        for mask, colour, label in ((~inside, QUIET, "background snippet"), (inside, FOUND, "foreground snippet")):
+            axes.plot(*points[mask].T, ".", color=colour, markersize=3, label=label)
+        axes.set(title=name, xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)")
+        axes.legend(markerscale=3, fontsize=8)
+    figure.suptitle(caption, fontsize=9)
+    return figure
+
+
+def _shade(axes: Axes, truth: pd.DataFrame, label: str | None) -> None:
+    for number, (start, end) in enumerate(zip(truth["t_start"], truth["t_end"], strict=True)):
+        axes.axvspan(start, end, color=TRUTH, alpha=0.15, lw=0, label=label if number == 0 else None)
+
+
+def _finish(figure: Figure, axes: Axes, caption: str, xlabel: str, ylabel: str) -> Figure:
+    axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
+    axes.set_title(caption, fontsize=9)
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
