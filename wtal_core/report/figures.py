@@ -23,12 +23,16 @@ def save_figure(figure: Figure, path: Path) -> Figure:
 
 
 def bars(values: Mapping[str, pd.Series], reported: Mapping[str, float | None], caption: str,
-         ylabel: str = "average mAP (%)") -> Figure:
-    """Mean of each row over seeds as a bar, every seed as a dot, the paper's number as a line beside it."""
+         ylabel: str = "average mAP (%)", reproduced: bool = True) -> Figure:
+    """Mean of each row over seeds as a bar, every seed as a dot, the paper's number as a line beside it.
+
+    reproduced: False where the values themselves are numbers that papers print.
+    """
     figure, axes = plt.subplots(figsize=(max(6.0, 0.55 * len(values) + 2), 4), layout="constrained")
     place = np.arange(len(values))
-    axes.bar(place, [v.mean() for v in values.values()], color=COLOURS[5], label="reproduced here, mean")
-    for x, row in zip(place, values.values(), strict=True):
+    what = "reproduced here, mean" if reproduced else "as printed"
+    axes.bar(place, [v.mean() for v in values.values()], color=COLOURS[5], label=what)
+    for x, row in zip(place, values.values(), strict=True) if reproduced else ():
         axes.plot(np.full(len(row), x), row, ".", color=COLOURS[6], markersize=5, label="one seed" if x == 0 else None)
     printed = [(x, reported[row]) for x, row in zip(place, values, strict=True) if reported.get(row) is not None]
     for number, (x, value) in enumerate(printed):
@@ -51,21 +55,26 @@ def lines(table: Mapping[str, pd.DataFrame], xlabel: str, caption: str, ylabel: 
     return _finish(figure, axes, caption, xlabel, ylabel)
 
 
-def timeline(rows: Mapping[str, np.ndarray], truth: pd.DataFrame, detections: Mapping[str, pd.DataFrame], timebase: Timebase,
-             caption: str, limits: Mapping[str, float] | None = None) -> Figure:
-    """One video against time: a panel a signal `[T]`, then detections by name, then the ground truth as a barcode.
+def timeline(rows: Mapping[str, np.ndarray | None], truth: pd.DataFrame, detections: Mapping[str, pd.DataFrame],
+             timebase: Timebase, caption: str, limits: Mapping[str, float] | None = None) -> Figure:
+    """One video against time: a panel a signal `[T]` (None: an empty panel that only says its name), then detections by
+    name, then the ground truth as a barcode.
 
     truth, detections: tables with `t_start, t_end` in seconds. limits: signal -> value drawn as a dashed line.
     """
-    figure, panels = plt.subplots(len(rows) + 1, figsize=(10, 1.25 * len(rows) + 1.0 + 0.3 * len(detections)), sharex=True,
+    figure, panels = plt.subplots(len(rows) + 1, figsize=(11, 1.25 * len(rows) + 1.0 + 0.3 * len(detections)), sharex=True,
                                   layout="constrained", height_ratios=[1.0] * len(rows) + [0.35 * (len(detections) + 1)])
     for number, (axes, (name, signal)) in enumerate(zip(panels, rows.items(), strict=False)):
         _shade(axes, truth, "ground truth" if number == 0 else None)
+        if signal is None:
+            axes.text(0.5, 0.5, name, ha="center", va="center", transform=axes.transAxes)
+            axes.set_yticks([])
+            continue
         axes.stairs(signal, timebase.seconds(np.arange(len(signal) + 1)), color=COLOURS[0], label=name, baseline=None)
         if limits and name in limits:
             axes.axhline(limits[name], color=COLOURS[6], ls="--", lw=0.8, label=f"threshold {limits[name]:.3f}")
-        axes.set_ylabel("score")
-        axes.legend(loc="upper right", fontsize=8)
+        axes.set_ylabel("score (no unit)" if len(rows) <= 6 else "score")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
     barcode(panels[-1], truth, detections)
     panels[-1].set_xlabel("time (s)")
     figure.suptitle(caption, fontsize=9)
@@ -100,7 +109,7 @@ def _shade(axes: Axes, truth: pd.DataFrame, label: str | None) -> None:
 
 def _finish(figure: Figure, axes: Axes, caption: str, xlabel: str, ylabel: str) -> Figure:
     axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
-    axes.set_title(caption, fontsize=9)
+    figure.suptitle(caption, fontsize=9)
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize=8)
+    figure.legend(fontsize=8, loc="outside upper center", ncols=3)
     return figure

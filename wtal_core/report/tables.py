@@ -1,11 +1,12 @@
 """Tables: what the paper printed beside what was reproduced here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from wtal_core.evaluation.statistics import summary
+from wtal_core.report.papers import reported_rows
 from wtal_core.runs.results import Results
 
 
@@ -36,6 +37,20 @@ def per_tiou(results: Results, rows: Mapping[str, str] | None = None, protocol: 
         table["AVG"] = results.values(protocol, rule).loc[row]
         lines[name] = {column: spread(table[column]) for column in table}
     return pd.DataFrame(lines).T
+
+
+def printed_table(artifact: str, columns: Sequence[str]) -> pd.DataFrame:
+    """A table of a paper as printed: a row a method, a dash where the paper has one."""
+    rows = reported_rows(artifact)
+    table = pd.DataFrame([row["v"] for row in rows], columns=list(columns), index=[row["method"] for row in rows], dtype=object)
+    table.insert(0, "sup", [row["sup"] for row in rows])
+    table.index.name = "method"
+    return table.where(table.notna(), "–")
+
+
+def joined(rows: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Rows of equal columns under their names."""
+    return pd.DataFrame(rows).T
 
 
 def spread(values: pd.Series) -> str:

@@ -50,6 +50,16 @@ def _order(path: Path) -> tuple[str, bool, int, str]:
     return path.parent.name, path.stem.startswith("figure"), int(number[0]) if number else 0, path.stem
 
 
+class _Stderr:
+    """stderr without the notice that every kernel start prints on connections within this machine."""
+
+    def write(self, text: str) -> int:
+        return len(text) if "TCP without encryption" in text else sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
     """Refuse parameters that the notebook does not have, and values that do not survive the way through JSON."""
     known = papermill.inspect_notebook(str(notebook))
@@ -71,10 +81,10 @@ def execute(notebook: Path, output: Path, parameters: dict[str, Any], progress: 
     """
     check_parameters(notebook, parameters)
     output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_suffix(".partial")
+    partial = output.with_suffix(".partial.ipynb")
     try:
         papermill.execute_notebook(str(notebook), str(partial), parameters, kernel_name="python3", progress_bar=progress,
-                                   stderr_file=sys.stderr, cwd=str(notebook.parent))
+                                   stderr_file=_Stderr(), cwd=str(notebook.parent))
     except PapermillExecutionError as error:
         os.replace(partial, output.with_suffix(".failed.ipynb"))
         raise WorkbookError(f"cell {error.exec_count} of {notebook.name} failed: {error.ename}: {error.evalue}; "

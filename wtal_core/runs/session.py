@@ -13,7 +13,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.models import method
 from wtal_core.runs.results import Results
 from wtal_core.runs.run import Run
-from wtal_core.runs.signals import signals
+from wtal_core.runs.signals import embedding_map, signals
 from wtal_core.runs.store import Store
 from wtal_core.runs.sweep import dataset_of, ensure
 
@@ -49,6 +49,12 @@ class Session:
         run = Run(method_name, config, self.dataset.name, seed)
         (record,) = ensure([run], self.store, self.device)
         return signals(run, record, dataset_of(run), video)
+
+    def embedding_map(self, method_name: str, config: Any, seed: int = 0) -> dict[str, np.ndarray]:
+        """The trained embedding of one run on a plane, see `runs.signals`."""
+        run = Run(method_name, config, self.dataset.name, seed)
+        (record,) = ensure([run], self.store, self.device)
+        return embedding_map(run, record, dataset_of(run))
 
     @property
     def folder(self) -> Path:

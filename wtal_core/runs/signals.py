@@ -3,9 +3,13 @@
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from sklearn.linear_model import LogisticRegression
+from sklearn.manifold import TSNE
+from sklearn.metrics import roc_auc_score
 
 from wtal_core.data.dataset import Dataset
 from wtal_core.models import method
+from wtal_core.report.signals import inside as snippets_inside
 from wtal_core.runs.run import Run
 from wtal_core.runs.store import Record
 from wtal_core.runs.train import Trainer, resident
@@ -32,9 +36,27 @@ def trained_network(run: Run, record: Record, dataset: Dataset) -> torch.nn.Modu
     return trainer.progress.network.eval()
 
 
+def embedding_map(run: Run, record: Record, dataset: Dataset, count: int = 1200) -> dict[str, np.ndarray]:
+    """Test snippets of the leading stream on a plane: `points` [N, 2] by t-SNE, `inside` [N] (0 or 1), and `auc` of a
+    linear probe that is trained on every second video and tested on the others. Kept beside the record.
+    """
+    kept = record.arrays("embedding_map")
+    if kept is not None:
+        return kept
+    x = _embedding(run, record, dataset).astype(np.float64)
+    inside = np.concatenate([snippets_inside(dataset, v.id) for v in dataset.test])
+    video = np.repeat(np.arange(len(dataset.test)), [v.length for v in dataset.test])
+    probe = LogisticRegression(max_iter=1000).fit(x[video % 2 == 0], inside[video % 2 == 0])
+    auc = roc_auc_score(inside[video % 2 == 1], probe.decision_function(x[video % 2 == 1]))
+    drawn = np.random.default_rng(0).permutation(len(x))[:count]
+    points = TSNE(perplexity=30, init="pca", random_state=0).fit_transform(x[drawn].astype(np.float32))
+    arrays = {"points": points.astype(np.float32), "inside": inside[drawn].astype(np.uint8), "auc": np.array(auc)}
+    record.keep_arrays("embedding_map", arrays)
+    return arrays
+
+
 @torch.no_grad()
-def embedding(run: Run, record: Record, dataset: Dataset) -> np.ndarray:
-    """The leading stream's embedding x of all test snippets [M, D], float32, in the order of the test videos."""
+def _embedding(run: Run, record: Record, dataset: Dataset) -> np.ndarray:
     network, videos = trained_network(run, record, dataset), resident(dataset, "test", "cpu")
     outputs = network(videos.batch(range(len(videos))))
     return method(run.method).signals(outputs)["x"][-1].numpy()
