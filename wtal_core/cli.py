@@ -15,7 +15,7 @@ from wtal_core.errors import WorkbookError
 
 def reproduce(artifacts: Positional[tuple[str, ...]] = (), dataset: str = "simulated",
               profile: Literal["quick", "paper"] = "quick", seeds: int = 5, device: str = "auto", jobs: int = 1,
-              results: Path = Path("results"), refresh: bool = False) -> int:
+              results: Path = Path("results")) -> int:
     """Regenerate tables and figures by executing their notebooks.
 
     Args:
@@ -26,16 +26,11 @@ def reproduce(artifacts: Positional[tuple[str, ...]] = (), dataset: str = "simul
         device: cpu, cuda or auto.
         jobs: runs at a time, as processes on the CPU.
         results: folder of finished runs, tables and figures; runs that are there are not computed again.
-        refresh: afterwards execute the committed notebooks in place (for members of the project).
     """
-    from wtal_core.runs.notebooks import FOLDER, refresh_all
     from wtal_core.runs.reproduce import reproduce as run_notebooks
     from wtal_core.runs.sweep import resolve_device
     parameters = {"dataset": dataset, "profile": profile, "seeds": seeds, "device": resolve_device(device), "jobs": jobs}
-    failed = run_notebooks(artifacts, results, parameters)
-    if refresh and not failed:
-        refresh_all(FOLDER)
-    return int(failed > 0)
+    return int(run_notebooks(artifacts, results, parameters) > 0)
 
 
 def list_artifacts() -> int:
@@ -113,18 +108,18 @@ def data_fetch(name: Positional[str], root: Path | None = None, mirror: str | No
     return int(bool(outcome.by_hand or outcome.failed))
 
 
-def data_simulate(annotations: Path, out: Path, seed: int = 0, feature_size: int = 1024) -> int:
+def data_simulate(annotations: Path, root: Path | None = None, seed: int = 0, feature_size: int = 1024) -> int:
     """Put simulated features under real THUMOS14 annotations, in the layout in which real features come.
 
     Args:
         annotations: folder `Thumos14reduced-Annotations`.
-        out: data root to write into; afterwards `wtal reproduce --dataset thumos14` with WTAL_DATA=OUT.
+        root: folder of the data sets to write into; default $WTAL_DATA, else ./data of the checkout.
         seed: seed of the features.
         feature_size: D of each of the two streams.
     """
-    from wtal_core.data.simulated_thumos14 import write_simulated
-    path = write_simulated(annotations, out, seed, feature_size)
-    print(f"wrote {path} ({path.stat().st_size / 2**30:.2f} GiB); use it with WTAL_DATA={out}")
+    from wtal_core.data.simulated_thumos14 import NAME, write_simulated
+    path = write_simulated(annotations, root, seed, feature_size)
+    print(f"wrote {path} ({path.stat().st_size / 2**30:.2f} GiB); use it with --dataset {NAME}")
     return 0
 
 
@@ -140,10 +135,35 @@ def results_check(results: Path = Path("results")) -> int:
     return int(any(row["damaged"] for row in findings))
 
 
-COMMANDS: dict[str, Callable[..., int]] = {"reproduce": reproduce, "list": list_artifacts, "evaluate": evaluate}
+def results_compare(fresh: Positional[Path], committed: Path = Path("results")) -> int:
+    """Compare fresh tables with the committed ones, row by row. Exit status 1 if a row's intervals are apart.
+
+    Args:
+        fresh: results folder of a run on this machine.
+        committed: results folder to compare with.
+    """
+    from wtal_core.runs.compare import compare
+    table = compare(fresh, committed)
+    print(tabulate(table, headers="keys", showindex=False))
+    return int((table["agree"] < table["rows"]).any())
+
+
+def refresh_notebooks(only: Positional[tuple[Path, ...]] = ()) -> int:
+    """Execute the committed notebooks in place with their own parameters, and clean them (for members of the project).
+
+    Args:
+        only: notebook files; all if none is named.
+    """
+    from wtal_core.runs.notebooks import FOLDER, refresh_all
+    refresh_all(list(only) or sorted(FOLDER.glob("**/*.ipynb")))
+    return 0
+
+
+COMMANDS: dict[str, Callable[..., int]] = {"reproduce": reproduce, "list": list_artifacts, "evaluate": evaluate,
+                                             "notebooks": refresh_notebooks}
 GROUPS: dict[str, dict[str, Callable[..., int]]] = {
     "data": {"list": data_list, "verify": data_verify, "fetch": data_fetch, "simulate": data_simulate},
-    "results": {"check": results_check}}
+    "results": {"check": results_check, "compare": results_compare}}
 ABOUT = "The WTAL Workbook. Groups of further commands: " + ", ".join(
     f"wtal {group} {'|'.join(commands)}" for group, commands in GROUPS.items())
 

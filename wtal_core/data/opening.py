@@ -10,7 +10,7 @@ from wtal_core.data.salads50 import open_salads50
 from wtal_core.data.thumos14 import open_thumos14
 from wtal_core.errors import WorkbookError
 
-OPENERS = {"hapt": open_hapt, "thumos14": open_thumos14}
+OPENERS = {"hapt": open_hapt, "thumos14": open_thumos14, "thumos14-simulated": open_thumos14}
 
 
 def folds(name: str) -> int:

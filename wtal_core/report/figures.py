@@ -28,7 +28,7 @@ def bars(values: Mapping[str, pd.Series], reported: Mapping[str, float | None], 
 
     reproduced: False where the values themselves are numbers that papers print.
     """
-    figure, axes = plt.subplots(figsize=(max(6.0, 0.55 * len(values) + 2), 4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(max(8.0, 0.55 * len(values) + 2), 4), layout="constrained")
     place = np.arange(len(values))
     what = "reproduced here, mean" if reproduced else "as printed"
     axes.bar(place, [v.mean() for v in values.values()], color=COLOURS[5], label=what)
@@ -111,5 +111,5 @@ def _finish(figure: Figure, axes: Axes, caption: str, xlabel: str, ylabel: str) 
     axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
     figure.suptitle(caption, fontsize=9)
     axes.grid(axis="y", alpha=0.3)
-    figure.legend(fontsize=8, loc="outside upper center", ncols=3)
+    figure.legend(fontsize=8, loc="outside lower center", ncols=3)
     return figure

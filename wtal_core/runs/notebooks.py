@@ -120,12 +120,12 @@ def clean(path: Path) -> None:
 
 def refresh(notebook: Path) -> None:
     """Execute a committed notebook in place with its own parameters, and clean it."""
-    executed = notebook.with_suffix(".refreshed")
+    executed = notebook.with_suffix(".refreshed.ipynb")
     execute(notebook, executed, {})
     os.replace(executed, notebook)
 
 
-def refresh_all(folder: Path) -> None:
-    """Execute all committed notebooks in place."""
-    for notebook in tqdm(sorted(folder.glob("**/*.ipynb")), desc="notebooks", unit="notebook"):
+def refresh_all(notebooks: list[Path]) -> None:
+    """Execute committed notebooks in place."""
+    for notebook in tqdm(notebooks, desc="notebooks", unit="notebook"):
         refresh(notebook)

@@ -14,6 +14,7 @@ def reproduce(wanted: Sequence[str], results: Path, parameters: dict[str, Any], 
 
     parameters: `dataset, profile, seeds, device, jobs`, checked against every notebook before the first one starts.
     """
+    results.mkdir(parents=True, exist_ok=True)
     notebooks = find_notebooks(tuple(wanted))
     given = {**parameters, "store": str(results.resolve())}
     for notebook in notebooks:
