@@ -16,7 +16,7 @@ from wtal_core.data.bags import Bags, Recording, cut_recordings, standardise
 from wtal_core.data.clicks import simulate_clicks
 from wtal_core.data.dataset import Dataset, check_dataset
 from wtal_core.data.fingerprint import fingerprint
-from wtal_core.data.manifests import DatasetManifest, load_manifest, manifest_path
+from wtal_core.data.manifests import DatasetManifest, load_manifest
 from wtal_core.data.npz import read_npz
 from wtal_core.data.paths import require
 from wtal_core.data.probes import probe_videos
@@ -60,7 +60,7 @@ def _dataset(manifest: DatasetManifest, folder: Path, train: Bags, test: Bags) -
         name=manifest.name, title=manifest.title, origin=manifest.origin, classes=read_classes(folder),
         streams=tuple(CHANNELS), timebase=manifest.timebase(),
         train=train.videos, test=test.videos, segments=segments, default_protocol=manifest.default_protocol,
-        fingerprint=fingerprint(folder, [manifest_path("hapt"), *source_files(folder)], "hapt", WINDOW, HOP, BANDS),
+        fingerprint=fingerprint(folder, source_files(folder), "hapt", WINDOW, HOP, BANDS, manifest.timebase()),
         clicks={kind: simulate_clicks(train.segments, durations, kind, CLICK_SEED) for kind in ("action", "background")},
         left_out=manifest.left_out, probes=probe_videos([video.id for video in test.videos], test.segments))
 
@@ -122,8 +122,9 @@ def read_text_recording(path: Path) -> Float[np.ndarray, "S 6"]:
 
 
 def _read_numbers(path: Path, dtype: Callable) -> np.ndarray:
+    require(path, path.name, "hapt")
     try:
-        return np.loadtxt(require(path, path.name, "hapt"), dtype=dtype, ndmin=2)
+        return np.loadtxt(path, dtype=dtype, ndmin=2)
     except ValueError as error:
         raise WorkbookError(f"{path} is damaged ({error}); remove it and run `wtal data fetch hapt`") from error
 

@@ -67,7 +67,7 @@ def interval(bounds: tuple[float, float] | None) -> str:
 def save_table(table: pd.DataFrame, path: Path, caption: str) -> pd.DataFrame:
     """Write `path`.csv and `path`.md, the caption above the table. Returns the table, for display."""
     path.with_suffix(".csv").write_text(f"# {caption}\n" + table.to_csv())
-    path.with_suffix(".md").write_text(f"{caption}\n\n{table.to_markdown()}\n")
+    path.with_suffix(".md").write_text(f"{caption}\n\n{table.to_markdown(disable_numparse=True)}\n")
     return table
 
 

@@ -7,18 +7,21 @@ from typing import Any
 
 from wtal_core.errors import WorkbookError
 from wtal_core.runs.notebooks import Notebook, check_parameters, execute, find_notebooks
+from wtal_core.runs.session import open_session
 
 
 def reproduce(wanted: Sequence[str], results: Path, parameters: dict[str, Any], say: Any = print) -> int:
     """Execute the notebooks of these artifacts into `<results>/<dataset>/<paper>/`. Returns how many failed.
 
-    parameters: `dataset, profile, seeds, device, jobs`, checked against every notebook before the first one starts.
+    parameters: `dataset, profile, seeds, device, jobs`. They are checked against every notebook, and the data set is
+    opened once, before the first one starts.
     """
-    results.mkdir(parents=True, exist_ok=True)
     notebooks = find_notebooks(tuple(wanted))
     given = {**parameters, "store": str(results.resolve())}
     for notebook in notebooks:
         check_parameters(notebook.path, given)
+    open_session(artifact="", **given)
+    results.mkdir(parents=True, exist_ok=True)
     failures = [notebook for number, notebook in enumerate(notebooks, 1)
                 if not _one(notebook, results, given, f"[{number}/{len(notebooks)}]", say)]
     index = write_index(results)

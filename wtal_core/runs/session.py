@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from wtal_core.data.dataset import Dataset
-from wtal_core.data.opening import open_dataset
+from wtal_core.data.manifests import load_manifest
+from wtal_core.data.opening import folds, open_dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method
 from wtal_core.runs.results import Results
@@ -42,7 +43,13 @@ class Session:
         runs = [Run(method_name, config, self.dataset.name, seed) for config in rows.values() for seed in self.seeds]
         records = iter(ensure(runs, self.store, self.device, self.jobs))
         table = {row: [next(records) for _ in self.seeds] for row in rows}
-        return Results(table, self.seeds, self.dataset.title, self.dataset.origin, self.profile, self.dataset.default_protocol)
+        return Results(table, self.seeds, self.title, self.dataset.origin, self.profile, self.dataset.default_protocol)
+
+    @property
+    def title(self) -> str:
+        """The data set's title; of one with folds, without the fold that happens to be open."""
+        name = self.dataset.name
+        return load_manifest(name).title if folds(name) > 1 else self.dataset.title
 
     def signals(self, method_name: str, config: Any, video: str, seed: int = 0) -> dict[str, np.ndarray]:
         """What the trained network of one run says about one test video, see `runs.signals`."""

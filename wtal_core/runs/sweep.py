@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.opening import open_dataset
+from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.mean_average_precision import Score
 from wtal_core.runs.run import Run
 from wtal_core.runs.store import RULES, Record, Store
@@ -59,8 +60,12 @@ def compute(run: Run, key: str, root: Path, device: str = "cpu") -> None:
 
 
 def resolve_device(device: str) -> str:
-    """"auto" is the GPU where there is one."""
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    """"auto" is the GPU where there is one. Asking for one that is not there is an error, as is an unknown device."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise WorkbookError(f"unknown device {device!r}; expected cpu, cuda or auto")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise WorkbookError("device cuda: no GPU is seen by torch; use --device cpu, or install torch with CUDA and a driver")
+    return "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
 
 
 def describe(run: Run, dataset: Dataset, trained: Trained, device: str, seconds: float) -> dict[str, Any]:
