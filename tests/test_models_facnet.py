@@ -9,8 +9,8 @@ import torch
 from packed_samples import LENGTHS, one_by_one, random_batch, reordered
 
 from wtal_core.data.dataset import empty_segments
-from wtal_core.models.facnet import PAPER, QUICK, Config, Network, ablate, activate, localize, loss, signals, thresholds_for
-from wtal_core.models.shared.activation import Activation, Scene
+from wtal_core.models.facnet import PAPER, QUICK, Network, ablate, activate, localize, loss, signals, thresholds_for
+from wtal_core.models.shared.activation import Scene
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
 from wtal_core.timebase import Timebase
