@@ -48,11 +48,11 @@ def lines(table: Mapping[str, pd.DataFrame], xlabel: str, caption: str, ylabel: 
     for (name, values), colour in zip(table.items(), COLOURS, strict=False):
         x = np.arange(len(values)) if ticks is not None else values.index.to_numpy()
         mean, spread = values.mean(axis=1).to_numpy(), values.std(axis=1, ddof=1).fillna(0).to_numpy()
-        axes.plot(x, mean, "o-", color=colour, label=f"{name} (mean, band ± 1 deviation of seeds)", markersize=4)
+        axes.plot(x, mean, "o-", color=colour, label=name, markersize=4)
         axes.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
     if ticks is not None:
-        axes.set_xticks(range(len(ticks)), ticks)
-    return _finish(figure, axes, caption, xlabel, ylabel)
+        axes.set_xticks(range(len(ticks)), ticks, rotation=20)
+    return _finish(figure, axes, f"{caption}\nmean over seeds, band ± 1 standard deviation", xlabel, ylabel)
 
 
 def timeline(rows: Mapping[str, np.ndarray | None], truth: pd.DataFrame, detections: Mapping[str, pd.DataFrame],

@@ -84,7 +84,7 @@ def attention_at(scores: Mapping[str, Float[np.ndarray, " T"]], tau: float, trut
     panels = {}
     for name, score in scores.items():
         attention = softmax(tau * score.astype(np.float64))
-        panels[f"{name},\n{spread_over(attention):.0f} of {len(score)} snippets"] = attention
+        panels[f"{name}\nover {spread_over(attention):.0f} of {len(score)} snippets"] = attention
     return timeline(panels, truth, {}, timebase, f"τ = {tau:g}. {caption}")
 
 

@@ -33,7 +33,8 @@ def baseline_facts(session: Session) -> pd.DataFrame:
     if kept is None or kept["run"].tolist() != [record.folder.name for record in records]:
         runs = [Run(METHOD, config, session.dataset.name, seed) for seed in session.seeds]
         kept = pd.DataFrame([_facts(run, record, session.dataset) for run, record in zip(runs, records, strict=True)])
-        path.write_text(f"# {METHOD}. {results.provenance()}. In percent, see wtal_core/runs/baseline.py\n" + kept.to_csv(index=False))
+        note = f"# {METHOD}. {results.provenance()}. In percent, see wtal_core/runs/baseline.py\n"
+        path.write_text(note + kept.to_csv(index=False))
     return kept
 
 

@@ -48,16 +48,19 @@ def write_index(results: Path) -> Path:
     """`README.md` of a results folder: what is there, a data set after the other, each with its origin line."""
     lines = ["# Results", "", "Every table and figure names its data set, origin, protocol, seeds and selection rule. Numbers of",
              "data sets other than the paper's are not comparable with the paper's; the order of the rows may be.", ""]
-    titles = {notebook.artifact: notebook.title for notebook in find_notebooks()}
+    notebooks = find_notebooks()
     for dataset in sorted(p for p in results.iterdir() if p.is_dir()):
-        lines += [f"## {dataset.name}", "", "| artifact | what | files |", "|---|---|---|"]
-        for artifact, title in titles.items():
-            files = sorted((dataset / artifact.split("/")[0]).glob(f"{artifact.split('/')[1]}[._]*"))
-            links = " ".join(f"[{f.suffix[1:] if f.stem == artifact.split('/')[1] else f.name}]({f.relative_to(results)})"
-                             for f in files if f.suffix in (".csv", ".md", ".png"))
-            if links:
-                lines.append(f"| {artifact} | {title} | {links} |")
-        lines.append("")
+        rows = [_index_line(dataset, notebook) for notebook in notebooks]
+        if any(rows):
+            lines += [f"## {dataset.name}", "", "| artifact | what | files |", "|---|---|---|", *filter(None, rows), ""]
     index = results / "README.md"
     index.write_text("\n".join(lines))
     return index
+
+
+def _index_line(dataset: Path, notebook: Notebook) -> str:
+    """A row of the index with links to the artifact's tables and pictures; empty where there are none."""
+    paper, name = notebook.artifact.split("/")
+    files = sorted(f for f in (dataset / paper).glob(f"{name}[._]*") if f.suffix in (".md", ".png"))
+    links = " ".join(f"[{f.name}]({f.relative_to(dataset.parent)})" for f in files)
+    return f"| {notebook.artifact} | {notebook.title} | {links} |" if links else ""

@@ -37,7 +37,7 @@ def trained_network(run: Run, record: Record, dataset: Dataset) -> torch.nn.Modu
 
 
 def embedding_map(run: Run, record: Record, dataset: Dataset, count: int = 1200) -> dict[str, np.ndarray]:
-    """Test snippets of the leading stream on a plane: `points` [N, 2] by t-SNE, `inside` [N] (0 or 1), and `auc` of a
+    """Test snippets of the leading stream on a plane: `points` [N, 2] by t-SNE, `inside` [N] (0 or 1), and `auc` [1] of a
     linear probe that is trained on every second video and tested on the others. Kept beside the record.
     """
     kept = record.arrays("embedding_map")
@@ -50,7 +50,7 @@ def embedding_map(run: Run, record: Record, dataset: Dataset, count: int = 1200)
     auc = roc_auc_score(inside[video % 2 == 1], probe.decision_function(x[video % 2 == 1]))
     drawn = np.random.default_rng(0).permutation(len(x))[:count]
     points = TSNE(perplexity=30, init="pca", random_state=0).fit_transform(x[drawn].astype(np.float32))
-    arrays = {"points": points.astype(np.float32), "inside": inside[drawn].astype(np.uint8), "auc": np.array(auc)}
+    arrays = {"points": points.astype(np.float32), "inside": inside[drawn].astype(np.uint8), "auc": np.array([auc])}
     record.keep_arrays("embedding_map", arrays)
     return arrays
 
