@@ -107,7 +107,7 @@ CHANGES = {
     "foreground_init": "xavier", "background": False, "lambda_cw": 0.5, "lambda_ca": 0.2, "lambda_mil": 0.2,
     "schedule": Schedule(learning_rate=1e-2), "class_source": "mil", "class_threshold": 0.06,
     "thresholds": (0.055, 0.06), "shortest": 1, "margin": 0.5, "outer_weight": 0.1, "stream_overlap": 0.9,
-    "merge_overlap": 0.1, "trailing_scale": 1.0, "upsample": 16}
+    "merge_overlap": 0.1, "overlap": "iou", "trailing_scale": 1.0, "upsample": 16}
 
 
 def run_through(config: Config) -> list[np.ndarray]:
@@ -138,7 +138,7 @@ def base():
 
 
 # thresholds that cut through the activations of random weights; both streams count, so that each rule has work to do
-BASE = replace(SMALL, thresholds=(0.045, 0.0475, 0.05), class_threshold=0.05, trailing_scale=0.9, merge_overlap=0.5)
+BASE = replace(SMALL, thresholds=(0.045, 0.0475, 0.05), class_threshold=0.035, trailing_scale=0.9)
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -1,10 +1,11 @@
 """The command `wtal`. Exit status 0: all well, 1: a check failed, 2: bad input, in one line."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 from tabulate import tabulate
@@ -41,7 +42,7 @@ def list_artifacts() -> int:
 
 
 def evaluate(ground_truth: Positional[Path], detections: Positional[Path], protocol: str = "activitynet",
-             subset: str | None = None, as_json: bool = False) -> int:
+             subset: str | None = None, as_json: Annotated[bool, tyro.conf.arg(name="json")] = False) -> int:
     """Score a detections file (ActivityNet JSON or Parquet) of any method under a protocol of the field.
 
     Args:
@@ -183,6 +184,9 @@ def _guarded(command: Callable[[], int]) -> int:
     except WorkbookError as error:
         print(f"wtal: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:                  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print("wtal: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130

@@ -1,4 +1,4 @@
-"""The source code that computes a run, as a hash: comments, docstrings and layout do not count."""
+"""The source code that computes a run, as a hash: comments, docstrings, layout and types of arguments do not count."""
 
 import ast
 import hashlib
@@ -52,4 +52,8 @@ def _meaning(path: Path) -> str:
         documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None
         if documented:
             node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
     return ast.dump(tree)

@@ -15,7 +15,7 @@ from wtal_core.data.bags import Bags, Recording, cut_recordings, standardise
 from wtal_core.data.clicks import simulate_clicks
 from wtal_core.data.dataset import SEGMENT_COLUMNS, Dataset, check_dataset
 from wtal_core.data.fingerprint import fingerprint
-from wtal_core.data.manifests import DatasetManifest, load_manifest, manifest_path
+from wtal_core.data.manifests import DatasetManifest, load_manifest
 from wtal_core.data.npz import read_npz
 from wtal_core.data.paths import require
 from wtal_core.data.probes import probe_videos
@@ -46,7 +46,7 @@ def _dataset(manifest: DatasetManifest, folder: Path, fold: int, train: Bags, te
         streams=(STREAM,), timebase=manifest.timebase(), train=train.videos, test=test.videos,
         segments=pd.concat([train.segments, test.segments], ignore_index=True),
         default_protocol=manifest.default_protocol,
-        fingerprint=fingerprint(folder, [manifest_path("salads50"), *source_files(folder, fold)], "salads50", SPAN, fold),
+        fingerprint=fingerprint(folder, source_files(folder, fold), "salads50", SPAN, fold, manifest.timebase()),
         clicks={kind: simulate_clicks(train.segments, durations, kind, CLICK_SEED) for kind in ("action", "background")},
         left_out=manifest.left_out, probes=probe_videos([video.id for video in test.videos], test.segments))
 

@@ -39,6 +39,7 @@ class Config:
     kernel: 1 in the code; the paper says "temporal convolution" (3 is a choice).
     class_threshold, thresholds: for C = 20; other data sets keep their ratio to the uniform value, see `thresholds_for`.
     class_source: which branch classifies the video; "auto" takes P_f, without the CA branch P_m, without both P_a.
+    overlap: what NMS compares; "own" = (intersection + 1) / (length + 1) of the suppressed one, as the code; "iou" = true tIoU.
     trailing_scale: weight of all streams but the leading (last) one. DIFFERS: RGB x 0.1 in the code, 1 in the paper.
     upsample: factor of linear interpolation before thresholding. DIFFERS: 1 in the code, the frame rate in the paper.
     """
@@ -63,6 +64,7 @@ class Config:
     outer_weight: float = 0.6
     stream_overlap: float = 0.2
     merge_overlap: float = 0.9
+    overlap: Literal["own", "iou"] = "own"
     trailing_scale: float = 0.1
     upsample: Literal[1, 16] = 1
 
@@ -72,14 +74,14 @@ QUICK = replace(PAPER, embedding=64, schedule=Schedule(epochs=40, learning_rate=
 PROFILES = {"paper": PAPER, "quick": QUICK}
 
 
-def ablate(base: Config, branches: str, hybrid: bool, background: bool) -> Config:
+def ablate(base: Config, branches: str, hybrid: bool, background: bool, lambda_no_cw: float = 1.0) -> Config:
     """A row of Table 3 from the branches it names ("CW MIL"). The authors do not state the rules; ours (F7):
 
-    the main branch has weight 1, which is CW where it is present and all others where it is not; without hybrid
-    attention one head with tau = 1; without background its classifier row and label entry are dropped.
+    the main branch has weight 1, which is CW where it is present and all others (`lambda_no_cw`) where it is not; without
+    hybrid attention one head with tau = 1; without background its classifier row and label entry are dropped.
     """
     chosen = set(branches.split())
-    ca, mil = (base.lambda_ca, base.lambda_mil) if "CW" in chosen else (1.0, 1.0)
+    ca, mil = (base.lambda_ca, base.lambda_mil) if "CW" in chosen else (lambda_no_cw, lambda_no_cw)
     return replace(base, lambda_cw=float("CW" in chosen), lambda_ca=ca * ("CA" in chosen), lambda_mil=mil * ("MIL" in chosen),
                    taus=base.taus if hybrid else (1.0,), background=background)
 
@@ -198,7 +200,7 @@ def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFra
     scales = [1.0 if stream == leading else config.trailing_scale for stream in range(leading + 1)]
     streams = [_one_stream(activation, scene, config, s, scale) for s, scale in enumerate(scales)]
     video, label, start, end, score = (np.concatenate(parts) for parts in zip(*reversed(streams), strict=True))
-    kept = suppress(video * len(scene.classes) + label, start, end, score, config.merge_overlap)
+    kept = suppress(video * len(scene.classes) + label, start, end, score, config.merge_overlap, config.overlap)
     return to_table(video[kept], label[kept], start[kept], end[kept], score[kept],
                     scene.videos, scene.classes, scene.timebase)
 
@@ -211,7 +213,7 @@ def _one_stream(activation: Activation, scene: Scene, config: Config, stream: in
     sequences, lengths = upsample(sequences, lengths, config.upsample)
     rule = ProposalRule(tuple(scale * t for t in thresholds), config.shortest, config.margin, 1.0, config.outer_weight)
     found = propose(scale * sequences, lengths, rule)
-    kept = suppress(found.sequence, found.start, found.end, found.score, config.stream_overlap)
+    kept = suppress(found.sequence, found.start, found.end, found.score, config.stream_overlap, config.overlap)
     video, label = video[found.sequence[kept]], label[found.sequence[kept]]
     start, end, score = (a[kept] for a in (found.start / config.upsample, found.end / config.upsample, found.score))
     clear = drop_ambiguous(video, start, end, scene.ambiguous, scene.videos, scene.timebase)

@@ -37,13 +37,14 @@ def timeline_statistics(segments: pd.DataFrame, durations: pd.Series) -> dict[st
     length, gap = values["instance length (s)"], values["gap (s)"]
     ends = segments.groupby("video").agg(first=("t_start", "min"), last=("t_end", "max"))
     seconds = durations.loc[ends.index]
-    return {"videos": len(durations), "instances": len(segments), "instances a video": len(segments) / len(durations),
-            "length median (s)": np.median(length), "length log deviation": np.log(length[length > 0]).std(),
-            "gap median (s)": np.median(gap), "gap log deviation": np.log(gap[gap > 0]).std(),
-            "share of gaps ≤ 0": np.mean(gap <= 0), "coverage (mean share)": values["coverage of a video (share)"].mean(),
-            "duration median (s)": durations.median(), "duration log deviation": np.log(durations.to_numpy()).std(),
-            "share longer than 240 s": np.mean(durations > 240), "lead-in (mean share)": (ends["first"] / seconds).mean(),
-            "lead-out (mean share)": (1 - ends["last"] / seconds).mean()}
+    found = {"videos": len(durations), "instances": len(segments), "instances a video": len(segments) / len(durations),
+             "length median (s)": np.median(length), "length log deviation": _log_normal(length[length > 0])[1],
+             "gap median (s)": np.median(gap), "gap log deviation": _log_normal(gap[gap > 0])[1],
+             "share of gaps ≤ 0": np.mean(gap <= 0), "coverage (mean share)": values["coverage of a video (share)"].mean(),
+             "duration median (s)": durations.median(), "duration log deviation": _log_normal(durations.to_numpy())[1],
+             "share longer than 240 s": np.mean(durations > 240), "lead-in (mean share)": (ends["first"] / seconds).mean(),
+             "lead-out (mean share)": (1 - ends["last"] / seconds).mean()}
+    return {name: float(value) for name, value in found.items()}
 
 
 def measured(segments: pd.DataFrame, durations: pd.Series) -> dict[str, Float[np.ndarray, " N"]]:
@@ -66,14 +67,18 @@ def bin_shares(segments: pd.DataFrame, durations: pd.Series) -> dict[str, Float[
 def class_timelines(segments: pd.DataFrame) -> dict[str, tuple[float, float, float, float]]:
     """Class -> `CLASS_STATISTICS` of log-normal fits (median = exponential of the mean logarithm), as the simulator takes them.
 
-    Gaps are those between instances of the class in a video, at least `SHORTEST_GAP`.
+    Gaps are those between instances of the class in a video, at least `SHORTEST_GAP`; NaN where there is none.
     """
     found = {}
     for label, rows in segments.sort_values(["video", "t_start"], kind="stable").groupby("label"):
         gap = (rows["t_start"] - rows.groupby("video")["t_end"].shift()).dropna().clip(lower=SHORTEST_GAP)
-        logs = np.log((rows["t_end"] - rows["t_start"]).to_numpy()), np.log(gap.to_numpy())
-        found[label] = tuple(float(v) for log in logs for v in (np.exp(log.mean()), log.std()))
+        found[label] = (*_log_normal((rows["t_end"] - rows["t_start"]).to_numpy()), *_log_normal(gap.to_numpy()))
     return found
+
+
+def _log_normal(values: Float[np.ndarray, " N"]) -> tuple[float, float]:
+    """Median and log deviation of the log-normal fit of positive values; NaN for none."""
+    return (float(np.exp(np.log(values).mean())), float(np.log(values).std())) if len(values) else (np.nan, np.nan)
 
 
 def of_subset(dataset: Dataset, subset: str) -> tuple[pd.DataFrame, pd.Series]:
@@ -89,7 +94,8 @@ def real_statistics(kind: str) -> pd.DataFrame:
     table = pd.read_csv(STATISTICS, comment="#")
     rows = table[table["kind"] == kind]
     index = ["quantity", "low", "high"] if kind == "share" else ["quantity"]
-    wide = rows.pivot_table("value", index, "subset", sort=False)
+    wide = rows.pivot(index=index, columns="subset", values="value")
+    wide = wide.reindex(index=rows.set_index(index).index.unique(), columns=rows["subset"].unique())    # as in the file
     wide.columns.name = wide.index.name = None
     return wide.reset_index() if kind == "share" else wide
 

@@ -1,4 +1,5 @@
-"""Figures of the teaching notebooks: ground truth of several videos, features as an image, histograms, attention, proposals."""
+"""Figures of the teaching notebooks: ground truth of several videos, features as an image, histograms, attention,
+proposals, ranked detections."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,9 +12,12 @@ from matplotlib.patches import Patch
 from scipy.special import softmax
 
 from wtal_core.data.dataset import Dataset
+from wtal_core.evaluation.matching import Intervals, edges, in_order_of_preference, match
+from wtal_core.evaluation.protocols import ACTIVITYNET
 from wtal_core.localization.detections import to_table
 from wtal_core.localization.proposals import ProposalRule, propose
 from wtal_core.report.figures import COLOURS, barcode, timeline
+from wtal_core.segments import tiou
 from wtal_core.timebase import Timebase
 
 
@@ -24,16 +28,19 @@ def described(dataset: Dataset) -> str:
 
 def gallery(dataset: Dataset, videos: Sequence[str], stream: str, caption: str) -> Figure:
     """Videos against time: the length of each snippet's feature vector, and the ground truth as a barcode by class."""
-    figure, panels = plt.subplots(len(videos), figsize=(10, 1.5 * len(videos) + 0.8), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(len(videos), figsize=(10, 1.6 * len(videos) + 0.8), layout="constrained", squeeze=False)
     shown = dataset.segments[dataset.segments["video"].isin(videos)]
-    colour = dict(zip(sorted(set(shown["label"])), COLOURS * 3, strict=False))
+    labels = sorted(set(shown["label"]))
+    colour = dict(zip(labels, COLOURS if len(labels) <= len(COLOURS) else plt.get_cmap("tab20").colors * 10, strict=False))
     for axes, video in zip(panels[:, 0], videos, strict=True):
         energy = np.linalg.norm(dataset.video(video).features[stream], axis=1)
         axes.stairs(energy, dataset.timebase.seconds(np.arange(len(energy) + 1)), color="#555555", baseline=None)
-        axes.set_ylabel(f"{video}\n|feature|", fontsize=8)
+        axes.set_ylabel("length\n(no unit)", fontsize=8)
+        axes.set_title(video, fontsize=8, loc="left")
+        axes.set_ylim(energy.min() - 0.4 * np.ptp(energy), None)                         # leaves room for the barcode
         for label, rows in shown[shown["video"] == video].groupby("label"):
             spans = np.column_stack([rows["t_start"], rows["t_end"] - rows["t_start"]])
-            axes.broken_barh(spans.tolist(), (0, 0.25), transform=axes.get_xaxis_transform(), color=colour[label])
+            axes.broken_barh(spans.tolist(), (0.02, 0.2), transform=axes.get_xaxis_transform(), color=colour[label])
     panels[-1, 0].set_xlabel("time (s)")
     figure.legend(handles=[Patch(color=c, label=label) for label, c in colour.items()], loc="outside lower center", fontsize=8,
                   ncols=5, title="ground truth", title_fontsize=8)
@@ -109,3 +116,22 @@ def threshold_figure(sequence: Float[np.ndarray, " T"], rule: ProposalRule, trut
     name = f"{len(found)} proposals"
     return timeline({"activation": sequence}, truth, {name: found}, timebase, f"θ = {threshold:g}. {caption}",
                     {"activation": threshold})
+
+
+def ranked(detections: pd.DataFrame, truth: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Detections of one class and video by decreasing score: tIoU with the nearest instance, whether each is a true positive
+    at this level (an instance counts once, ActivityNet matching), precision and recall down to it."""
+    order = detections.sort_values("score", ascending=False, kind="stable")
+    found, instances = _intervals(order), _intervals(truth)
+    overlap = tiou(found.start[:, None], found.end[:, None], instances.start, instances.end)
+    pairs = in_order_of_preference(edges(found, instances, level), ACTIVITYNET.matching, ACTIVITYNET.tie)
+    right = np.isin(np.arange(len(order)), match(pairs, np.array([level]), len(truth)).detection)
+    rank = np.arange(1, len(order) + 1)
+    return pd.DataFrame({
+        "t_start": order["t_start"].to_numpy(), "t_end": order["t_end"].to_numpy(), "score": order["score"].to_numpy(),
+        "tIoU": overlap.max(axis=1, initial=0.0), "true positive": right, "precision": right.cumsum() / rank,
+        "recall": right.cumsum() / max(1, len(truth))}, index=pd.Index(rank, name="rank"))
+
+
+def _intervals(table: pd.DataFrame) -> Intervals:
+    return Intervals(np.zeros(len(table), dtype=np.int64), table["t_start"].to_numpy(), table["t_end"].to_numpy())

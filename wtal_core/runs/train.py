@@ -69,7 +69,7 @@ class Trainer:
 
     def __init__(self, method_name: str, config: Any, dataset: Dataset, seed: int, device: str = "cpu"):
         self.method, self.config, self.dataset, self.device = method(method_name), config, dataset, torch.device(device)
-        self.train_videos = resident(dataset, "train", self.device)
+        self.train_videos = resident(dataset, "train", self.device, config.schedule.labels)
         self.test_videos = resident(dataset, "test", self.device)
         draw = torch.Generator().manual_seed(seed)
         streams, size = len(dataset.streams), dataset.feature_size()
@@ -156,11 +156,13 @@ class Trainer:
         return Trained(network, weights, detections, scores, best["epoch"], self.progress.history, self.progress.seconds)
 
 
-def resident(dataset: Dataset, subset: str, device: torch.device | str) -> Resident:
-    """The videos of a subset with their label vectors, on the device."""
+def resident(dataset: Dataset, subset: str, device: torch.device | str, labels_of: str = "video") -> Resident:
+    """The videos of a subset with their label vectors, on the device. labels_of: see `Schedule.labels`."""
     videos = getattr(dataset, subset)
     features = [np.stack([video.features[stream] for stream in dataset.streams]) for video in videos]
-    labels = np.array([[float(c in video.labels) for c in dataset.classes] for video in videos], dtype=np.float32)
+    shown = {video.id: set(video.labels) for video in videos} if labels_of == "video" else \
+        dataset.segments_of(subset).groupby("video")["label"].agg(set).to_dict()
+    labels = np.array([[float(c in shown.get(video.id, ())) for c in dataset.classes] for video in videos], dtype=np.float32)
     return Resident(features, labels, device)
 
 

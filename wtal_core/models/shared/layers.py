@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from wtal_core.packed import Packed
 
 
-def cosine(a: Float[Tensor, "*S N D"], b: Float[Tensor, "*S K D"]) -> Float[Tensor, "*S N K"]:
+def cosine(a: Float[Tensor, "*S N D"], b: Float[Tensor, "*R K D"]) -> Float[Tensor, "*S N K"]:
     """Cosine of each row of `a` with each row of `b`; 0 where a row is all zero.
 
     DIFFERS: the official codes divide 0 by 0 there (a snippet whose embedding dropout switched off altogether).

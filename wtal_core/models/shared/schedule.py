@@ -13,6 +13,8 @@ class Schedule:
     reduction: "sum" adds the gradients of the videos of a batch, as the official codes of FAC-Net, RSKP and GauFuse do;
     "mean" averages them with weight decay and epsilon divided by the batch size, which takes the same steps because
     Adam is invariant to the scale of the gradient (specification S8).
+    labels: what a training video is said to show: its published video-level labels (W-TALC's `labels_all`, as the official
+    codes), or the classes of its segments, which differ in 8 of THUMOS14's training videos (specification S1).
     evaluations: how often the test set is scored on the way, evenly spaced, the last epoch included.
     """
 
@@ -23,6 +25,7 @@ class Schedule:
     weight_decay: float = 0.005
     epsilon: float = 1e-8
     reduction: Literal["sum", "mean"] = "sum"
+    labels: Literal["video", "segments"] = "video"
     evaluations: int = 20
 
     def optimizer(self, network: torch.nn.Module) -> torch.optim.Adam:

@@ -1,0 +1,102 @@
+"""Packed batches give what plain loops over the videos give, also for videos without snippets."""
+
+import numpy as np
+import pytest
+import torch
+from packed_samples import LENGTHS, random_batch
+
+from wtal_core.packed import Packed, Resident
+
+CASES = [LENGTHS, (0,), (1,), (0, 0, 3), (5, 0), (4, 4, 4)]
+EXACT = {"rtol": 0, "atol": 1e-12}
+
+
+def values_of(lengths, columns=4, streams=2) -> torch.Tensor:
+    draw = torch.Generator().manual_seed(1)
+    return 5 * torch.randn(streams, sum(lengths), columns, generator=draw, dtype=torch.float64)
+
+
+def each_video(values: torch.Tensor, lengths) -> list[torch.Tensor]:
+    """(S, T, K) of every video, cut by running sums."""
+    ends = np.cumsum(lengths)
+    return [values[:, end - length:end] for end, length in zip(ends, lengths, strict=True)]
+
+
+@pytest.mark.parametrize("lengths", CASES)
+def test_video_and_membership_name_the_owner_of_each_snippet(lengths):
+    batch = random_batch(lengths)
+    owners = [v for v, length in enumerate(lengths) for _ in range(length)]
+    assert batch.video.tolist() == owners
+    assert batch.membership.sum(1).tolist() == list(lengths)
+    assert batch.membership.dtype == batch.features.dtype
+    assert all(batch.membership[owner, t] == 1 for t, owner in enumerate(owners))
+
+
+@pytest.mark.parametrize("lengths", CASES)
+def test_sum_equals_a_loop(lengths):
+    values = values_of(lengths)
+    expected = torch.stack([v.sum(1) for v in each_video(values, lengths)], 1)
+    torch.testing.assert_close(random_batch(lengths).sum(values), expected, **EXACT)
+
+
+@pytest.mark.parametrize("lengths", CASES)
+def test_softmax_equals_a_loop(lengths):
+    values = values_of(lengths)
+    found = random_batch(lengths).softmax(values)
+    torch.testing.assert_close(found, torch.cat([v.softmax(1) for v in each_video(values, lengths)], 1), **EXACT)
+
+
+def test_softmax_has_the_gradient_of_a_loop():
+    ours, theirs = values_of(LENGTHS).requires_grad_(), values_of(LENGTHS).requires_grad_()
+    weight = torch.arange(sum(LENGTHS), dtype=torch.float64)[:, None]
+    (random_batch().softmax(ours) * weight).sum().backward()
+    (torch.cat([v.softmax(1) for v in each_video(theirs, LENGTHS)], 1) * weight).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=1e-10)
+
+
+def test_softmax_of_large_scores_does_not_overflow():
+    found = random_batch((3, 2)).softmax(torch.tensor([1e4, 0.0, 1e4, -1e4, -1e4], dtype=torch.float64)[None, :, None])
+    assert found.flatten().tolist() == [0.5, 0.0, 0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("lengths", CASES)
+def test_pool_equals_a_loop(lengths):
+    batch, weight = random_batch(lengths), values_of(lengths, 3)
+    found = batch.pool(weight, batch.features)
+    assert found.shape == (2, len(lengths), 3, 16)
+    for v, (w, x) in enumerate(zip(each_video(weight, lengths), each_video(batch.features, lengths), strict=True)):
+        torch.testing.assert_close(found[:, v], torch.einsum("stk,std->skd", w, x), **EXACT)
+
+
+@pytest.mark.parametrize("lengths", CASES)
+@pytest.mark.parametrize("fraction", [1, 4, 8])
+def test_top_mean_equals_a_loop(lengths, fraction):
+    values = values_of(lengths)
+    found = random_batch(lengths).top_mean(values, fraction)
+    for v, cut in enumerate(each_video(values, lengths)):
+        count = max(1, cut.shape[1] // fraction)
+        expected = cut.sort(1, descending=True).values[:, :count].mean(1) if cut.shape[1] else torch.zeros(2, 4).double()
+        torch.testing.assert_close(found[:, v], expected, **EXACT)
+
+
+def resident_of(lengths) -> tuple[list[np.ndarray], np.ndarray, Resident]:
+    rng = np.random.default_rng(0)
+    features = [rng.random((2, length, 3), dtype=np.float32) for length in lengths]
+    labels = np.eye(len(lengths), dtype=np.float32)
+    return features, labels, Resident(features, labels)
+
+
+def test_a_batch_holds_the_videos_asked_for_in_their_order():
+    features, labels, resident = resident_of(LENGTHS)
+    assert len(resident) == len(LENGTHS)
+    for videos in ([3, 0], [1], [4, 1, 2], range(5)):
+        batch = resident.batch(videos)
+        assert batch.lengths == tuple(LENGTHS[v] for v in videos)
+        np.testing.assert_array_equal(batch.features, np.concatenate([features[v] for v in videos], 1))
+        np.testing.assert_array_equal(batch.labels, labels[list(videos)])
+
+
+def test_a_batch_on_an_accelerator_keeps_its_parts_together():
+    """`meta` stands for any device but the CPU: nothing may be left behind there."""
+    batch = Packed(torch.empty(2, 5, 3, device="meta"), (2, 3), torch.empty(2, 4, device="meta"))
+    assert {part.device.type for part in (batch.video, batch.membership, batch.softmax(batch.features))} == {"meta"}
