@@ -1,6 +1,6 @@
 """A training step of FAC-Net on ten videos: packed, both streams at once, against one video and stream at a time.
 
-Run: python -m benchmarks.training_step [cuda]. THUMOS14's size: T of mean 327, D = 1024, C = 20, two streams. Rates are
+Run: python -m benchmarks.training_step [cuda] [--small]. THUMOS14's size: T of mean 327, D = 1024, C = 20, two streams. Rates are
 the floating-point work of the two embedding layers, forward and backward (6 multiply-adds a weight and snippet less the first
 layer's input gradient), over the time; the matrix-product rate is of the same shapes, measured in the same run.
 """
@@ -8,6 +8,7 @@ layer's input gradient), over the time; the matrix-product rate is of the same s
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -32,19 +33,22 @@ class Counter(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+def in_plain_order(packed: facnet.Network, stream: int, what: str) -> list[torch.Tensor]:
+    """The "data" or the "grad" of one stream of the packed network, in the order and shapes of `OneStream.parameters()`."""
+    value = {name: getattr(p, what)[stream] for name, p in packed.named_parameters()}
+    return [value["w_a"], value["w_f"], value["embed_1.weight"].T, value["embed_1.bias"][0],
+            value["embed_2.weight"].T, value["embed_2.bias"][0]]
+
+
 def copy_weights(packed: facnet.Network, plain: list[OneStream]) -> None:
     """The plain networks get the packed network's weights."""
-    for s, network in enumerate(plain):
-        first, second = network.embed[0], network.embed[3]
-        pairs = ((first.weight, packed.embed_1.weight[s].T), (first.bias, packed.embed_1.bias[s, 0]),
-                 (second.weight, packed.embed_2.weight[s].T), (second.bias, packed.embed_2.bias[s, 0]),
-                 (network.w_a, packed.w_a[s]), (network.w_f, packed.w_f[s]))
-        for target, source in pairs:
-            target.data.copy_(source.data)
+    for stream, network in enumerate(plain):
+        for target, source in zip(network.parameters(), in_plain_order(packed, stream, "data"), strict=True):
+            target.data.copy_(source)
 
 
 def gradient_difference() -> float:
-    """Largest difference of any gradient between both forms, float64, small, dropout off."""
+    """Largest difference of any gradient of any weight between both forms, float64, small, dropout off."""
     generator = torch.Generator().manual_seed(0)
     config = facnet.Config(embedding=12, dropout=0.0)
     network = facnet.Network(config, 2, 8, 5, generator).double()
@@ -55,8 +59,8 @@ def gradient_difference() -> float:
     batch = videos.batch([0, 1, 2])
     facnet.loss(network(batch), batch, config)["total"].sum().backward()
     step(plain, [torch.optim.SGD(p.parameters(), 0.0) for p in plain], list(batch.features.split(batch.lengths, 1)), batch.labels)
-    return max(float((network.w_a.grad[s] - p.w_a.grad).abs().max().maximum(
-        (network.embed_1.weight.grad[s].T - p.embed[0].weight.grad).abs().max())) for s, p in enumerate(plain))
+    return max(float((ours - theirs.grad).abs().max()) for stream, single in enumerate(plain)
+               for ours, theirs in zip(in_plain_order(network, stream, "grad"), single.parameters(), strict=True))
 
 
 def best_seconds(work: Callable[[int], None], device: str) -> float:
@@ -72,22 +76,23 @@ def best_seconds(work: Callable[[int], None], device: str) -> float:
     return min(times)
 
 
-def matmul_rate(rows: int, device: str) -> float:
+def matmul_rate(rows: int, size: int, device: str) -> float:
     """Floating-point operations a second of (rows, D) @ (D, D), float32."""
-    a, b = torch.randn(rows, SIZE, device=device), torch.randn(SIZE, SIZE, device=device)
+    a, b = torch.randn(rows, size, device=device), torch.randn(size, size, device=device)
     seconds = best_seconds(lambda _: torch.mm(a, b), device)
-    return 2 * rows * SIZE * SIZE / seconds
+    return 2 * rows * size * size / seconds
 
 
-def main(device: str) -> None:
+def make_steps(size: int, device: str) -> tuple[Callable[[int], None], Callable[[int], None], int]:
+    """A packed and a plain training step on the ten videos from number i on, and the mean number of snippets in ten videos."""
     rng = np.random.default_rng(0)
     lengths = np.clip(rng.lognormal(np.log(235), 0.81, VIDEOS), 20, 2200).astype(int)
-    features = [rng.random((2, t, SIZE), dtype=np.float32) for t in lengths]
+    features = [rng.random((2, t, size), dtype=np.float32) for t in lengths]
     videos = Resident(features, np.eye(CLASSES, dtype=np.float32)[rng.integers(CLASSES, size=VIDEOS)], device)
-    generator, config = torch.Generator().manual_seed(0), facnet.PAPER
-    network = facnet.Network(config, 2, SIZE, CLASSES, generator).to(device)
+    config = replace(facnet.PAPER, embedding=size)
+    network = facnet.Network(config, 2, size, CLASSES, torch.Generator().manual_seed(0)).to(device)
     optimizer = config.schedule.optimizer(network)
-    plain = [OneStream(SIZE, SIZE, CLASSES, config.dropout, config.taus).to(device) for _ in range(2)]
+    plain = [OneStream(size, size, CLASSES, config.dropout, config.taus).to(device) for _ in range(2)]
     optimizers = [torch.optim.Adam(p.parameters(), 1e-4, (0.9, 0.99), weight_decay=0.005) for p in plain]
     draw = torch.Generator(device).manual_seed(0)
 
@@ -100,26 +105,34 @@ def main(device: str) -> None:
     def plain_step(i: int) -> None:
         batch = videos.batch(range(i, i + BATCH))
         step(plain, optimizers, list(batch.features.split(batch.lengths, 1)), batch.labels)
+    return packed_step, plain_step, int(lengths.sum() * BATCH / VIDEOS)
 
-    report(packed_step, plain_step, int(lengths.sum() * BATCH / VIDEOS), device)
+
+def operations(work: Callable[[int], None]) -> int:
+    """Number of tensor operations of one call."""
+    with Counter() as counter:
+        work(0)
+    return counter.count
 
 
-def report(packed_step: Callable[[int], None], plain_step: Callable[[int], None], snippets: int, device: str) -> None:
-    """Measure both and print a line each."""
-    rate = matmul_rate(snippets, device)
-    flops = 2 * snippets * SIZE * SIZE * 2 * 5          # two streams; 2 forward, 2 weight and 1 input product
-    print(f"{device}, {torch.get_num_threads()} threads; {snippets} snippets a step of {BATCH} videos, D = {SIZE}; "
+def main(device: str = "cpu", small: bool = False) -> None:
+    """Measure both forms and print a line each."""
+    size = 64 if small else SIZE
+    packed_step, plain_step, snippets = make_steps(size, device)
+    rate = matmul_rate(snippets, size, device)
+    flops = 2 * snippets * size * size * 2 * 5          # two streams; 2 forward, 2 weight and 1 input product
+    print(f"{device}, {torch.get_num_threads()} threads; {snippets} snippets a step of {BATCH} videos, D = {size}; "
           f"matrix product {rate / 1e9:.0f} GFLOP/s; largest gradient difference {gradient_difference():.1e}")
     seconds = {}
     for name, work in (("packed, both streams", packed_step), ("one video at a time", plain_step)):
         work(0)
-        with Counter() as counter:
-            work(0)
+        count = operations(work)
         seconds[name] = best_seconds(work, device)
-        share = 100 * flops / seconds[name] / rate
-        print(f"{name:22s} {seconds[name]:8.4f} s a step  {counter.count:6d} operations  {share:5.1f} % of the matrix product")
+        achieved = flops / seconds[name]
+        print(f"{name:22s} {seconds[name]:8.4f} s a step  {count:6d} operations  {achieved / 1e9:7.1f} GFLOP/s  "
+              f"{100 * achieved / rate:5.1f} % of the matrix product")
     print(f"ratio {seconds['one video at a time'] / seconds['packed, both streams']:.2f}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "cpu")
+    main("cuda" if "cuda" in sys.argv else "cpu", "--small" in sys.argv)

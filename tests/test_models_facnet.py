@@ -238,6 +238,8 @@ def test_ablate_gives_the_twenty_rows_of_table_3():
         untouched = replace(row, lambda_cw=1.0, lambda_ca=0.1, lambda_mil=0.1, taus=PAPER.taus, background=True)
         assert untouched == PAPER
     assert ablate(PAPER, "CW CA MIL", True, True) == PAPER
+    weaker = ablate(PAPER, "CA MIL", True, True, lambda_no_cw=0.1)
+    assert weaker == replace(PAPER, lambda_cw=0.0)
 
 
 def test_the_effective_cosine_scale_of_a_video_is_ten():

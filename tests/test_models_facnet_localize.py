@@ -73,6 +73,18 @@ def test_a_run_shorter_than_the_shortest_is_passed_over():
     assert len(found(activation, replace(PAPER, shortest=2))) == 2
 
 
+def test_nms_by_iou_keeps_what_lies_inside_a_better_one_and_is_small():
+    """The short peak scores below the long run around it, for what lies outside of the peak is high as well."""
+    cas, scores = np.full((1, 40, 20), 0.01), np.zeros((1, 1, 20))
+    cas[0, 5:30, 3], cas[0, 12:16, 3], scores[0, 0, 3] = 0.045, 0.06, 1
+    activation = Activation(cas, scores, np.zeros((1, 40)), (40,))
+    rule = replace(PAPER, thresholds=(0.03, 0.05), outer_weight=1.5)
+    longer, shorter = [5.0, 31.0], [12.0, 17.0]
+    assert found(activation, rule)[["t_start", "t_end"]].values.tolist() == [longer]
+    by_iou = found(activation, replace(rule, overlap="iou"))
+    assert by_iou[["t_start", "t_end"]].values.tolist() == [longer, shorter]
+
+
 def test_upsampling_moves_borders_to_the_sixteenth_of_a_snippet():
     activation = activation_of({3: [(10, 20)]}, height=0.06)
     fine = found(activation, replace(PAPER, upsample=16))
@@ -138,7 +150,8 @@ def base():
 
 
 # thresholds that cut through the activations of random weights; both streams count, so that each rule has work to do
-BASE = replace(SMALL, thresholds=(0.045, 0.0475, 0.05), class_threshold=0.035, trailing_scale=0.9)
+BASE = replace(SMALL, thresholds=(0.043, 0.045, 0.0475, 0.05, 0.055), class_threshold=0.035, trailing_scale=0.9,
+               stream_overlap=0.5)
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -84,7 +84,8 @@ def test_uses_nothing_that_nbval_cannot_compare(book):
 
 
 def test_outputs_name_no_machine_and_no_address(path):
-    text = json.dumps([cell.get("outputs", []) for cell in json.loads(path.read_text())["cells"]])
+    outputs = [o for cell in json.loads(path.read_text())["cells"] for o in cell.get("outputs", [])]
+    text = json.dumps([{k: v for k, v in (o.get("data") or o).items() if k != "image/png"} for o in outputs])
     assert not re.search(r"0x[0-9a-f]{6,}|/home/|/root/|/work/|/tmp/", text)
     assert path.stat().st_size < 1_500_000
 

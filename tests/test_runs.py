@@ -15,7 +15,7 @@ from wtal_core.runs import sweep
 from wtal_core.runs.audit import audit
 from wtal_core.runs.run import Run
 from wtal_core.runs.store import Store
-from wtal_core.runs.train import Trainer
+from wtal_core.runs.train import Trainer, resident
 
 RUN = Run("facnet", CONFIG, "simulated", 0)
 
@@ -90,6 +90,19 @@ def test_last_and_best_are_both_kept():
     assert set(trained.scores["last"]) == {"wtalc", "wtalc-2019", "activitynet"}
     state = trained.network.state_dict()
     assert all(torch.equal(state[name], value) for name, value in trained.weights["last"].items())
+
+
+def test_labels_of_training_are_published_or_those_of_the_segments():
+    dataset = tiny_dataset()
+    other = dataset.segments.assign(label=dataset.segments["label"].where(dataset.segments["video"] != "train_1", "throw"))
+    dataset = replace(dataset, segments=other[other["video"] != "train_2"])
+    published, shown = (resident(dataset, "train", "cpu", of).labels for of in ("video", "segments"))
+    assert published[:3].tolist() == np.eye(3).tolist()
+    assert shown[:3].tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 0]]          # a video without segments shows nothing
+    assert torch.equal(published[3:], shown[3:])
+    config = replace(CONFIG, schedule=replace(SCHEDULE, labels="segments"))
+    trainer = Trainer("facnet", config, dataset, 0)
+    assert torch.equal(trainer.train_videos.labels, shown) and np.isfinite(trainer.epoch()["total"])
 
 
 def test_a_loss_that_is_not_finite_stops_the_run():
@@ -196,6 +209,15 @@ def test_a_run_that_another_process_finished_first_is_kept(tmp_path):
     store.write(RUN, "0" * 16, {"by": "second"}, lambda folder: None)
     assert store.find(RUN, "0" * 16).content == {"by": "first"}
     assert len(list(store.folder(RUN, "x").parent.iterdir())) == 1
+
+
+def test_a_run_that_cannot_be_moved_into_its_place_is_not_thrown_away(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise PermissionError("not allowed")
+    monkeypatch.setattr("wtal_core.runs.store.os.rename", refuse)
+    with pytest.raises(PermissionError):
+        Store(tmp_path).write(RUN, "0" * 16, {"metrics": {}}, lambda folder: None)
+    assert list(tmp_path.glob("**/*.partial/record.json"))
 
 
 @pytest.mark.parametrize("content", ['{"metrics": ', "", None])

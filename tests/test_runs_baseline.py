@@ -47,8 +47,10 @@ def test_facts_are_kept_until_the_runs_are_others(session):
     facts = baseline.baseline_facts(session)
     path = session.store.root / "simulated" / "baseline_facts.csv"
     assert facts["seed"].tolist() == [0, 1] and path.read_text().startswith("# topk_mil. Tiny (simulated data)")
-    path.write_text(path.read_text().replace(f"{facts['mAP@0.5'][0]}", "77.7"))
-    assert baseline.baseline_facts(session)["mAP@0.5"][0] == 77.7
+    facts.assign(**{"top-k share": 77.7}).to_csv(path, index=False)
+    assert baseline.baseline_facts(session)["top-k share"].tolist() == [77.7, 77.7]
+    facts.assign(**{"mAP@0.5": -1.0}).to_csv(path, index=False)
+    assert baseline.baseline_facts(session).equals(facts)
     assert baseline.baseline_facts(replace(session, seeds=(1,)))["mAP@0.5"].tolist() == [facts["mAP@0.5"][1]]
 
 

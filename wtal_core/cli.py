@@ -88,7 +88,8 @@ def data_verify(name: Positional[str], root: Path | None = None) -> int:
     print(tabulate([(f.status, f.file, f.expected, f.found) for f in findings], ("status", "file", "expected", "found"),
                    maxcolwidths=[None, 46, 60, 40]))
     bad = [f for f in findings if f.status != "ok" and f.needed]
-    print(f"{name}: {len(findings) - len(bad)} of {len(findings)} fine" + (f", {len(bad)} needed and not fine" if bad else ""))
+    fine = sum(f.status == "ok" for f in findings)
+    print(f"{name}: {fine} of {len(findings)} fine" + (f", {len(bad)} needed and not fine" if bad else ""))
     return int(bool(bad))
 
 

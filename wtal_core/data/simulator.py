@@ -65,7 +65,8 @@ def load_constants() -> Constants:
     expected = {f.name for f in fields(Constants)}
     if wrong := expected ^ set(values):
         raise WorkbookError(f"simulated.yaml: the simulator constant {min(wrong)} is missing or unknown")
-    return Constants(**values)
+    return Constants(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+                     | {"timelines": {label: tuple(row) for label, row in values["timelines"].items()}})
 
 
 def open_simulated() -> Dataset:

@@ -7,7 +7,10 @@ from scipy.special import softmax as scipy_softmax
 from sklearn.metrics import roc_auc_score
 
 from wtal_core.data.dataset import Dataset
-from wtal_core.segments import intersection, tiou
+from wtal_core.data.grid import inside
+from wtal_core.segments import tiou
+
+__all__ = ["correlation", "detections_of", "hits", "inside", "separation", "softmax", "truth_of"]
 
 
 def truth_of(dataset: Dataset, video: str) -> tuple[pd.DataFrame, str]:
@@ -15,16 +18,6 @@ def truth_of(dataset: Dataset, video: str) -> tuple[pd.DataFrame, str]:
     segments = dataset.segments[dataset.segments["video"] == video]
     label = segments["label"].value_counts().sort_index().idxmax()
     return segments[segments["label"] == label].reset_index(drop=True), label
-
-
-def inside(dataset: Dataset, video: str, label: str | None = None) -> Bool[np.ndarray, " T"]:
-    """Whether at least half of a snippet lies in an instance of the class; of any class if none is named."""
-    segments = dataset.segments[dataset.segments["video"] == video]
-    segments = segments if label is None else segments[segments["label"] == label]
-    begin = dataset.timebase.seconds(np.arange(dataset.video(video).length, dtype=np.float64))[:, None]
-    shared = intersection(begin, begin + dataset.timebase.snippet_seconds,
-                          segments["t_start"].to_numpy(), segments["t_end"].to_numpy())
-    return shared.sum(axis=1) >= 0.5 * dataset.timebase.snippet_seconds
 
 
 def separation(values: Float[np.ndarray, " T"], truth: Bool[np.ndarray, " T"]) -> float:

@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+from wtal_core.errors import WorkbookError
 from wtal_core.runs.run import code_modules
 from wtal_core.source import source_hash
 
 
 def audit(results: Path) -> list[dict[str, object]]:
     """A line a data set and method: number of records, of damaged ones and of stale ones (made by other code)."""
+    if not results.is_dir():
+        raise WorkbookError(f"no results folder {results}; `wtal reproduce --results {results}` makes one")
     lines = []
     for folder in sorted(results.glob("*/runs/*")):
         records = [_read(path / "record.json") for path in sorted(folder.iterdir()) if not path.name.endswith(".partial")]

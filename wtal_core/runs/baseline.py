@@ -21,16 +21,16 @@ METHOD, TIOU = "topk_mil", 0.5
 
 
 def baseline_facts(session: Session) -> pd.DataFrame:
-    """A row a seed: run (its key), seed, mAP@0.5, top-k share, background share (the last three in percent).
+    """A row a seed: seed, mAP@0.5, top-k share, background share (in percent).
 
     Kept in `<store>/<dataset>/baseline_facts.csv`, because detections and weights are not committed; computed again where the
-    kept ones are of other runs.
+    kept ones are of other runs, which their mAP gives away.
     """
     config = session.base(METHOD)
     results = session.run(METHOD, {"baseline": config})
     records, path = results.records["baseline"], session.store.root / session.dataset.name / "baseline_facts.csv"
-    kept = _kept(path)
-    if kept is None or kept["run"].tolist() != [record.folder.name for record in records]:
+    kept, known = _kept(path), [_map(record, session.dataset) for record in records]
+    if kept is None or kept["seed"].tolist() != list(session.seeds) or kept["mAP@0.5"].tolist() != known:
         runs = [Run(METHOD, config, session.dataset.name, seed) for seed in session.seeds]
         kept = pd.DataFrame([_facts(run, record, session.dataset) for run, record in zip(runs, records, strict=True)])
         note = f"# {METHOD}. {results.provenance()}. In percent, see wtal_core/runs/baseline.py\n"
@@ -39,7 +39,11 @@ def baseline_facts(session: Session) -> pd.DataFrame:
 
 
 def _kept(path: Path) -> pd.DataFrame | None:
-    return pd.read_csv(path, comment="#", dtype={"run": str}) if path.exists() else None
+    return pd.read_csv(path, comment="#") if path.exists() else None
+
+
+def _map(record: Record, dataset: Dataset) -> float:
+    return round(record.map(dataset.default_protocol)[TIOU], 4)
 
 
 def _facts(run: Run, record: Record, dataset: Dataset) -> dict[str, object]:
@@ -47,7 +51,7 @@ def _facts(run: Run, record: Record, dataset: Dataset) -> dict[str, object]:
     activation = activations(module, network, run.config, resident(dataset, "test", "cpu"))
     detections = module.localize(activation, scene(dataset), run.config)
     background = background_error_share(ground_truth_of(dataset, "activitynet"), detections)
-    return {"run": record.folder.name, "seed": run.seed, "mAP@0.5": round(record.map(dataset.default_protocol)[TIOU], 2),
+    return {"seed": run.seed, "mAP@0.5": _map(record, dataset),
             "top-k share": round(100 * top_share(dataset, activation, run.config.fraction), 2),
             "background share": round(100 * background, 2)}
 

@@ -8,8 +8,8 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import roc_auc_score
 
 from wtal_core.data.dataset import Dataset
+from wtal_core.data.grid import inside as snippets_inside
 from wtal_core.models import method
-from wtal_core.report.signals import inside as snippets_inside
 from wtal_core.runs.run import Run
 from wtal_core.runs.store import Record
 from wtal_core.runs.train import Trainer, resident

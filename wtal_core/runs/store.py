@@ -91,7 +91,9 @@ class Store:
         (aside / "record.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
         try:
             os.rename(aside, folder)
-        except OSError:                     # another process finished the same run first: its result is the same
-            shutil.rmtree(aside)
+        except OSError:
+            if not (folder / "record.json").exists():
+                raise
+            shutil.rmtree(aside)            # another process finished the same run first: its result is the same
         shutil.rmtree(self.checkpoint(run, key).parent, ignore_errors=True)
         return Record(folder, content)
