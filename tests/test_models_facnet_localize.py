@@ -23,9 +23,9 @@ def scene_of(videos: int, classes=CLASSES, ambiguous=None) -> Scene:
                  empty_segments() if ambiguous is None else ambiguous)
 
 
-def activation_of(*streams: dict[int, list[tuple[int, int]]], snippets=40, height=0.9) -> Activation:
+def activation_of(*streams: dict[int, list[tuple[int, int]]], snippets=40, height=0.9, ground=0.01) -> Activation:
     """One video; a stream is class -> snippet ranges where its activation is high; these classes pass the threshold."""
-    cas, scores = np.full((len(streams), snippets, 20), 0.01), np.full((len(streams), 1, 20), 0.01)
+    cas, scores = np.full((len(streams), snippets, 20), ground), np.full((len(streams), 1, 20), 0.01)
     for s, classes in enumerate(streams):
         for label, ranges in classes.items():
             scores[s, 0, label] = 0.8
@@ -59,6 +59,13 @@ def test_equal_detections_of_two_streams_are_merged():
     both = activation_of({3: [(10, 20)]}, {3: [(10, 20)]})
     assert len(found(both)) == 1
     assert found(both)["score"].item() == pytest.approx(found(activation_of({3: [(10, 20)]}))["score"].item())
+
+
+@pytest.mark.parametrize("leading", [10, 11])
+def test_of_equal_scores_the_leading_stream_wins(leading):
+    trailing = 21 - leading
+    both = activation_of({3: [(trailing, trailing + 20)]}, {3: [(leading, leading + 20)]}, height=0.5, ground=0.0)
+    assert found(both, replace(PAPER, trailing_scale=1.0))["t_start"].tolist() == [leading]
 
 
 def test_a_class_below_the_class_threshold_is_passed_over():

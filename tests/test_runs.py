@@ -15,7 +15,7 @@ from wtal_core.runs import sweep
 from wtal_core.runs.audit import audit
 from wtal_core.runs.run import Run
 from wtal_core.runs.store import Store
-from wtal_core.runs.train import Trainer, resident
+from wtal_core.runs.train import Trainer, resident, score
 
 RUN = Run("facnet", CONFIG, "simulated", 0)
 
@@ -90,6 +90,11 @@ def test_last_and_best_are_both_kept():
     assert set(trained.scores["last"]) == {"wtalc", "wtalc-2019", "activitynet"}
     state = trained.network.state_dict()
     assert all(torch.equal(state[name], value) for name, value in trained.weights["last"].items())
+
+
+def test_of_equally_good_epochs_the_first_is_the_best(monkeypatch):
+    monkeypatch.setattr("wtal_core.runs.train.score", lambda *given: replace(score(*given), average=0.5))
+    assert train().best_epoch == 1                                       # scored after epochs 1 and 3
 
 
 def test_labels_of_training_are_published_or_those_of_the_segments():
