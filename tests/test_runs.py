@@ -254,3 +254,25 @@ def test_arrays_are_kept_beside_a_record(tmp_path):
     values = {"s_a": np.arange(12.0).reshape(3, 4).T}
     record.keep_arrays("signals", values)
     np.testing.assert_array_equal(record.arrays("signals")["s_a"], values["s_a"])
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    trainer = Trainer("facnet", CONFIG, tiny_dataset(), 0)
+    trainer.save(path)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(WorkbookError, match=r"checkpoint .*checkpoint.pt is damaged .*delete it and run again"):
+        trainer.run(path)
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "evaluations"])
+def test_a_schedule_needs_at_least_one_of_each(name):
+    with pytest.raises(WorkbookError, match=f"schedule.{name} is 0"):
+        replace(SCHEDULE, **{name: 0})
+
+
+def test_labels_from_segments_replace_the_published_ones():
+    dataset = tiny_dataset()
+    wrong = replace(dataset, train=tuple(replace(v, labels=("throw",)) for v in dataset.train))
+    assert resident(wrong, "train", "cpu").labels[:, 2].all()
+    assert torch.equal(resident(wrong, "train", "cpu", "segments").labels, resident(dataset, "train", "cpu").labels)

@@ -127,7 +127,7 @@ class Trainer:
 
     def _resume(self, checkpoint: Path | None) -> None:
         if checkpoint is not None and checkpoint.exists():
-            state = torch.load(checkpoint, weights_only=True, map_location=self.device)
+            state = read_checkpoint(checkpoint, self.device)
             self.order.set_state(state["order"].cpu())
             self.progress.load(state)
 
@@ -154,6 +154,14 @@ class Trainer:
             detections[rule] = self.detect()
             scores[rule] = {p: score(self.dataset, detections[rule], p) for p in RUN_PROTOCOLS}
         return Trained(network, weights, detections, scores, best["epoch"], self.progress.history, self.progress.seconds)
+
+
+def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
+    """The state that `Trainer.save` wrote; a damaged file is named."""
+    try:
+        return torch.load(path, weights_only=True, map_location=device)
+    except Exception as error:              # torch, zip and pickle each raise their own
+        raise WorkbookError(f"checkpoint {path} is damaged ({type(error).__name__}); delete it and run again") from error
 
 
 def resident(dataset: Dataset, subset: str, device: torch.device | str, labels_of: str = "video") -> Resident:

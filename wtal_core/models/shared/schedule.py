@@ -5,6 +5,8 @@ from typing import Literal
 
 import torch
 
+from wtal_core.errors import WorkbookError
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -12,7 +14,7 @@ class Schedule:
 
     reduction: "sum" adds the gradients of the videos of a batch, as the official codes of FAC-Net, RSKP and GauFuse do;
     "mean" averages them with weight decay and epsilon divided by the batch size, which takes the same steps because
-    Adam is invariant to the scale of the gradient (specification S8).
+    Adam is invariant to the scale of the gradient (specification S8); exactly so where batch_size divides the videos.
     labels: what a training video is said to show: its published video-level labels (W-TALC's `labels_all`, as the official
     codes), or the classes of its segments, which differ in 8 of THUMOS14's training videos (specification S1).
     evaluations: how often the test set is scored on the way, evenly spaced, the last epoch included.
@@ -27,6 +29,11 @@ class Schedule:
     reduction: Literal["sum", "mean"] = "sum"
     labels: Literal["video", "segments"] = "video"
     evaluations: int = 20
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "evaluations"):
+            if getattr(self, name) < 1:
+                raise WorkbookError(f"schedule.{name} is {getattr(self, name)}; expected at least 1")
 
     def optimizer(self, network: torch.nn.Module) -> torch.optim.Adam:
         """The optimiser, with the decay and epsilon that fit the reduction."""
