@@ -32,6 +32,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 benchmarks: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.training_step
 	$(BIN)/python -m benchmarks.localization
+	$(BIN)/python -m benchmarks.test_set_evaluation
 	$(BIN)/python -m benchmarks.mean_average_precision
 
 notebooks: $(VENV)/.installed
