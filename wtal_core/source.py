@@ -56,4 +56,13 @@ def _meaning(path: Path) -> str:
             node.returns = None
         if isinstance(node, ast.arg):
             node.annotation = None
-    return ast.dump(tree)
+    return _plain(tree)
+
+
+def _plain(node: object) -> str:
+    """A syntax tree as text, without fields that are empty: newer Pythons add such fields, and `ast.dump` hides others."""
+    if isinstance(node, ast.AST):
+        inside = ((name, getattr(node, name, None)) for name in node._fields)
+        filled = [f"{name}={_plain(value)}" for name, value in inside if value is not None and value != []]
+        return f"{type(node).__name__}({', '.join(filled)})"
+    return f"[{', '.join(map(_plain, node))}]" if isinstance(node, list) else repr(node)

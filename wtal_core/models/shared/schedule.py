@@ -31,7 +31,7 @@ class Schedule:
     evaluations: int = 20
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "evaluations"):
+        for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise WorkbookError(f"schedule.{name} is {getattr(self, name)}; expected at least 1")
 
