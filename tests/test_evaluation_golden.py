@@ -16,6 +16,7 @@ from wtal_core.evaluation.tables import read_detections, read_ground_truth
 from wtal_core.timebase import Timebase
 
 STPN = Path(__file__).resolve().parents[2] / "shared" / "data" / "stpn"      # real detections; not part of the project
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "evaluation" / "cases"
 CASES = sorted((Path(__file__).parent / "golden" / "evaluation").glob("*.json"))
 EVALUATORS = {"activitynet": "activitynet", "basnet": "activitynet", "backtal": "activitynet", "opentad": "opentad",
               "actionformer": "actionformer", "facnet": "wtalc", "rskp": "wtalc", "gaufuse": "wtalc"}
@@ -54,7 +55,7 @@ def test_agrees_with_the_published_evaluator(path, evaluator):
     case = read_case(path)
     if path.stem == "hand_nan_score":
         with pytest.raises(WorkbookError, match=r"row 1.*has the score NaN"):
-            evaluate(ground_truth(case, evaluator), detections(case), protocol("activitynet"))
+            evaluate(ground_truth(case, evaluator), detections(case), protocol(EVALUATORS[evaluator]))
         return
     rules = protocol(EVALUATORS[evaluator])
     if path.stem == "thumos_no_class":
@@ -68,6 +69,24 @@ def test_agrees_with_the_published_evaluator(path, evaluator):
     if "n_after_filter" in expected:
         dropped = score.counts["dropped_video_without_ground_truth"] + score.counts["dropped_ambiguous"]
         assert score.counts["detections"] - dropped == expected["n_after_filter"]
+
+
+def test_no_case_and_no_evaluator_is_left_out():
+    """Each case states a value or an error of each evaluator; an error is replaced by the definition's value, see INSTEAD."""
+    assert len(CASES) == 18
+    for path in CASES:
+        expected = read_case(path)["expected"]
+        assert set(expected) == set(EVALUATORS)
+        failing = {name for name, found in expected.items() if "error" in found}
+        assert all((path.stem, name) in INSTEAD for name in failing)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the reference cases are not beside the project")
+def test_the_cases_are_those_that_were_given():
+    given = {path.name: path for path in SHARED.glob("*.json") if not path.name.startswith("detad_")}
+    assert set(given) == {path.name for path in CASES}
+    for path in CASES:
+        assert read_case(path) == read_case(given[path.name])
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)

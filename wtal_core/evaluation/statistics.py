@@ -1,15 +1,18 @@
 """Statistics over seeds: a mean is never shown without its number of seeds and its interval."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 from scipy import stats
+from scipy.special import comb
 
 from wtal_core.errors import WorkbookError
 
 RESAMPLES = 9999
+Method = Literal["bca", "percentile", "t"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,29 @@ class Summary:
     method: str
 
 
-def summary(values: Sequence[float] | np.ndarray, method: Literal["bca", "percentile", "t"] = "bca",
+@dataclass(frozen=True)
+class BestOf:
+    """What it means to report the best of n runs, from `runs` observed ones; unit as the values'.
+
+    mean: of the observed values. expected: maximum of n runs. inflation = expected - mean, the points that come from
+    choosing alone; its bootstrap interval, None for one run.
+    normal, normal_interval: the inflation if values were normal, E[max of n standard normals] * deviation, with the
+    interval that follows from that of the deviation (chi-square); None for one run.
+    """
+
+    n: int
+    runs: int
+    replacement: bool
+    mean: float
+    expected: float
+    inflation: float
+    interval: tuple[float, float] | None
+    normal: float | None
+    normal_interval: tuple[float, float] | None
+    confidence: float
+
+
+def summary(values: Sequence[float] | np.ndarray, method: Method = "bca",
             confidence: float = 0.95, generator: np.random.Generator | None = None) -> Summary:
     """Mean and its confidence interval by bootstrap (BCa or percentile) or from Student's t. Equal values: zero width.
 
@@ -50,22 +75,72 @@ def summary(values: Sequence[float] | np.ndarray, method: Literal["bca", "percen
 
 
 def paired_difference(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray, confidence: float = 0.95,
-                      ) -> Summary:
+                      method: Method = "t", generator: np.random.Generator | None = None) -> Summary:
     """Mean of a - b, pair by pair (equal seeds at equal places), with the interval of the paired t-test.
 
-    Student's t assumes roughly normal differences. Equal differences: zero width. One pair: no interval.
+    Student's t assumes roughly normal differences; "bca" and "percentile" resample the pairs instead, which is too narrow
+    for few of them (see `summary`). Equal differences: zero width. One pair: no interval.
     """
     a, b = _finite(a, "first values"), _finite(b, "second values")
     if len(a) != len(b):
         raise WorkbookError(f"paired difference: {len(a)} and {len(b)} values; give both for the same seeds")
     difference = a - b
     mean, n = float(difference.mean()), len(a)
-    if n == 1:
-        return Summary(mean, None, n, None, confidence, "t")
-    if _all_equal(difference, scale=float(np.abs([a, b]).max())):
-        return Summary(mean, 0.0, n, (mean, mean), confidence, "t")
-    low, high = stats.ttest_rel(a, b).confidence_interval(confidence)
-    return Summary(mean, float(difference.std(ddof=1)), n, (float(low), float(high)), confidence, "t")
+    if n > 1 and _all_equal(difference, scale=float(np.abs([a, b]).max())):
+        return Summary(mean, 0.0, n, (mean, mean), confidence, method)
+    return summary(difference, method, confidence, generator)
+
+
+def best_of(values: Sequence[float] | np.ndarray, n: int, replacement: bool = False, confidence: float = 0.95,
+            generator: np.random.Generator | None = None) -> BestOf:
+    """What reporting the best of n runs adds to their mean, from the values of some runs of one configuration.
+
+    replacement: False draws n different runs of the observed ones, so n is at most their number. This estimates the
+    expected maximum of n fresh runs without bias; for as many as there are it is the observed maximum. True draws each of
+    the n from all observed ones: allowed for any n, but too small, since the largest value seen is the largest there is.
+    The interval is a percentile bootstrap over runs, too narrow for few of them: of nominal 95 % it covers the inflation of
+    the best of 5 normal runs in 74 % of the cases for 5 observed runs, 80 % for 10, 85 % for 20, 89 % for 50; with
+    replacement 44, 67, 78, 87 %. `normal_interval` covers 94 to 95 % of them (measured, 2000 trials).
+    """
+    values = _finite(values, "values")
+    runs = len(values)
+    if n < 1 or (n > runs and not replacement):
+        raise WorkbookError(f"best of {n}: only {runs} runs are there to draw from without replacement; "
+                            "give 1 <= n <= runs, or replacement=True")
+    weights = maximum_weights(runs, n, replacement)
+    mean, expected = float(values.mean()), float(np.sort(values) @ weights)
+    found = BestOf(n, runs, replacement, mean, expected, expected - mean, None, None, None, confidence)
+    return found if runs == 1 else replace(found, **_best_intervals(values, n, weights, confidence, generator))
+
+
+def maximum_weights(runs: int, n: int, replacement: bool) -> Float[np.ndarray, " M"]:
+    """Probability that the i-th smallest of `runs` values is the maximum of n drawn ones: exact, no sampling.
+
+    With replacement (i / M)^n - ((i - 1) / M)^n; without, the share of the n-subsets whose largest member it is.
+    """
+    place = np.arange(1, runs + 1)
+    if replacement:
+        return (place / runs) ** n - ((place - 1) / runs) ** n
+    return comb(place - 1, n - 1) / comb(runs, n)
+
+
+def _best_intervals(values: Float[np.ndarray, " M"], n: int, weights: Float[np.ndarray, " M"], confidence: float,
+                    generator: np.random.Generator | None) -> dict[str, object]:
+    """The fields of BestOf that one run cannot have."""
+    runs, std = len(values), 0.0 if _all_equal(values) else float(values.std(ddof=1))
+    per_std = max(0.0, float(stats.order_statistic(stats.Normal(), r=n, n=n).mean()))       # n = 1: 0 but for rounding
+    tails = np.array([1 + confidence, 1 - confidence]) / 2
+    low, high = per_std * std * np.sqrt((runs - 1) / stats.chi2.ppf(tails, runs - 1))
+
+    def inflation(sample: np.ndarray, axis: int = -1) -> np.ndarray:
+        ordered = np.sort(np.moveaxis(sample, axis, -1), axis=-1)
+        return ordered @ weights - ordered.mean(axis=-1)
+
+    rng = np.random.default_rng(0) if generator is None else generator
+    drawn = stats.bootstrap((values,), inflation, n_resamples=RESAMPLES, confidence_level=confidence, method="percentile",
+                            vectorized=True, rng=rng).confidence_interval
+    return {"interval": (float(drawn.low), float(drawn.high)), "normal": per_std * std,
+            "normal_interval": (float(low), float(high))}
 
 
 def _finite(values: Sequence[float] | np.ndarray, name: str) -> np.ndarray:

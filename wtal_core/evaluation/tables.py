@@ -1,36 +1,41 @@
 """Detections and ground truth on disk: the ActivityNet JSON format, which every tool of the field reads, and Parquet.
 
-Nothing is unpickled. Files are written whole or not at all: beside the target first, then renamed.
+What a file holds is either in the table or refused, with the file and the entry in the message.
 """
 
-import json
-import os
-from collections.abc import Callable
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from wtal_core.data.annotations import read_ambiguous
 from wtal_core.data.dataset import SEGMENT_COLUMNS
 from wtal_core.errors import WorkbookError
-from wtal_core.evaluation.ground_truth import DETECTION_COLUMNS, GroundTruth, check_detections, check_intervals
+from wtal_core.evaluation.files import file_format, read_json, read_parquet, read_text, write_json, write_whole
+from wtal_core.evaluation.ground_truth import DETECTION_COLUMNS, GroundTruth, check_detections, check_intervals, refuse
 from wtal_core.timebase import Timebase
 
 OF_A_DETECTION = '{"label": name, "segment": [start, end], "score": number}'
 OF_AN_INSTANCE = '{"label": name, "segment": [start, end]}'
+ALL_SUBSETS = "all"
+LATEST = 1e12                    # seconds; beyond it, differences and numbers of snippets lose their meaning
 
 
 def read_detections(path: str | Path) -> pd.DataFrame:
     """Detections `video, label, t_start, t_end, score` (seconds) of a .json or .parquet file; ids and labels as they are.
 
     JSON: {"results": {video: [{"label", "segment": [start, end], "score"}]}}; other keys are not looked at. Numbers may be
-    written as strings. Parquet: exactly those five columns.
+    written as strings, names may not be numbers. Parquet: exactly those five columns.
+    Raises WorkbookError, which names the file, for all that cannot be read as that or that `check_detections` refuses.
     """
     path = Path(path)
-    if _format(path) == ".parquet":
-        table = _read_parquet(path, DETECTION_COLUMNS)
+    if file_format(path) == ".parquet":
+        table = read_parquet(path, DETECTION_COLUMNS)
     else:
-        table = _flatten(_member(_read_json(path), "results", path), DETECTION_COLUMNS, OF_A_DETECTION, path)
+        table = _flatten(_member(read_json(path), "results", path), DETECTION_COLUMNS, OF_A_DETECTION, path)
     check_detections(table, str(path))
+    _check_size(table, path)
     return table
 
 
@@ -38,27 +43,29 @@ def write_detections(detections: pd.DataFrame, path: str | Path) -> None:
     """Write the five columns, by the ending of `path`. JSON keeps the order within a video, Parquet that of the table."""
     path = Path(path)
     check_detections(detections, f"detections for {path}")
-    if _format(path) == ".parquet":
-        _write_whole(path, lambda partial: detections[DETECTION_COLUMNS].to_parquet(partial, index=False))
+    if file_format(path) == ".parquet":
+        write_whole(path, lambda partial: detections[DETECTION_COLUMNS].to_parquet(partial, index=False))
         return
     results = _by_video(detections, DETECTION_COLUMNS)
-    _write_json({"version": "VERSION 1.3", "results": results, "external_data": {}}, path)
+    write_json({"version": "VERSION 1.3", "results": results, "external_data": {}}, path)
 
 
 def read_ground_truth(path: str | Path, subset: str | None = None) -> GroundTruth:
-    """Ground truth of a .json or .parquet file; `subset`: only the videos of that subset (JSON).
+    """Ground truth of a .json or .parquet file; `subset`: only the videos of that subset (JSON), or "all" of them.
+
+    A file with several subsets needs one named: instances to train on would count as missed, without a word.
 
     JSON: {"database": {video: {"subset", "annotations": [{"label", "segment": [start, end]}]}}}, and optionally what
     `write_ground_truth` adds: classes, ambiguous, timebase, blocked. Without `classes`: all labels of the file, sorted.
     Parquet: the columns `video, label, t_start, t_end`; lists in the file's attributes, or else the names in use.
     """
     path = Path(path)
-    if _format(path) == ".parquet":
+    if file_format(path) == ".parquet":
         if subset is not None:
             raise WorkbookError(f"{path}: a Parquet file knows no subset {subset!r}; leave it out, or give a JSON file")
-        segments = _read_parquet(path, SEGMENT_COLUMNS)
+        segments = read_parquet(path, SEGMENT_COLUMNS)
         return _assemble(segments, segments, list(dict.fromkeys(segments["video"])), segments.attrs, path)
-    content = _read_json(path)
+    content = read_json(path)
     database = _member(content, "database", path)
     annotations = {video: _member(entry, "annotations", f"{path}: video {video}", list)
                    for video, entry in database.items()}
@@ -74,48 +81,110 @@ def write_ground_truth(ground_truth: GroundTruth, path: str | Path) -> None:
     extra = {"classes": list(ground_truth.classes), "blocked": list(ground_truth.blocked),
              "ambiguous": ground_truth.ambiguous[SEGMENT_COLUMNS].to_numpy(dtype=object).tolist(),
              "timebase": {"fps": base.fps, "stride": base.stride, "offset": base.offset}}
-    if _format(path) == ".parquet":
+    if file_format(path) == ".parquet":
         table = ground_truth.segments[SEGMENT_COLUMNS].copy()
         table.attrs = {**extra, "videos": list(ground_truth.videos)}
-        _write_whole(path, lambda partial: table.to_parquet(partial, index=False))
+        write_whole(path, lambda partial: table.to_parquet(partial, index=False))
         return
     instances = _by_video(ground_truth.segments, SEGMENT_COLUMNS)
     database = {video: {"subset": "test", "annotations": instances.get(video, [])} for video in ground_truth.videos}
-    _write_json({"database": database, **extra}, path)
+    write_json({"database": database, **extra}, path)
 
 
 def _assemble(segments: pd.DataFrame, all_segments: pd.DataFrame, videos: list, extra: dict, path: Path) -> GroundTruth:
     """`all_segments` names the classes where `extra` does not, also those of other subsets."""
     segments.attrs = {}
     check_intervals(segments, str(path))
+    _check_size(segments, path)
+    names = {name: _names(extra.get(name, default), name, path) for name, default in (
+        ("videos", videos), ("classes", sorted(set(all_segments["label"]))), ("blocked", []))}
     try:
         ambiguous = _typed(pd.DataFrame(extra.get("ambiguous", []), columns=SEGMENT_COLUMNS))
         timebase = Timebase(**{name: float(value) for name, value in extra.get("timebase", {}).items()})
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError, OverflowError):
         raise WorkbookError(f"{path}: 'ambiguous' must be a list of [video, label, start, end] and 'timebase' hold "
                             "fps, stride, offset; correct or remove them") from None
-    return GroundTruth(
-        segments=segments, videos=tuple(extra.get("videos", videos)),
-        classes=tuple(extra.get("classes", sorted(set(all_segments["label"])))),
-        ambiguous=ambiguous, timebase=timebase, blocked=tuple(extra.get("blocked", ())))
+    _check_size(ambiguous, path)
+    if not (0 < timebase.fps < math.inf and 0 < timebase.stride < math.inf and math.isfinite(timebase.offset)):
+        raise WorkbookError(f"{path}: the timebase needs fps and stride above 0 and a finite offset, it has "
+                            f"{timebase.fps}, {timebase.stride}, {timebase.offset}; correct or remove it")
+    return GroundTruth(segments=segments, ambiguous=ambiguous, timebase=timebase, **names)
+
+
+def _names(given: object, name: str, path: Path) -> tuple[str, ...]:
+    """A list of names; a single text would fall apart into letters."""
+    if not isinstance(given, list) or not all(isinstance(entry, str) for entry in given):
+        raise WorkbookError(f"{path}: {name!r} is {str(given)[:60]}, expected a list of names; correct or remove it")
+    return tuple(given)
+
+
+def with_lists(ground_truth: GroundTruth, ambiguous: str | Path | None = None, blocked: str | Path | None = None) -> GroundTruth:
+    """The ground truth with what other files hold: THUMOS14's ambiguous intervals, ActivityNet's blocked videos.
+
+    ambiguous: lines `video start end` in seconds. blocked: a video a line, or a JSON list. Raises WorkbookError for files that
+    cannot be read, that name no video of the ground truth, and where it has ambiguous intervals already.
+    """
+    if ambiguous is not None:
+        ground_truth = replace(ground_truth, ambiguous=_ambiguous(ground_truth, Path(ambiguous)))
+    if blocked is not None:
+        path = Path(blocked)
+        names = _names(read_json(path) if path.suffix == ".json" else read_text(path).split(), "blocked videos", path)
+        _check_any_known(list(names), ground_truth, path)
+        ground_truth = replace(ground_truth, blocked=tuple(dict.fromkeys((*ground_truth.blocked, *names))))
+    return ground_truth
+
+
+def _ambiguous(ground_truth: GroundTruth, path: Path) -> pd.DataFrame:
+    if len(ground_truth.ambiguous):
+        raise WorkbookError(f"{path}: the ground truth has {len(ground_truth.ambiguous)} ambiguous intervals already; "
+                            "take them out of it, or leave out this file")
+    read_text(path)                          # names a file that is missing or is no text
+    intervals = read_ambiguous(path)
+    check_intervals(intervals, str(path))
+    _check_size(intervals, path)
+    _check_any_known(intervals["video"].tolist(), ground_truth, path)
+    return intervals
+
+
+def _check_any_known(videos: list[str], ground_truth: GroundTruth, path: Path) -> None:
+    if videos and ground_truth.videos and not set(videos) & set(ground_truth.videos):
+        raise WorkbookError(f"{path}: not one video is in the ground truth; it names {ground_truth.videos[0]!r}, this file "
+                            f"{videos[0]!r}; give the file of this test list")
+
+
+def _check_size(table: pd.DataFrame, path: Path) -> None:
+    """Refuse times that are finite, but no seconds of a video."""
+    late = (table[["t_start", "t_end"]].abs() > LATEST).any(axis=1).to_numpy()
+    refuse(table, late, str(path), f"has a time beyond {LATEST:.0e} seconds")
 
 
 def _of_subset(database: dict, subset: str | None, path: Path) -> list[str]:
-    """Videos of the subset, in file order; all for None."""
+    """Videos of the subset, in file order; None: of the only one."""
     of = {video: entry.get("subset") for video, entry in database.items()}
-    if subset is not None and subset not in of.values():
-        raise WorkbookError(f"{path}: no video of subset {subset!r}; the file has {sorted(set(map(str, of.values())))}")
-    return [video for video, name in of.items() if subset in (None, name)]
+    known = sorted(set(map(str, of.values())))
+    if subset is None and len(known) > 1:
+        raise WorkbookError(f"{path}: holds the subsets {', '.join(known)}; name one (--subset {known[0]}), "
+                            f"or {ALL_SUBSETS!r} to score on every video")
+    if subset not in (None, ALL_SUBSETS, *of.values()):
+        raise WorkbookError(f"{path}: no video of subset {subset!r}; the file has {', '.join(known)}")
+    return [video for video, name in of.items() if subset in (None, ALL_SUBSETS, name)]
 
 
 def _flatten(entries: dict, columns: list[str], expected: str, path: Path) -> pd.DataFrame:
     """{video: [entry]} as a table, in file order. A JSON file is nested text, so this one place does go through entries."""
     with_score = "score" in columns
     try:
-        found = [(video, *_values(entry, with_score)) for video, listed in entries.items() for entry in listed]
-    except (KeyError, TypeError, ValueError):
+        found = [(video, *_values(entry, with_score)) for video, listed in entries.items() for entry in _listed(listed)]
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise WorkbookError(_first_bad(entries, with_score, expected, path)) from None
     return _typed(pd.DataFrame(found, columns=columns))
+
+
+def _listed(entries: object) -> list:
+    """A list; an empty text or object would pass for one without entries."""
+    if not isinstance(entries, list):
+        raise TypeError("a video has a list")
+    return entries
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
@@ -125,11 +194,18 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
 
 def _values(entry: dict, with_score: bool) -> tuple:
     """(label, start, end[, score]) of one entry."""
-    start, end = entry["segment"]
+    start, end = _listed(entry["segment"])
     if not isinstance(entry["label"], str):
         raise TypeError("a label is a name")
-    values = entry["label"], float(start), float(end)
-    return (*values, float(entry["score"])) if with_score else values
+    values = entry["label"], _number(start), _number(end)
+    return (*values, _number(entry["score"])) if with_score else values
+
+
+def _number(value: object) -> float:
+    """As float64; text is fine, but not all that `float` takes: true, and "1_0" for 10."""
+    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
+        raise TypeError("no number")
+    return float(value)
 
 
 def _first_bad(entries: dict, with_score: bool, expected: str, path: Path) -> str:
@@ -140,7 +216,7 @@ def _first_bad(entries: dict, with_score: bool, expected: str, path: Path) -> st
         for number, entry in enumerate(listed):
             try:
                 _values(entry, with_score)
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, OverflowError):
                 return f"{path}: entry {number} of video {video} is {str(entry)[:80]}, expected {expected}"
     raise AssertionError("called for entries that can be read")
 
@@ -160,47 +236,3 @@ def _member(content: object, key: str, where: object, kind: type = dict) -> dict
         article = "an object" if kind is dict else "a list"
         raise WorkbookError(f"{where}: the key {key!r} with {article} is missing; expected the ActivityNet JSON format")
     return content[key]
-
-
-def _format(path: Path) -> str:
-    if path.suffix not in (".json", ".parquet"):
-        raise WorkbookError(f"{path}: unknown kind of file {path.suffix!r}; use .json (ActivityNet format) or .parquet")
-    return path.suffix
-
-
-def _read_json(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise WorkbookError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise WorkbookError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise WorkbookError(f"{path}: not complete JSON ({str(error)[:80]}); write or fetch the file again") from None
-
-
-def _read_parquet(path: Path, columns: list[str]) -> pd.DataFrame:
-    try:
-        table = pd.read_parquet(path)
-    except FileNotFoundError:
-        raise WorkbookError(f"{path}: there is no such file") from None
-    except (OSError, ValueError) as error:
-        raise WorkbookError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0][:80]}); "
-                            "write or fetch the file again") from None
-    if set(table.columns) != set(columns):
-        raise WorkbookError(f"{path}: has the columns {', '.join(map(str, table.columns))}; expected {', '.join(columns)}")
-    return table[columns]
-
-
-def _write_json(content: dict, path: Path) -> None:
-    _write_whole(path, lambda partial: partial.write_text(json.dumps(content), encoding="utf-8"))
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the target, then rename, so that no reader ever sees half a file."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -53,9 +53,16 @@ def write_index(results: Path) -> Path:
         rows = [_index_line(dataset, notebook) for notebook in notebooks]
         if any(rows):
             lines += [f"## {dataset.name}", "", "| artifact | what | files |", "|---|---|---|", *filter(None, rows), ""]
+    others = sorted(results.glob("*/*/README.md"))
+    if others:
+        lines += ["## Other results", "", *(f"* [{_heading(path)}]({path.relative_to(results)})" for path in others), ""]
     index = results / "README.md"
     index.write_text("\n".join(lines))
     return index
+
+
+def _heading(page: Path) -> str:
+    return page.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
 
 
 def _index_line(dataset: Path, notebook: Notebook) -> str:

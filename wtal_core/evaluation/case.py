@@ -1,0 +1,60 @@
+"""A case to diagnose: the detections of one method on one test list and, where they are known, the signals that led to them."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.characteristics import characteristics, read_durations
+from wtal_core.evaluation.ground_truth import GroundTruth
+from wtal_core.evaluation.tables import read_detections, read_ground_truth
+
+
+@dataclass(frozen=True)
+class Case:
+    """name: of the method. title: data set and origin, for captions. source: where the detections are from.
+
+    durations: seconds of each video where known. activation: video -> class activation sequences [T, C], columns as
+    ground_truth.classes. attention: video -> [T]. Both are empty for detections from a file.
+    """
+
+    name: str
+    title: str
+    ground_truth: GroundTruth
+    detections: pd.DataFrame
+    durations: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
+    activation: Mapping[str, np.ndarray] = field(default_factory=dict)
+    attention: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def traits(self) -> pd.DataFrame:
+        """Coverage, length and number of instances of each instance, see `characteristics`."""
+        return characteristics(self.ground_truth, self.durations)
+
+
+def read_cases(ground_truth: str | Path, detections: Sequence[str | Path], names: Sequence[str] = (), title: str = "",
+               subset: str | None = None, durations: str | Path | None = None) -> list[Case]:
+    """A case a detections file, all on one ground truth; formats as `read_ground_truth` and `read_detections` take them.
+
+    names: of the methods, default the files' names without their endings. durations: a JSON file that holds them, see
+    `read_durations`; None: they are taken from the ground truth where it is such a file.
+    """
+    paths = [Path(path) for path in detections]
+    names = list(names) or [path.stem for path in paths]
+    if not paths or len(names) != len(paths) or len(set(names)) < len(names):
+        raise WorkbookError(f"{len(paths)} detections files and the names {', '.join(names) or '(none)'}; give at least one "
+                            "file, and a different name for each with --names")
+    truth = read_ground_truth(ground_truth, subset)
+    seconds = read_durations(ground_truth if durations is None else durations, required=durations is not None)
+    return [Case(name, title or Path(ground_truth).stem, truth, read_detections(path), seconds,
+                 f"{path.name}, SHA-256 {digest(path)[:16]}…, on {Path(ground_truth).name}, SHA-256 {digest(ground_truth)[:16]}…")
+            for name, path in zip(names, paths, strict=True)]
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
