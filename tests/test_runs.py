@@ -13,9 +13,10 @@ from wtal_core.errors import WorkbookError
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.runs import sweep
 from wtal_core.runs.audit import audit
+from wtal_core.runs.inputs import resident
 from wtal_core.runs.run import Run
 from wtal_core.runs.store import Store
-from wtal_core.runs.train import Trainer, resident, score
+from wtal_core.runs.train import Trainer, score
 
 RUN = Run("facnet", CONFIG, "simulated", 0)
 

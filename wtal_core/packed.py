@@ -15,11 +15,14 @@ class Packed:
     """B videos with M = sum of lengths snippets.
 
     features: S streams. lengths: T of each video, 0 allowed. labels: 1 where the class is in the video.
+    clicks: what an annotator clicked on a snippet, J = C + 1 shares of the classes with the background last, all 0 where
+        nobody clicked; None where the method asks for no clicks.
     """
 
     features: Float[Tensor, "S M D"]
     lengths: tuple[int, ...]
     labels: Float[Tensor, "B C"]
+    clicks: Float[Tensor, "M J"] | None = None
 
     @cached_property
     def video(self) -> Int[Tensor, " M"]:
@@ -60,10 +63,12 @@ class Resident:
     """All videos of a subset on the device at once, from which batches are cut."""
 
     def __init__(self, features: Sequence[Float[np.ndarray, "S T D"]], labels: Float[np.ndarray, "B C"],
-                 device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
+                 device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32,
+                 clicks: Float[np.ndarray, "M J"] | None = None):
         self.lengths = [f.shape[1] for f in features]
         self.features = torch.as_tensor(np.concatenate(features, 1)).to(device, dtype)
         self.labels = torch.as_tensor(labels).to(device, dtype)
+        self.clicks = None if clicks is None else torch.as_tensor(clicks).to(device, dtype)
         self._starts = np.concatenate(([0], np.cumsum(self.lengths)))
 
     def __len__(self) -> int:
@@ -71,6 +76,8 @@ class Resident:
 
     def batch(self, videos: Sequence[int]) -> Packed:
         """The videos of these indices, in this order."""
-        cuts = [self.features[:, self._starts[v]:self._starts[v + 1]] for v in videos]
+        cuts = [slice(self._starts[v], self._starts[v + 1]) for v in videos]
         index = torch.as_tensor(list(videos), device=self.labels.device)
-        return Packed(torch.cat(cuts, 1), tuple(self.lengths[v] for v in videos), self.labels[index])
+        clicks = None if self.clicks is None else torch.cat([self.clicks[cut] for cut in cuts])
+        return Packed(torch.cat([self.features[:, cut] for cut in cuts], 1), tuple(self.lengths[v] for v in videos),
+                      self.labels[index], clicks)

@@ -6,12 +6,13 @@ import numpy as np
 
 from wtal_core.models import method
 from wtal_core.models.shared.activation import Activation, Scene
+from wtal_core.runs.inputs import inputs_of, resident
 from wtal_core.runs.run import Run
 from wtal_core.runs.session import Session
 from wtal_core.runs.signals import trained_network
 from wtal_core.runs.store import Record
 from wtal_core.runs.sweep import dataset_of, ensure
-from wtal_core.runs.train import activations, resident, scene
+from wtal_core.runs.train import activations, scene
 
 
 def activation_of(session: Session, method_name: str, config: Any, video: str, seed: int = 0) -> tuple[Activation, Scene]:
@@ -21,16 +22,18 @@ def activation_of(session: Session, method_name: str, config: Any, video: str, s
     kept = record.arrays(f"activation_{video}") or _compute(run, record, video)
     whole = scene(dataset_of(run))
     length = (kept["cas"].shape[1],)
-    return (Activation(kept["cas"], kept["scores"], kept["attention"], length),
-            Scene((video,), whole.classes, whole.timebase, whole.ambiguous))
+    return (Activation(kept["cas"], kept["scores"], kept["attention"], length, kept.get("magnitude")),
+            Scene((video,), whole.classes, whole.timebase, whole.ambiguous, (whole.lengths[whole.videos.index(video)],)))
 
 
 def _compute(run: Run, record: Record, video: str) -> dict[str, np.ndarray]:
     dataset = dataset_of(run)
     index = [v.id for v in dataset.test].index(video)
-    network, videos = trained_network(run, record, dataset), resident(dataset, "test", "cpu")
+    network, videos = trained_network(run, record, dataset), resident(dataset, "test", "cpu", inputs=inputs_of(run.config))
     found = activations(method(run.method), network, run.config, videos)
     part = slice(sum(found.lengths[:index]), sum(found.lengths[:index + 1]))
     arrays = {"cas": found.cas[:, part], "scores": found.scores[:, index:index + 1], "attention": found.attention[:, part]}
+    if found.magnitude is not None:
+        arrays["magnitude"] = found.magnitude[:, part]
     record.keep_arrays(f"activation_{video}", arrays)
     return arrays

@@ -11,11 +11,12 @@ from wtal_core.evaluation.error_types import background_error_share
 from wtal_core.evaluation.ground_truth import ground_truth_of
 from wtal_core.models import method
 from wtal_core.models.shared.activation import Activation
+from wtal_core.runs.inputs import inputs_of, resident
 from wtal_core.runs.run import Run
 from wtal_core.runs.session import Session
 from wtal_core.runs.signals import trained_network
 from wtal_core.runs.store import Record
-from wtal_core.runs.train import activations, resident, scene
+from wtal_core.runs.train import activations, scene
 
 METHOD, TIOU = "topk_mil", 0.5
 
@@ -48,7 +49,7 @@ def _map(record: Record, dataset: Dataset) -> float:
 
 def _facts(run: Run, record: Record, dataset: Dataset) -> dict[str, object]:
     network, module = trained_network(run, record, dataset), method(METHOD)
-    activation = activations(module, network, run.config, resident(dataset, "test", "cpu"))
+    activation = activations(module, network, run.config, resident(dataset, "test", "cpu", inputs=inputs_of(run.config)))
     detections = module.localize(activation, scene(dataset), run.config)
     background = background_error_share(ground_truth_of(dataset, "activitynet"), detections)
     return {"seed": run.seed, "mAP@0.5": _map(record, dataset),

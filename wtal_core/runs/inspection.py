@@ -9,12 +9,13 @@ from wtal_core.data.dataset import Dataset
 from wtal_core.evaluation.case import Case
 from wtal_core.evaluation.ground_truth import ground_truth_of
 from wtal_core.models import method
+from wtal_core.runs.inputs import inputs_of, on_grid, resident
 from wtal_core.runs.run import Run
 from wtal_core.runs.session import Session
 from wtal_core.runs.signals import trained_network
 from wtal_core.runs.store import Record
 from wtal_core.runs.sweep import dataset_of, ensure
-from wtal_core.runs.train import activations, resident, scene
+from wtal_core.runs.train import activations, scene
 
 NAME = "inspection"
 
@@ -41,13 +42,20 @@ def cases_of(session: Session) -> list[Case]:
 
 
 def _compute(run: Run, record: Record, dataset: Dataset) -> dict[str, np.ndarray]:
-    module = method(run.method)
-    found = activations(module, trained_network(run, record, dataset), run.config, resident(dataset, "test", "cpu"))
+    module, videos = method(run.method), resident(dataset, "test", "cpu", inputs=inputs_of(run.config))
+    found = activations(module, trained_network(run, record, dataset), run.config, videos)
     table = module.localize(found, scene(dataset), run.config)
     columns = [table["video"].map([v.id for v in dataset.test].index), table["label"].map(list(dataset.classes).index),
                table["t_start"], table["t_end"], table["score"]]
-    return {"cas": found.cas[-1].astype(np.float32), "attention": found.attention[-1].astype(np.float32),
+    cas, attention = (_on_grid(a[-1].astype(np.float32), found.lengths, dataset) for a in (found.cas, found.attention))
+    return {"cas": cas, "attention": attention,
             "detections": np.column_stack(columns).astype(np.float64)}
+
+
+def _on_grid(values: np.ndarray, lengths: tuple[int, ...], dataset: Dataset) -> np.ndarray:
+    """Values of all test videos, one after another, on the data set's own snippet grid."""
+    parts = np.split(values, np.cumsum(lengths)[:-1])
+    return np.concatenate([on_grid(part, video.length) for part, video in zip(parts, dataset.test, strict=True)])
 
 
 def _case(name: str, title: str, dataset: Dataset, arrays: dict[str, np.ndarray]) -> Case:

@@ -10,9 +10,10 @@ from sklearn.metrics import roc_auc_score
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.grid import inside as snippets_inside
 from wtal_core.models import method
+from wtal_core.runs.inputs import inputs_of, on_grid, resident
 from wtal_core.runs.run import Run
 from wtal_core.runs.store import Record
-from wtal_core.runs.train import Trainer, resident
+from wtal_core.runs.train import Trainer
 
 
 def signals(run: Run, record: Record, dataset: Dataset, video: str) -> dict[str, np.ndarray]:
@@ -57,7 +58,7 @@ def embedding_map(run: Run, record: Record, dataset: Dataset, count: int = 1200)
 
 @torch.no_grad()
 def _embedding(run: Run, record: Record, dataset: Dataset) -> np.ndarray:
-    network, videos = trained_network(run, record, dataset), resident(dataset, "test", "cpu")
+    network, videos = trained_network(run, record, dataset), resident(dataset, "test", "cpu", inputs=inputs_of(run.config))
     outputs = network(videos.batch(range(len(videos))))
     return method(run.method).signals(outputs)["x"][-1].numpy()
 
@@ -65,9 +66,10 @@ def _embedding(run: Run, record: Record, dataset: Dataset) -> np.ndarray:
 @torch.no_grad()
 def _compute(run: Run, record: Record, dataset: Dataset, video: str) -> dict[str, np.ndarray]:
     network, module = trained_network(run, record, dataset), method(run.method)
-    videos = resident(dataset, "test", "cpu")
+    videos = resident(dataset, "test", "cpu", inputs=inputs_of(run.config))
     index = [v.id for v in dataset.test].index(video)
-    drawn = {k: v[-1].numpy() for k, v in module.signals(network(videos.batch([index]))).items() if k != "x"}
+    length = dataset.test[index].length
+    drawn = {k: on_grid(v[-1].numpy(), length) for k, v in module.signals(network(videos.batch([index]))).items() if k != "x"}
     drawn["detections"] = _detections(run, record, dataset, video)
     record.keep_arrays(f"signals_{video}", drawn)
     return drawn

@@ -19,6 +19,7 @@ from wtal_core.evaluation.protocols import PROTOCOLS
 from wtal_core.models import method
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.packed import Resident
+from wtal_core.runs.inputs import inputs_of, resident
 
 RUN_PROTOCOLS = ("wtalc", "wtalc-2019", "activitynet")
 CHECKPOINT_SECONDS = 30.0
@@ -36,16 +37,19 @@ class Progress:
     history: list[dict[str, float]]
     best: dict[str, Any] | None
     seconds: float
+    clicks: torch.Tensor | None = None            # click targets that the method itself has extended
 
     def state(self) -> dict[str, Any]:
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "epoch": self.epoch,
-                "generator": self.generator.get_state(), "history": self.history, "best": self.best, "seconds": self.seconds}
+                "generator": self.generator.get_state(), "history": self.history, "best": self.best, "seconds": self.seconds,
+                "clicks": self.clicks}
 
     def load(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
-        self.epoch, self.history, self.best, self.seconds = (state[k] for k in ("epoch", "history", "best", "seconds"))
+        names = ("epoch", "history", "best", "seconds", "clicks")
+        self.epoch, self.history, self.best, self.seconds, self.clicks = (state[name] for name in names)
 
 
 @dataclass(frozen=True)
@@ -69,16 +73,19 @@ class Trainer:
 
     def __init__(self, method_name: str, config: Any, dataset: Dataset, seed: int, device: str = "cpu"):
         self.method, self.config, self.dataset, self.device = method(method_name), config, dataset, torch.device(device)
-        self.train_videos = resident(dataset, "train", self.device, config.schedule.labels)
-        self.test_videos = resident(dataset, "test", self.device)
-        draw = torch.Generator().manual_seed(seed)
-        streams, size = len(dataset.streams), dataset.feature_size()
-        network = self.method.Network(config, streams, size, len(dataset.classes), draw).to(self.device)
+        inputs = inputs_of(config)
+        self.train_videos = resident(dataset, "train", self.device, config.schedule.labels, inputs, seed)
+        self.test_videos = resident(dataset, "test", self.device, inputs=inputs)
+        self.order = draw = torch.Generator().manual_seed(seed)
+        network = self._new_network()
         if self.device.type != "cpu":          # weights and order are drawn on the CPU, dropout where the features lie
-            self.order, draw = draw, torch.Generator(self.device).manual_seed(seed)
-        else:
-            self.order = draw
+            draw = torch.Generator(self.device).manual_seed(seed)
         self.progress = Progress(network, config.schedule.optimizer(network), draw, 0, [], None, 0.0)
+
+    def _new_network(self) -> torch.nn.Module:
+        data = self.dataset
+        return self.method.Network(self.config, len(data.streams), data.feature_size(), len(data.classes),
+                                   self.order).to(self.device)
 
     def run(self, checkpoint: Path | None = None, on_epoch: Callable[[int, dict[str, float]], None] | None = None) -> Trained:
         """All epochs, from the checkpoint if there is one. `on_epoch` is told the epoch's losses and scores."""
@@ -96,15 +103,16 @@ class Trainer:
     def epoch(self) -> dict[str, float]:
         """One pass over the training videos; the mean loss a video, and where it is due the average mAP on the test set."""
         begin, progress, schedule = time.monotonic(), self.progress, self.config.schedule
-        order = torch.randperm(len(self.train_videos), generator=self.order).tolist()
-        sums = [self.step(order[i:i + schedule.batch_size]) for i in range(0, len(order), schedule.batch_size)]
-        entry = {name: float(sum(s[name] for s in sums)) / len(order) for name in sums[0]}
+        batches = schedule.batches(len(self.train_videos), self.order)
+        sums = [self.step(batch) for batch in batches]
+        entry = {name: float(sum(s[name] for s in sums)) / sum(map(len, batches)) for name in sums[0]}
         if not np.isfinite(entry["total"]):
             raise WorkbookError(f"the loss of epoch {progress.epoch} is {entry['total']}; lower schedule.learning_rate")
         if schedule.is_evaluated(progress.epoch):
             entry["average_map"] = self._evaluate()
         progress.history.append(entry)
         progress.epoch += 1
+        self._refresh()
         progress.seconds += time.monotonic() - begin
         return entry
 
@@ -118,6 +126,21 @@ class Trainer:
         progress.optimizer.step()
         return {name: value.detach().sum() for name, value in losses.items()}
 
+    def _refresh(self) -> None:
+        """What a method itself makes of the training videos between epochs, such as the further clicks of SF-Net.
+
+        A method that does so has `refresh(network, videos, config, epochs_done)`, which returns None or new click targets and
+        whether training begins anew with fresh weights.
+        """
+        refresh = getattr(self.method, "refresh", None)
+        found = refresh(self.progress.network, self.train_videos, self.config, self.progress.epoch) if refresh else None
+        if found is None:
+            return
+        self.train_videos.clicks = self.progress.clicks = found.clicks
+        if found.restart:
+            self.progress.network = self._new_network()
+            self.progress.optimizer = self.config.schedule.optimizer(self.progress.network)
+
     def save(self, path: Path) -> None:
         """Write the checkpoint, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,6 +153,8 @@ class Trainer:
             state = read_checkpoint(checkpoint, self.device)
             self.order.set_state(state["order"].cpu())
             self.progress.load(state)
+            if self.progress.clicks is not None:
+                self.train_videos.clicks = self.progress.clicks
 
     def _evaluate(self) -> float:
         """Average mAP now, by the data set's own protocol; the best epoch's weights are kept aside, earlier ones on a tie."""
@@ -164,16 +189,6 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
         raise WorkbookError(f"checkpoint {path} is damaged ({type(error).__name__}); delete it and run again") from error
 
 
-def resident(dataset: Dataset, subset: str, device: torch.device | str, labels_of: str = "video") -> Resident:
-    """The videos of a subset with their label vectors, on the device. labels_of: see `Schedule.labels`."""
-    videos = getattr(dataset, subset)
-    features = [np.stack([video.features[stream] for stream in dataset.streams]) for video in videos]
-    shown = {video.id: set(video.labels) for video in videos} if labels_of == "video" else \
-        dataset.segments_of(subset).groupby("video")["label"].agg(set).to_dict()
-    labels = np.array([[float(c in shown.get(video.id, ())) for c in dataset.classes] for video in videos], dtype=np.float32)
-    return Resident(features, labels, device)
-
-
 @torch.no_grad()
 def activations(module: Any, network: torch.nn.Module, config: Any, videos: Resident) -> Activation:
     """What the network says about all videos, dropout off, a few videos at a time."""
@@ -185,7 +200,8 @@ def activations(module: Any, network: torch.nn.Module, config: Any, videos: Resi
 
 def scene(dataset: Dataset) -> Scene:
     """Names, times and ambiguous intervals of the test videos."""
-    return Scene(tuple(v.id for v in dataset.test), dataset.classes, dataset.timebase, dataset.ambiguous)
+    return Scene(tuple(v.id for v in dataset.test), dataset.classes, dataset.timebase, dataset.ambiguous,
+                 tuple(v.length for v in dataset.test))
 
 
 def score(dataset: Dataset, detections: pd.DataFrame, protocol: str) -> Score:

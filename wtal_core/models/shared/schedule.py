@@ -17,6 +17,8 @@ class Schedule:
     Adam is invariant to the scale of the gradient (specification S8); exactly so where batch_size divides the videos.
     labels: what a training video is said to show: its published video-level labels (W-TALC's `labels_all`, as the official
     codes), or the classes of its segments, which differ in 8 of THUMOS14's training videos (specification S1).
+    order: "permutation" passes over all videos in an epoch; "independent" draws each batch anew from all of them, as
+        BaS-Net's code does from its second epoch on; an epoch then still has as many steps.
     evaluations: how often the test set is scored on the way, evenly spaced, the last epoch included.
     """
 
@@ -28,6 +30,7 @@ class Schedule:
     epsilon: float = 1e-8
     reduction: Literal["sum", "mean"] = "sum"
     labels: Literal["video", "segments"] = "video"
+    order: Literal["permutation", "independent"] = "permutation"
     evaluations: int = 20
 
     def __post_init__(self):
@@ -44,6 +47,14 @@ class Schedule:
     def reduce(self, per_video: torch.Tensor) -> torch.Tensor:
         """One number from the losses of the videos of a batch."""
         return per_video.sum() if self.reduction == "sum" else per_video.mean()
+
+    def batches(self, videos: int, generator: torch.Generator) -> list[list[int]]:
+        """The batches of an epoch: indices of training videos."""
+        starts = range(0, videos, self.batch_size)
+        if self.order == "independent":
+            return [torch.randperm(videos, generator=generator)[:self.batch_size].tolist() for _ in starts]
+        order = torch.randperm(videos, generator=generator).tolist()
+        return [order[i:i + self.batch_size] for i in starts]
 
     def is_evaluated(self, epoch: int) -> bool:
         """Whether the test set is scored after this epoch (0-based)."""

@@ -1,0 +1,36 @@
+"""What a network is given of a video, beside its features and labels: clicks, and a length that all videos are brought to."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A method's Config holds one as `inputs`; a method without takes the features as they are, and no clicks.
+
+    clicks: which single-frame clicks of the training videos are shown; "both" are action and background clicks.
+    annotator: of several published files, that number, from 1; "seed": file seed modulo their number; "video": one drawn
+        for each video, as SF-Net does.
+    click_map: the snippet that holds the click's time ("floor"), the one whose begin is nearest ("round"), or all that
+        overlap the interval that the annotator marked ("interval").
+    length: snippets that every video is brought to by linear interpolation, None: as they come.
+    align: where the interpolation takes snippets to lie: their centres ("half_pixel"), first and last on the outermost
+        ("corners"), or their begins ("left").
+    """
+
+    clicks: Literal["none", "background", "action", "both"] = "none"
+    annotator: int | Literal["seed", "video"] = "seed"
+    click_map: Literal["floor", "round", "interval"] = "floor"
+    length: int | None = None
+    align: Literal["half_pixel", "corners", "left"] = "half_pixel"
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a method's `refresh` returns: the click targets of all training videos, and whether training begins anew."""
+
+    clicks: Float[Tensor, "M J"]
+    restart: bool = False

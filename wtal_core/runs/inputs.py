@@ -1,0 +1,126 @@
+"""A data set on the device as a method asks for it: label vectors, click targets, one length for all videos."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+
+from wtal_core.data.dataset import Dataset, Video
+from wtal_core.errors import WorkbookError
+from wtal_core.models.shared.inputs import Inputs
+from wtal_core.packed import Resident
+
+KINDS = {"none": (), "background": ("background",), "action": ("action",), "both": ("action", "background")}
+PLAIN = Inputs()
+
+
+def inputs_of(config: Any) -> Inputs:
+    """What a method's config asks for; without a field `inputs`, the features as they are."""
+    return getattr(config, "inputs", PLAIN)
+
+
+def resident(dataset: Dataset, subset: str, device: torch.device | str, labels_of: str = "video", inputs: Inputs = PLAIN,
+             seed: int = 0) -> Resident:
+    """The videos of a subset with their label vectors, and for training the clicks, on the device.
+
+    labels_of: see `Schedule.labels`. seed: of the run, where it decides whose clicks are shown.
+    """
+    videos = getattr(dataset, subset)
+    features = [rescaled(_stacked(video, dataset), inputs) for video in videos]
+    shown = {video.id: set(video.labels) for video in videos} if labels_of == "video" else \
+        dataset.segments_of(subset).groupby("video")["label"].agg(set).to_dict()
+    labels = np.array([[float(c in shown.get(video.id, ())) for c in dataset.classes] for video in videos], dtype=np.float32)
+    lengths = np.array([f.shape[1] for f in features])
+    clicks = click_targets(dataset, videos, lengths, inputs, seed) if subset == "train" and inputs.clicks != "none" else None
+    return Resident(features, labels, device, clicks=clicks)
+
+
+def _stacked(video: Video, dataset: Dataset) -> Float[np.ndarray, "S T D"]:
+    return np.stack([video.features[stream] for stream in dataset.streams])
+
+
+def rescaled(features: Float[np.ndarray, "S T D"], inputs: Inputs) -> Float[np.ndarray, "S L D"]:
+    """Brought to `inputs.length` snippets by linear interpolation; a video without snippets stays without."""
+    length, longer = features.shape[1], inputs.length
+    if longer is None or length in (0, longer):
+        return features
+    j = np.arange(longer)
+    position = {"half_pixel": (j + 0.5) * length / longer - 0.5, "left": j * length / longer,
+                "corners": j * (length - 1) / max(1, longer - 1)}[inputs.align]
+    position = np.clip(position, 0, length - 1)
+    left = np.floor(position).astype(np.int64)
+    weight = (position - left).astype(features.dtype)[:, None]
+    return (1 - weight) * features[:, left] + weight * features[:, np.minimum(left + 1, length - 1)]
+
+
+def on_grid(values: Float[np.ndarray, "L *K"], length: int) -> Float[np.ndarray, "T *K"]:
+    """Values of a video that was brought to another length, back on `length` snippets, for display."""
+    flat = values.reshape(1, len(values), -1)
+    return rescaled(flat, Inputs(length=length))[0].reshape(-1, *values.shape[1:]) if length else values[:0]
+
+
+def click_targets(dataset: Dataset, videos: tuple[Video, ...], lengths: Int[np.ndarray, " B"], inputs: Inputs, seed: int,
+                  ) -> Float[np.ndarray, "M J"]:
+    """What was clicked on each snippet of the videos, one after another: J = C + 1, the background last.
+
+    A row is the mean of the one-hot vectors of the snippet's different labels, all 0 where nobody clicked. Clicks on
+    other videos, and action clicks of a class that the data set does not have, are passed over.
+    """
+    tables = [clicks_shown(dataset, kind, inputs, seed) for kind in KINDS[inputs.clicks]]
+    table = pd.concat(tables, ignore_index=True)
+    video = pd.Index([v.id for v in videos]).get_indexer(table["video"])
+    label = pd.Index([*dataset.classes, "background"]).get_indexer(table["label"])
+    usable = (video >= 0) & (label >= 0)
+    usable[usable] = lengths[video[usable]] > 0
+    video, label, table = video[usable], label[usable], table[usable]
+    native = np.array([v.length for v in videos])
+    first, last = snippets_clicked(table, dataset, lengths[video], native[video], inputs.click_map)
+    row, snippet = _ranges(first, last)
+    targets = np.zeros((int(lengths.sum()), len(dataset.classes) + 1), dtype=np.float32)
+    targets[(np.cumsum(lengths) - lengths)[video[row]] + snippet, label[row]] = 1
+    return targets / np.maximum(targets.sum(axis=1, keepdims=True), 1)
+
+
+def clicks_shown(dataset: Dataset, kind: str, inputs: Inputs, seed: int) -> pd.DataFrame:
+    """The clicks of a kind by the annotators that the inputs choose. A data set without such clicks is an error."""
+    if kind not in dataset.clicks:
+        known = ", ".join(dataset.clicks) or "none"
+        raise WorkbookError(f"data set {dataset.name} has no {kind} clicks (it has: {known}); choose inputs.clicks accordingly")
+    table = dataset.clicks[kind]
+    if "annotator" not in table:
+        return table
+    files = np.sort(table["annotator"].unique())
+    if inputs.annotator == "video":
+        ids = pd.Index([video.id for video in dataset.train])
+        drawn = files[np.random.default_rng(seed).integers(len(files), size=len(ids))]
+        return table[table["annotator"].to_numpy() == drawn[ids.get_indexer(table["video"])]]
+    chosen = files[seed % len(files)] if inputs.annotator == "seed" else inputs.annotator
+    if chosen not in files:
+        raise WorkbookError(f"data set {dataset.name}: {kind} clicks have the annotators {files.tolist()}, not {chosen}; "
+                            "choose another inputs.annotator")
+    return table[table["annotator"] == chosen]
+
+
+def snippets_clicked(table: pd.DataFrame, dataset: Dataset, lengths: Int[np.ndarray, " N"], native: Int[np.ndarray, " N"],
+                     rule: str) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
+    """First and last snippet of each click, on a grid of `lengths` snippets where `native` came; see `Inputs.click_map`."""
+    def place(column: str) -> np.ndarray:
+        return dataset.timebase.snippets(table[column].to_numpy(np.float64)) * lengths / native
+
+    begin = place("t")
+    if rule == "interval":
+        first, last = np.floor(begin), np.floor(np.nextafter(place("t_end"), -np.inf)) if "t_end" in table else np.floor(begin)
+    else:
+        first = np.floor(begin) if rule == "floor" else np.rint(begin)
+        last = first
+    first = np.clip(first, 0, lengths - 1).astype(np.int64)
+    return first, np.clip(last, first, lengths - 1).astype(np.int64)
+
+
+def _ranges(first: Int[np.ndarray, " N"], last: Int[np.ndarray, " N"]) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
+    """Every whole number of every range [first, last], with the number of its range."""
+    size = last - first + 1
+    row = np.repeat(np.arange(len(size)), size)
+    return row, first[row] + np.arange(len(row)) - np.repeat(np.cumsum(size) - size, size)
