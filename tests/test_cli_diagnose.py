@@ -41,7 +41,7 @@ def with_durations(path, seconds) -> None:
 def test_several_methods_stand_in_one_page(files, capsys):
     assert run(files / "gt.json", files / "a.json", files / "b.parquet", "--out", files / "out", "--names", "Mine", "Yours") == 0
     numbers = json.loads((files / "out" / "diagnosis.json").read_text())
-    assert list(numbers) == ["Mine", "Yours"] and numbers["Yours"]["counts"]["detections"] == 3
+    assert list(numbers) == ["Mine", "Yours"] and numbers["Yours"]["counts"]["detections: detections in the file"] == 3
     assert "a.json, SHA-256" in numbers["Mine"]["source"] and str(files) not in (files / "out" / "index.html").read_text()
     assert "index.html" in capsys.readouterr().out
 

@@ -12,6 +12,7 @@ import jinja2
 import pandas as pd
 
 from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.accounting import MEANING, account
 from wtal_core.evaluation.case import Case
 from wtal_core.evaluation.characteristics import ACTIVITYNET_BUCKETS, THUMOS14_BUCKETS
 from wtal_core.evaluation.diagnosis import Diagnosis, diagnose
@@ -89,7 +90,8 @@ def as_values(found: Findings) -> dict[str, Any]:
     values = {"data": found.case.title, "source": found.case.source, "protocol": found.score.protocol,
               "mAP": {f"{t:.2f}": round(100 * float(v), 4) for t, v in zip(found.score.tious, found.score.map, strict=True)},
               "average_mAP": round(100 * found.score.average, 4), "tIoU": list(d.tious), "normalised_mAP": d.normalised_map,
-              "counts": d.counts, "outcomes": {f"{t:g}": row for t, row in d.outcome_counts.T.to_dict().items()},
+              "counts": counts_in_words(found).to_dict(),
+              "outcomes": {f"{t:g}": row for t, row in d.outcome_counts.T.to_dict().items()},
               "error_shares": figures.error_shares(d).to_dict(),
               "own_class_ties": own_class_ties(found.outcomes, found.case.ground_truth), "instances_not_found": _n_missed(found),
               "background_inside": background_inside(found.outcomes, found.case.ground_truth),
@@ -131,11 +133,22 @@ def _page(found: Sequence[Findings], pictures: dict[str, bytes]) -> str:
 
 def _counts(found: Sequence[Findings]) -> Table:
     """The counts that are not 0 everywhere."""
-    counts = pd.DataFrame({f.case.name: f.diagnosis.counts for f in found})
+    counts = pd.DataFrame({f.case.name: counts_in_words(f) for f in found})
     counts = counts[(counts > 0).any(axis=1)]
-    rows = [[str(name).replace("_", " "), *map(str, row)] for name, row in zip(counts.index, counts.to_numpy(), strict=True)]
-    return Table("Sources: " + "; ".join(f"{f.case.name}: {f.case.source}" for f in found) + ". Counts not named here are 0.",
+    rows = [[str(name), *map(str, row)] for name, row in zip(counts.index, counts.to_numpy(), strict=True)]
+    return Table("Sources: " + "; ".join(f"{f.case.name}: {f.case.source}" for f in found) + ". Counts that are 0 are left out.",
                  ["count", *counts.columns], rows)
+
+
+def counts_in_words(found: Findings) -> pd.Series:
+    """What became of every detection and instance, as `account` counts it, and what the diagnosis leaves out besides."""
+    told = account(found.case.ground_truth, found.case.detections, found.score, ACTIVITYNET)
+    lines = {f"{section.replace('_', ' ')}: {MEANING[section][name]}": count for section, counts in told.items()
+             for name, count in counts.items()}
+    more = {"beyond_budget": "detections: beyond 10 times the instances of their class; not in the error profile",
+            "instances_dropped_without_length": "diagnosis: instances without length, left out",
+            "instances_dropped_longer_than_video": "diagnosis: instances longer than their video, left out"}
+    return pd.Series(lines | {text: found.diagnosis.counts[name] for name, text in more.items()}, name=found.case.name)
 
 
 def _scores(found: Sequence[Findings]) -> Table:
