@@ -82,7 +82,7 @@ def test_a_class_each_and_the_range_of_orders(score, run, tmp_path):
     assert [content["order_range"][one]["average"] for one in ("low", "high")] == [pytest.approx(50), pytest.approx(75)]
     out = run(tmp_path / "truth.json", tmp_path / "found.json", "--order-range", "--per-class")[1]
     rows = {line.split("  ")[0]: line.split()[-1] for line in out.splitlines() if line}
-    assert (rows["activitynet, lowest order"], rows["activitynet, highest order"]) == ("50.00", "75.00")
+    assert (rows["activitynet, equal scores worst first"], rows["activitynet, equal scores best first"]) == ("50.00", "75.00")
     assert (rows["run"], rows["jump"]) == ("50.00", "100.00")
 
 

@@ -112,7 +112,7 @@ def test_the_text_says_what_the_statement_says():
     assert "unknown video, such as: 'vZ'" in text and "grid of 0.64 s, ambiguity filter on, 2 intervals" in text
     duplicates = next(line for line in text.splitlines() if line.startswith("dropped: within 0.001 s"))
     assert duplicates.split()[-5:] == ["0", "2", "2", "0", "0"]
-    assert "lowest order" in text and "highest order" in text
+    assert "worst first" in text and "best first" in text
 
 
 def test_the_text_leaves_out_what_is_zero_and_says_where_a_filter_is_off():

@@ -130,3 +130,10 @@ def test_tables_of_characteristics_that_do_not_fit_are_refused():
         read_traits(traits.drop(columns="length"), TRUTH, THUMOS14_BUCKETS)
     with pytest.raises(WorkbookError, match="column 'length' holds something that is not a number"):
         read_traits(traits.assign(length="long"), TRUTH, THUMOS14_BUCKETS)
+
+
+def test_ranges_say_what_a_bucket_holds():
+    coverage, length, instances = (one.ranges() for one in THUMOS14_BUCKETS)
+    assert coverage == ["≤ 2 %", "2 to 4 %", "4 to 6 %", "6 to 8 %", "8 to 100 %"]
+    assert length == ["≤ 3 s", "3 to 6 s", "6 to 12 s", "12 to 18 s", "> 18 s"]
+    assert instances == ["≤ 1", "1 to 40", "40 to 80", "> 80"]

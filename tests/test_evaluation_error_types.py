@@ -65,7 +65,8 @@ def test_equal_the_plain_form(problem, level, g, as_published):
     rows, found_rows, _, blocked = problem
     segments, found = table(rows), table(found_rows, "score")
     segments["video"], found["video"] = segments["video"].map(RENAMED), found["video"].map(RENAMED)
-    truth = GroundTruth(segments, ("v2", "v3", "v4"), CLASSES, timebase=BASE, blocked=tuple(RENAMED.get(one, one) for one in blocked))
+    truth = GroundTruth(segments, ("v2", "v3", "v4"), CLASSES, timebase=BASE,
+                        blocked=tuple(RENAMED.get(one, one) for one in blocked))
     _, kept, expected = plain.named(truth, found, RULES, level, g, as_published)
     assigned = assign(truth, found, np.array([level]), g, as_published)
     within = assigned.within

@@ -54,6 +54,7 @@ MEANING = {
         "blocked_unknown": "blocked videos that the ground truth does not list",
         "ambiguous": "ambiguous intervals",
         "ambiguous_unknown_video": "ambiguous intervals of videos that the ground truth does not list"}}
+ORDERS = {"low": "equal scores worst first", "high": "equal scores best first"}
 ALWAYS = {"given", "used", "instances", "videos", "classes"}       # lines of the text form also where all are 0
 
 
@@ -163,7 +164,7 @@ def as_text(statements: Sequence[dict], per_class: bool = False) -> str:
     lines = [f"mAP in percent, protocol {one['protocol']}: {one['title']}; times {one['times']}, "
              f"ambiguity filter {one['ambiguity_filter']}" for one in statements]
     rows = [{"protocol": one["protocol"] + more, **values["mAP"], "average": values["average"]} for one in statements
-            for more, values in (("", one), *((f", {name}est order", v) for name, v in one.get("order_range", {}).items()))]
+            for more, values in (("", one), *((f", {ORDERS[name]}", v) for name, v in one.get("order_range", {}).items()))]
     parts = ["\n".join(lines), tabulate(rows, headers="keys", floatfmt=".2f")]
     if per_class:
         parts += [f"AP in percent of each class, protocol {one['protocol']}\n" + _class_table(one) for one in statements]
