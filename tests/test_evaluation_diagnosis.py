@@ -213,8 +213,8 @@ def test_one_instance():
     got = diagnose(truth, table([("w", "A", 0.0, 1.0, 0.9), ("v", "A", 0.0, 10.0, 0.8)], "score"),
                    traits=characteristics(truth, {"v": 100.0}))
     assert got.normalised_map == 0.5 and got.impact["background"] == 0.5 and got.reference == 1
-    assert got.sensitivity.drop(columns="range").dropna().to_numpy().tolist() == [["coverage", "XL", 1, 0.5], ["length", "M", 1, 0.5],
-                                                            ["instances", "XS", 1, 0.5]]
+    sensitivity = got.sensitivity.drop(columns="range").dropna().to_numpy().tolist()
+    assert sensitivity == [["coverage", "XL", 1, 0.5], ["length", "M", 1, 0.5], ["instances", "XS", 1, 0.5]]
     assert got.false_negatives.dropna()["rate"].tolist() == [0, 0, 0] and (got.relative_change == 1).all(axis=None)
 
 

@@ -37,8 +37,9 @@ class Diagnosis:
         over tIoUs, NaN for an empty block. block_sizes: detections in each block.
     impact: index ERROR_TYPES: gain of normalised mAP if the errors of that type were not there. Never negative.
     sensitivity: characteristic, bucket, range (in words), instances, normalised_map (NaN for a bucket without instances). A
-        detection counts for a bucket if at every threshold it is unmatched or matched to an instance of it, as in the published tool; so the
-        value at several thresholds is not the mean of the values at each (up to .018 higher on 4240 detections).
+        detection counts for a bucket if at every threshold it is unmatched or matched to an instance of it, as in the
+        published tool; so the value at several thresholds is not the mean of the values at each (up to .018 higher on 4240
+        detections).
     relative_change: index characteristic; smallest and largest normalised_map of its buckets, over normalised_map_of_all.
     false_negatives: characteristic, bucket, range, instances, share (of the instances used), rate (share of them that no
         detection matched at a normalised precision above .05; NaN for a bucket without instances).

@@ -1,4 +1,4 @@
-"""Published detections of an STPN network on THUMOS14 under every protocol: real detections, scored once, shown from a committed file.
+"""Published detections of an STPN network on THUMOS14 under every protocol: real detections, scored once.
 
 The detections themselves are not ours to commit. `python -m wtal_core.report.published_detections FOLDER` computes the
 file and its pictures anew: FOLDER holds `stpn/` (gt.json, results.json) and `thumos14/Thumos14reduced-Annotations/`.
