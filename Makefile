@@ -34,6 +34,7 @@ benchmarks: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.localization
 	$(BIN)/python -m benchmarks.test_set_evaluation
 	$(BIN)/python -m benchmarks.mean_average_precision
+	$(BIN)/python -m benchmarks.diagnosis
 
 notebooks: $(VENV)/.installed
 	$(BIN)/wtal notebooks

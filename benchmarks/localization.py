@@ -6,7 +6,6 @@ Both sides run in one process, one thread, on the same input; shortest of 7 fast
 to 1e-9. The plain loops are lean (one pass a threshold, no numpy calls in them).
 """
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +13,7 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
 from benchmarks.plain.localization import localize_plain, own_overlap_plain, propose_plain, suppress_plain
+from benchmarks.timing import seconds
 from wtal_core.localization.detections import drop_ambiguous, to_table
 from wtal_core.localization.proposals import ProposalRule, propose
 from wtal_core.localization.sequences import class_sequences, pick_classes
@@ -66,16 +66,6 @@ def two_streams_plain(flow, rgb):
 def names(videos):
     """Video names."""
     return [f"video {v}" for v in range(videos)]
-
-
-def seconds(call, times=1):
-    """Shortest of some runs, and the result."""
-    best = float("inf")
-    for _ in range(times):
-        before = time.perf_counter()
-        result = call()
-        best = min(best, time.perf_counter() - before)
-    return best, result
 
 
 def cut(activation, lengths):

@@ -41,7 +41,7 @@ def with_durations(path, seconds) -> None:
 def test_several_methods_stand_in_one_page(files, capsys):
     assert run(files / "gt.json", files / "a.json", files / "b.parquet", "--out", files / "out", "--names", "Mine", "Yours") == 0
     numbers = json.loads((files / "out" / "diagnosis.json").read_text())
-    assert list(numbers) == ["Mine", "Yours"] and numbers["Yours"]["counts"]["detections"] == 3
+    assert list(numbers) == ["Mine", "Yours"] and numbers["Yours"]["counts"]["detections: detections in the file"] == 3
     assert "a.json, SHA-256" in numbers["Mine"]["source"] and str(files) not in (files / "out" / "index.html").read_text()
     assert "index.html" in capsys.readouterr().out
 
@@ -50,9 +50,23 @@ def test_coverage_needs_durations(files):
     run(files / "gt.json", files / "a.json", "--out", files / "without")
     with_durations(files, {"v1": 100, "v2": "100.0"})
     run(files / "gt.json", files / "a.json", "--out", files / "with")
+    assert json.loads((files / "without" / "diagnosis.json").read_text())["a"]["left_out"] == ["coverage"]
     for folder, expected in (("without", {"length", "instances"}), ("with", {"coverage", "length", "instances"})):
         numbers = json.loads((files / folder / "diagnosis.json").read_text())["a"]
         assert {row["characteristic"] for row in numbers["sensitivity"]} == expected
+
+
+def test_names_are_taken_literally(files):
+    assert run(files / "gt.json", files / "a.json", "--out", files / "out", "--names", r"$\bad{$", "--title", "a $ b $_{") == 0
+    assert r"$\bad{$" in (files / "out" / "index.html").read_text()
+
+
+def test_instances_of_unknown_coverage_are_counted(files, capsys):
+    with_durations(files, {"v1": 100.0})
+    run(files / "gt.json", files / "a.json", "--out", files / "out")
+    numbers = json.loads((files / "out" / "diagnosis.json").read_text())["a"]
+    assert numbers["counts"]["diagnosis: instances without a bucket of coverage"] == 2 and numbers["left_out"] == []
+    assert "--title" in capsys.readouterr().out
 
 
 def test_several_thresholds_and_the_buckets_of_activitynet(files):
@@ -65,6 +79,9 @@ def test_several_thresholds_and_the_buckets_of_activitynet(files):
     (["gt.json"], "give at least one file"),
     (["gt.json", "a.json", "b.parquet", "--names", "Mine"], "a different name for each"),
     (["gt.json", "a.json", "a.json"], "a different name for each"),
+    (["gt.json", "a.json", "--names", "_a"], "cannot stand in a figure"),
+    (["gt.json", "a.json", "--names", " "], "cannot stand in a figure"),
+    (["gt.json", *["a.json"] * 8, "--names", *"abcdefgh"], "at most 7 methods"),
     (["gt.json", "none.json"], "there is no such file"),
     (["none.json", "a.json"], "there is no such file"),
     (["gt.json", "a.json", "--tious", "0"], "0"),

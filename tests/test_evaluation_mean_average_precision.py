@@ -16,6 +16,7 @@ from wtal_core.evaluation import matching
 from wtal_core.evaluation.ground_truth import GroundTruth, ground_truth_of
 from wtal_core.evaluation.mean_average_precision import evaluate, order_range
 from wtal_core.evaluation.protocols import PROTOCOLS, protocol
+from wtal_core.segments import tiou
 from wtal_core.timebase import Timebase
 
 VIDEOS, CLASSES, TIOUS = ("v1", "v2", "v3"), ("A", "B", "C"), (0.1, 0.3, 0.5, 0.7, 1.0)
@@ -42,7 +43,7 @@ def problems(draw) -> tuple[list, list, list, tuple]:
     scores = draw(st.lists(st.sampled_from([math.inf, 0.9, 0.5, 0.5, 0.0, -1.0, -math.inf]),
                            min_size=len(found), max_size=len(found)))
     ambiguous = draw(st.lists(segments(("v1", "v3", "vX"), ("Ambiguous",)), max_size=2))
-    blocked = draw(st.sampled_from([(), ("v2",)]))
+    blocked = draw(st.sampled_from([(), ("v2",), ("v2", "vX"), ("vY",)]))         # vX, vY are not in the test list
     return truth, [(*row, score) for row, score in zip(found, scores, strict=True)], ambiguous, blocked
 
 
@@ -78,6 +79,41 @@ def test_equals_the_plain_evaluator_where_instances_are_dense(name, seed):
     expected = plain.evaluate(truth, found, protocol(name), TIOUS)
     score = evaluate(truth, found, protocol(name), TIOUS)
     np.testing.assert_allclose(score.ap, [list(ap.values()) for ap in expected], rtol=0, atol=1e-12)
+
+
+def test_a_blocked_video_that_is_not_listed_blocks_nothing_else():
+    truth = GroundTruth(table([("v1", "A", 0, 5)]), VIDEOS, CLASSES, blocked=("other",))
+    found = table([("x", "A", 0, 5, 0.9), ("v1", "A", 0, 5, 0.8)], "score")
+    score = evaluate(truth, found, protocol("activitynet"), (0.5,))
+    assert score.map.tolist() == [0.5] and score.counts["dropped_blocked_video"] == 0
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("at_once", [1, 7, 100, 10**6])
+def test_detections_may_be_matched_some_at_a_time(name, at_once, monkeypatch):
+    truth, found = random_problem(3)
+    found["score"] = found["score"].round(1)
+    expected = evaluate(truth, found, protocol(name), TIOUS)
+    monkeypatch.setattr(matching, "DETECTIONS_AT_ONCE", at_once)
+    monkeypatch.setattr(matching, "PAIRS_AT_ONCE", 50)
+    np.testing.assert_array_equal(evaluate(truth, found, protocol(name), TIOUS).ap, expected.ap)
+
+
+@pytest.mark.parametrize("shift", [0.0, -3e3, 1e9])
+def test_windows_miss_no_pair(shift):
+    """Instances inside of others, of no length, reversed, far from zero: all pairs, as the plain double loop finds them."""
+    rng = np.random.default_rng(0)
+
+    def intervals(n: int, shortest: int) -> matching.Intervals:
+        start = rng.integers(0, 40, n) + shift
+        return matching.Intervals(rng.integers(-1, 3, n), start, start + rng.integers(shortest, 25, n))
+
+    found, instances = intervals(200, 0), intervals(40, -3)
+    pairs = matching.edges(found, instances, 0.05)
+    overlap = tiou(found.start[:, None], found.end[:, None], instances.start, instances.end)
+    i, j = np.nonzero((overlap >= 0.05) & (found.key[:, None] == instances.key))
+    np.testing.assert_array_equal([pairs.detection, pairs.instance], [i, j])
+    np.testing.assert_array_equal(pairs.tiou, overlap[i, j])
 
 
 def test_first_match_takes_the_first_listed_and_its_area_is_not_interpolated():

@@ -7,7 +7,7 @@ import pytest
 
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.ground_truth import GroundTruth
-from wtal_core.evaluation.tables import read_detections, read_ground_truth, write_detections, write_ground_truth
+from wtal_core.evaluation.tables import read_detections, read_ground_truth, with_lists, write_detections, write_ground_truth
 from wtal_core.timebase import Timebase
 
 DETECTIONS = pd.DataFrame({"video": ["b", "b", "a"], "label": ["X", "Y", "X"], "t_start": [0.1, 1.0, 2.5],
@@ -51,7 +51,9 @@ def test_a_foreign_file_with_numbers_as_text_and_a_subset(tmp_path):
     truth = read_ground_truth(path, "test")
     assert truth.videos == ("1", "3") and truth.classes == ("W", "X")
     assert truth.segments.to_dict("list") == {"video": ["1"], "label": ["X"], "t_start": [1.5], "t_end": [2.0]}
-    assert len(read_ground_truth(path).segments) == 2
+    assert len(read_ground_truth(path, "all").segments) == 2
+    with pytest.raises(WorkbookError, match="holds the subsets test, training; name one"):
+        read_ground_truth(path)
     with pytest.raises(WorkbookError, match="no video of subset 'val'"):
         read_ground_truth(path, "val")
 
@@ -82,6 +84,10 @@ def test_bad_detection_files_are_named(tmp_path, text, message):
     ('{"database": {"v": {"annotations": []}}, "timebase": 3}', "'timebase' hold fps"),
     ('{"database": {"v": {"annotations": []}}, "ambiguous": [["v", 1]]}', "'ambiguous' must be a list"),
     ('{"database": {"v": 3}}', "video v: the key 'annotations'"),
+    ('{"database": {"v": {"annotations": []}}, "ambiguous": [["v", "Ambiguous", 0, 1e13]]}', "beyond 1e\\+12 seconds"),
+    ('{"database": {"v": {"annotations": []}}, "timebase": {"fps": 1e999}}', "the timebase needs fps"),
+    ('{"database": {"v": {"annotations": []}}, "videos": ["v", 3]}', "'videos' is .*expected a list of names"),
+    ('{"database": {"v": {"annotations": []}}, "classes": {"run": 1}}', "'classes' is .*expected a list of names"),
     ('{"database": {"v": {"annotations": [{"label": "X", "segment": 3}]}}}', "entry 0 of video v"),
 ])
 def test_bad_ground_truth_files_are_named(tmp_path, text, message):
@@ -116,3 +122,19 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     with pytest.raises(WorkbookError, match="score NaN"):
         write_detections(DETECTIONS.assign(score=float("nan")), path)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+def test_lists_from_other_files(tmp_path):
+    ambiguous, blocked = tmp_path / "Ambiguous_test.txt", tmp_path / "blocked.json"
+    ambiguous.write_text("b 1 2.5\n\nother 3 4\n")
+    blocked.write_text('["b", "other", "b"]')
+    plain = GroundTruth(SEGMENTS, TRUTH.videos, TRUTH.classes, blocked=("a",))
+    assert with_lists(plain) is plain
+    truth = with_lists(plain, ambiguous, blocked)
+    assert truth.blocked == ("a", "b", "other")
+    assert truth.ambiguous[["video", "t_start", "t_end"]].values.tolist() == [["b", 1.0, 2.5], ["other", 3.0, 4.0]]
+    with pytest.raises(WorkbookError, match="has 1 ambiguous intervals already"):
+        with_lists(TRUTH, ambiguous)
+    ambiguous.write_text("other 3 4")
+    with pytest.raises(WorkbookError, match="not one video is in the ground truth; it names 'b', this file 'other'"):
+        with_lists(plain, ambiguous)

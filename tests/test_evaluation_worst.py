@@ -1,10 +1,15 @@
 """The lists of errors and of missed instances, and the two counts that tell how far an error type can be believed."""
 
+import numpy as np
 import pandas as pd
+import pytest
 from diagnosis_samples import COLUMNS, KINDS, case, truth
 
+from wtal_core.evaluation import worst
 from wtal_core.evaluation.error_types import outcomes
-from wtal_core.evaluation.worst import background_inside, missed_instances, own_class_ties, worst_errors
+from wtal_core.evaluation.mean_average_precision import evaluate
+from wtal_core.evaluation.protocols import ACTIVITYNET
+from wtal_core.evaluation.worst import background_inside, costs, missed_instances, own_class_ties, worst_errors
 
 
 def found(instances, detections):
@@ -16,12 +21,30 @@ def test_the_sample_has_every_outcome():
     assert outcomes(one.ground_truth, one.detections).sort_values("row")["outcome"].tolist() == KINDS
 
 
-def test_errors_come_by_their_place_in_the_class():
-    one = case()
-    errors = worst_errors(outcomes(one.ground_truth, one.detections), one.ground_truth)
-    assert errors["row"].tolist() == [2, 1, 4, 3, 6, 5]          # B has its error first; each class has two instances
-    assert errors["position"].tolist() == [0.5, 1.0, 1.0, 1.5, 1.5, 2.0]
+@pytest.mark.parametrize("seed", range(8))
+def test_a_cost_is_what_map_gains_without_that_detection(seed):
+    """Classes of very different size, so that the same place costs differently; against evaluating again without each one."""
+    rng = np.random.default_rng(seed)
+    rows = [("v1", "A", 10.0 * i, 10.0 * i + 8) for i in range(2)] + [("v2", "B", 10.0 * i, 10.0 * i + 8) for i in range(30)]
+    truth_rows = truth(rows)
+    chosen = rng.integers(0, len(rows), 60)
+    detections = pd.DataFrame([(*rows[i][:2], rows[i][2] + shift, rows[i][3] + shift, score) for i, shift, score in
+                               zip(chosen, rng.choice([0, 1, 6], 60), rng.permutation(60) / 60, strict=True)],
+                              columns=[*COLUMNS, "score"])
+    errors = worst_errors(outcomes(truth_rows, detections), truth_rows)
+    full = evaluate(truth_rows, detections, ACTIVITYNET, (0.5,)).map[0]
+    gains = [evaluate(truth_rows, detections.drop(index=row), ACTIVITYNET, (0.5,)).map[0] - full for row in errors["row"]]
+    np.testing.assert_allclose(errors["cost"], gains, rtol=0, atol=1e-12)
+    assert errors["cost"].is_monotonic_decreasing and errors["cost"].iloc[0] > 0
     assert "true positive" not in set(errors["outcome"])
+
+
+def test_costs_do_not_depend_on_how_many_are_computed_at_once(monkeypatch):
+    hit = np.random.default_rng(0).random(200) < 0.3
+    expected = costs(hit)
+    monkeypatch.setattr(worst, "ENTRIES_AT_ONCE", 100)
+    np.testing.assert_array_equal(costs(hit), expected)
+    assert costs(np.zeros(5, dtype=bool)).tolist() == [0.0] * 5 and not len(costs(np.zeros(0, dtype=bool)))
 
 
 def test_missed_instances_come_longest_first_with_their_best_overlap():

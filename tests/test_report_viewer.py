@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 from diagnosis_samples import case
+from matplotlib.colors import to_hex
 
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.ground_truth import GroundTruth
+from wtal_core.report.diagnosis_figures import OUTCOME_COLOURS
 from wtal_core.report.error_timeline import View, error_timeline, summary_of
 from wtal_core.report.viewer import timeline_viewer
 
@@ -21,8 +23,8 @@ def test_it_opens_on_the_first_video_with_its_first_class():
 def test_an_entry_of_the_list_opens_its_video_and_marks_the_error():
     viewer = timeline_viewer(case())
     lines = [text for text, _ in viewer.errors.options]
-    assert lines[1].startswith("wrong label: B in v1") and lines[-1].startswith("not found: A in v2")
-    viewer.errors.value = 4
+    assert "not found" not in lines[1] and lines[-1].startswith("not found: A in v2")
+    viewer.errors.value = viewer.worst.index[viewer.worst["row"] == 6][0]
     assert (viewer.view.video, viewer.view.label, viewer.view.marked) == ("v2", "B", 6)
     assert viewer.view.window == (0.0, 93.0)
     viewer.errors.value = len(viewer.worst)
@@ -77,8 +79,11 @@ def test_detections_beyond_the_window_are_not_shown():
 def test_outcomes_are_drawn_in_their_colours():
     viewer = timeline_viewer(case())
     figure = error_timeline(viewer.case, viewer.found, View("v1", "A"))
-    colours = {tuple(c.get_facecolor()[0].round(2)) for c in figure.axes[-1].collections if len(c.get_facecolor())}
-    assert len(colours) >= 4           # found, other class, true positive = found, double detection, localization, background
+    drawn = {round(-path.vertices[0, 1]): to_hex(c.get_facecolor()[0])
+             for c in figure.axes[-1].collections for path in c.get_paths()}
+    here = viewer.found[(viewer.found["video"] == "v1") & (viewer.found["label"] == "A")].sort_values("score", ascending=False)
+    below = len(drawn) - len(here)                         # rows of the ground truth and the other classes come first
+    assert [drawn[k] for k in sorted(drawn)[below:]] == [OUTCOME_COLOURS[outcome] for outcome in here["outcome"]]
 
 
 def test_nothing_to_show_is_an_error():

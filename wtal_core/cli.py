@@ -99,9 +99,14 @@ def diagnose(ground_truth: Positional[Path], detections: Positional[tuple[Path, 
     from wtal_core.report.diagnosis_page import findings, write_page
     levels = parse_tious(tious)
     cases = read_cases(ground_truth, detections, names, title, subset, durations)
-    found = [findings(case, levels, benchmark, as_published) for case in tqdm(cases, desc="diagnosis", unit="method")]
+    shown = tqdm(cases, desc="diagnosis", unit="method", disable=None)
+    found = [findings(case, levels, benchmark, as_published) for case in shown]
     for path in write_page(found, out):
         print(f"wrote {path}")
+    for name in found[0].diagnosis.left_out:
+        print(f"{name} is left out: the ground truth does not tell how long the videos are; see --durations")
+    if not title:
+        print(f"captions name the data {cases[0].title!r}; say what it is and where from with --title")
     return 0
 
 

@@ -54,6 +54,7 @@ MEANING = {
         "blocked_unknown": "blocked videos that the ground truth does not list",
         "ambiguous": "ambiguous intervals",
         "ambiguous_unknown_video": "ambiguous intervals of videos that the ground truth does not list"}}
+ORDERS = {"low": "equal scores worst first", "high": "equal scores best first"}
 ALWAYS = {"given", "used", "instances", "videos", "classes"}       # lines of the text form also where all are 0
 
 
@@ -122,8 +123,7 @@ def statement(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Pro
 
     with_order_range: also the scores under two other orders of equal scores (`order_range`), three evaluations in all.
     """
-    listed = _with_blocked_listed(ground_truth)
-    score = evaluate(listed, detections, protocol, tious)
+    score = evaluate(ground_truth, detections, protocol, tious)
     grid = f"on a grid of {ground_truth.timebase.snippet_seconds:g} s"
     content = {"protocol": protocol.id, "title": protocol.title, "rules_as_in": protocol.source,
                "times": grid if protocol.unit == "snippets" else "in seconds",
@@ -132,15 +132,9 @@ def statement(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Pro
                "counts": account(ground_truth, detections, score, protocol),
                "examples": _examples(ground_truth, detections)}
     if with_order_range:
-        scores = order_range(listed, detections, protocol, tious)
+        scores = order_range(ground_truth, detections, protocol, tious)
         content["order_range"] = {name: _percent(one) for name, one in zip(("low", "high"), scores, strict=True)}
     return content
-
-
-def _with_blocked_listed(ground_truth: GroundTruth) -> GroundTruth:
-    """Blocked videos become part of the list: `prepare` numbers videos by it, and would take every unknown one for blocked."""
-    missing = [video for video in dict.fromkeys(ground_truth.blocked) if video not in set(ground_truth.videos)]
-    return replace(ground_truth, videos=(*ground_truth.videos, *missing))
 
 
 def _percent(score: Score) -> dict:
@@ -170,7 +164,7 @@ def as_text(statements: Sequence[dict], per_class: bool = False) -> str:
     lines = [f"mAP in percent, protocol {one['protocol']}: {one['title']}; times {one['times']}, "
              f"ambiguity filter {one['ambiguity_filter']}" for one in statements]
     rows = [{"protocol": one["protocol"] + more, **values["mAP"], "average": values["average"]} for one in statements
-            for more, values in (("", one), *((f", {name}est order", v) for name, v in one.get("order_range", {}).items()))]
+            for more, values in (("", one), *((f", {ORDERS[name]}", v) for name, v in one.get("order_range", {}).items()))]
     parts = ["\n".join(lines), tabulate(rows, headers="keys", floatfmt=".2f")]
     if per_class:
         parts += [f"AP in percent of each class, protocol {one['protocol']}\n" + _class_table(one) for one in statements]

@@ -13,6 +13,8 @@ from wtal_core.evaluation.characteristics import characteristics, read_durations
 from wtal_core.evaluation.ground_truth import GroundTruth
 from wtal_core.evaluation.tables import read_detections, read_ground_truth
 
+MOST_METHODS = 7                # colours that can be told apart
+
 
 @dataclass(frozen=True)
 class Case:
@@ -48,6 +50,9 @@ def read_cases(ground_truth: str | Path, detections: Sequence[str | Path], names
     if not paths or len(names) != len(paths) or len(set(names)) < len(names):
         raise WorkbookError(f"{len(paths)} detections files and the names {', '.join(names) or '(none)'}; give at least one "
                             "file, and a different name for each with --names")
+    if unusable := [name for name in names if not name.strip() or name.startswith("_")] or names[MOST_METHODS:]:
+        raise WorkbookError(f"the method name {unusable[0]!r} cannot stand in a figure; give at most {MOST_METHODS} methods, and "
+                            "names that are not empty and do not begin with '_'")
     truth = read_ground_truth(ground_truth, subset)
     seconds = read_durations(ground_truth if durations is None else durations, required=durations is not None)
     return [Case(name, title or Path(ground_truth).stem, truth, read_detections(path), seconds,

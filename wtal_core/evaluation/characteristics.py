@@ -31,6 +31,14 @@ class Buckets:
             raise WorkbookError(f"buckets of {self.name}: edges {self.edges} must rise and be one more than the labels "
                                 f"{self.labels}; correct one of them")
 
+    def ranges(self) -> list[str]:
+        """What each bucket holds, in words: "≤ 3 s", "3 to 6 s", "> 18 s"; shares in percent."""
+        scale, unit = (100, " %") if self.unit.startswith("share") else (1, f" {self.unit}" if self.unit == "s" else "")
+        low, high = ([f"{scale * edge:g}" for edge in edges] for edges in (self.edges[:-1], self.edges[1:]))
+        words = [f"{a} to {b}{unit}" for a, b in zip(low, high, strict=True)]
+        words[0] = f"≤ {high[0]}{unit}"
+        return words if np.isfinite(self.edges[-1]) else [*words[:-1], f"> {low[-1]}{unit}"]
+
     def number(self, values: Float[np.ndarray, " G"]) -> Int[np.ndarray, " G"]:
         """Bucket of each value, 0 for the first label; -1 for NaN and for values outside the edges."""
         edges = np.array(self.edges)

@@ -36,12 +36,13 @@ class Diagnosis:
     profile: index "1G", "2G", ..., columns OUTCOMES: shares of the n best detections of all classes, of the next n, ...; mean
         over tIoUs, NaN for an empty block. block_sizes: detections in each block.
     impact: index ERROR_TYPES: gain of normalised mAP if the errors of that type were not there. Never negative.
-    sensitivity: characteristic, bucket, instances, normalised_map (NaN for a bucket without instances). A detection counts
-        for a bucket if at every threshold it is unmatched or matched to an instance of it, as in the published tool; so the
-        value at several thresholds is not the mean of the values at each (up to .018 higher on 4240 detections).
+    sensitivity: characteristic, bucket, range (in words), instances, normalised_map (NaN for a bucket without instances). A
+        detection counts for a bucket if at every threshold it is unmatched or matched to an instance of it, as in the
+        published tool; so the value at several thresholds is not the mean of the values at each (up to .018 higher on 4240
+        detections).
     relative_change: index characteristic; smallest and largest normalised_map of its buckets, over normalised_map_of_all.
-    false_negatives: characteristic, bucket, instances, share (of the instances used), rate (share of them that no detection
-        matched at a normalised precision above .05; NaN for a bucket without instances).
+    false_negatives: characteristic, bucket, range, instances, share (of the instances used), rate (share of them that no
+        detection matched at a normalised precision above .05; NaN for a bucket without instances).
     """
 
     tious: tuple[float, ...]
@@ -146,7 +147,7 @@ def _impact(within: Hits, limited: Float[np.ndarray, " K"], assigned: Assigned) 
 def _sensitivity(hits: Hits, sorted_in: list[tuple[Buckets, np.ndarray]], assigned: Assigned) -> pd.DataFrame:
     parts = [_sizes(one, number).assign(normalised_map=_map_by_bucket(hits, number, len(one.labels), assigned))
              for one, number in sorted_in]
-    return _stacked(parts, ["characteristic", "bucket", "instances", "normalised_map"])
+    return _stacked(parts, ["characteristic", "bucket", "range", "instances", "normalised_map"])
 
 
 def _false_negatives(hits: Hits, sorted_in: list[tuple[Buckets, np.ndarray]], n_levels: int) -> pd.DataFrame:
@@ -159,12 +160,13 @@ def _false_negatives(hits: Hits, sorted_in: list[tuple[Buckets, np.ndarray]], n_
         hit = np.bincount(of[of >= 0], minlength=len(n))
         rate = np.divide(n_levels * n - hit, n_levels * n, out=np.full(len(n), np.nan), where=n > 0)
         parts.append(sizes.assign(share=n / len(number), rate=rate))
-    return _stacked(parts, ["characteristic", "bucket", "instances", "share", "rate"])
+    return _stacked(parts, ["characteristic", "bucket", "range", "instances", "share", "rate"])
 
 
 def _sizes(buckets: Buckets, number: Int[np.ndarray, " G"]) -> pd.DataFrame:
     counts = np.bincount(number[number >= 0], minlength=len(buckets.labels))
-    return pd.DataFrame({"characteristic": buckets.name, "bucket": list(buckets.labels), "instances": counts})
+    return pd.DataFrame({"characteristic": buckets.name, "bucket": list(buckets.labels), "range": buckets.ranges(),
+                         "instances": counts})
 
 
 def _stacked(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:

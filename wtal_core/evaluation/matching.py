@@ -12,9 +12,10 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from wtal_core.segments import pairs_by_key, tiou
+from wtal_core.segments import tiou
 
 PAIRS_AT_ONCE = 1_000_000
+DETECTIONS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -49,28 +50,47 @@ class Intervals:
 
 
 def edges(detections: Intervals, instances: Intervals, smallest: float) -> Edges:
-    """All pairs of equal key with tIoU >= `smallest`. Memory is bounded by PAIRS_AT_ONCE, not by the number of pairs."""
-    parts = [_edges_of_rows(detections, instances, smallest, low, high)
-             for low, high in pairwise(_borders(detections.key, instances.key))]
+    """All pairs of equal key with tIoU >= `smallest` > 0. Memory is bounded by PAIRS_AT_ONCE, not by the number of pairs."""
+    order, first, stop = _windows(detections, instances)
+    load = np.cumsum(stop - first)
+    cuts = np.searchsorted(load, np.arange(PAIRS_AT_ONCE, load[-1] if len(load) else 0, PAIRS_AT_ONCE))
+    borders = [0, *np.unique(cuts[cuts > 0]).tolist(), len(load)]
+    parts = [_edges_of_rows(detections, instances, smallest, np.arange(low, high), (order, first, stop))
+             for low, high in pairwise(borders)]
     return Edges(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _borders(key: Int[np.ndarray, " N"], other: Int[np.ndarray, " M"]) -> list[int]:
-    """Cuts of the rows of `key`, so that each part has about PAIRS_AT_ONCE pairs (more where one row alone has more)."""
-    ordered = np.sort(other)
-    load = np.cumsum(np.searchsorted(ordered, key, "right") - np.searchsorted(ordered, key, "left"))
-    total = load[-1] if len(load) else 0
-    cuts = np.searchsorted(load, np.arange(PAIRS_AT_ONCE, total, PAIRS_AT_ONCE))
-    return [0, *np.unique(cuts[cuts > 0]).tolist(), len(key)]
+def _windows(detections: Intervals, instances: Intervals,
+             ) -> tuple[Int[np.ndarray, " G"], Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
+    """An order of the instances, and for each detection the range in it that holds all that it may overlap.
+
+    Times of all keys are laid out on one line. Its rounding may let a range be too wide, never too narrow.
+    """
+    order = np.lexsort((instances.start, instances.key))
+    if not len(order) or not len(detections.key):
+        return order, np.zeros(len(detections.key), np.int64), np.zeros(len(detections.key), np.int64)
+    base = min(detections.start.min(), instances.start.min())
+    span = max(detections.end.max(), instances.end.max(), instances.start.max()) - base + 1
+    starts, begins, ends = (one.key * span + (time - base) for one, time in
+                            ((instances, instances.start), (detections, detections.start), (detections, detections.end)))
+    stops = instances.key * span + (np.maximum(instances.end, instances.start) - base)
+    slack = (max(np.abs(starts).max(), np.abs(ends).max()) + span) * 2.0**-48
+    running = np.maximum.accumulate(stops[order])                     # all before it have ended where this one has
+    first = np.searchsorted(running, begins - slack)
+    return order, first, np.maximum(np.searchsorted(starts[order], ends + slack, "right"), first)
 
 
-def _edges_of_rows(detections: Intervals, instances: Intervals, smallest: float, low: int, high: int,
+def _edges_of_rows(detections: Intervals, instances: Intervals, smallest: float, rows: Int[np.ndarray, " R"],
+                   windows: tuple[Int[np.ndarray, " G"], Int[np.ndarray, " N"], Int[np.ndarray, " N"]],
                    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rows = detections.part(slice(low, high))
-    i, j = pairs_by_key(rows.key, instances.key)
-    overlap = tiou(rows.start[i], rows.end[i], instances.start[j], instances.end[j])
-    near = np.flatnonzero(overlap >= smallest)
-    return i[near] + low, j[near], overlap[near]
+    order, first, stop = windows
+    count = (stop - first)[rows]
+    i = np.repeat(rows, count)
+    j = order[np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count) + first[i]]
+    overlap = tiou(detections.start[i], detections.end[i], instances.start[j], instances.end[j])
+    near = np.flatnonzero((overlap >= smallest) & (detections.key[i] == instances.key[j]))
+    near = near[np.lexsort((j[near], i[near]))]
+    return i[near], j[near], overlap[near]
 
 
 def in_order_of_preference(pairs: Edges, matching: str, tie: str) -> Edges:
@@ -82,12 +102,37 @@ def in_order_of_preference(pairs: Edges, matching: str, tie: str) -> Edges:
     return Edges(pairs.detection[order], pairs.instance[order], pairs.tiou[order])
 
 
-def match(pairs: Edges, tious: Float[np.ndarray, " K"], n_instances: int) -> Matches:
+def match_in_turn(detections: Intervals, rank: Int[np.ndarray, " N"], instances: Intervals, tious: Float[np.ndarray, " K"],
+                  matching: str, tie: str) -> Matches:
+    """The greedy matching of all detections at each threshold, the best ranks first, some at a time.
+
+    rank: place of each detection in its class. What is left for the later ones are the instances that are still free, and
+    soon there are few, so that a million detections of one video cost little more than the first ones.
+    """
+    free = np.ones((len(tious), len(instances.key)), dtype=bool)
+    found, order = [], np.argsort(rank, kind="stable")
+    for begin in range(0, len(order), DETECTIONS_AT_ONCE):
+        left = np.flatnonzero(free.any(axis=0))
+        rows = np.sort(order[begin:begin + DETECTIONS_AT_ONCE])
+        near = edges(detections.part(rows), instances.part(left), float(tious.min()))
+        pairs = in_order_of_preference(Edges(near.detection, left[near.instance], near.tiou), matching, tie)
+        some = match(pairs, tious, len(instances.key), free)
+        free[some.level, some.instance] = False
+        found.append((some.level, rows[some.detection], some.instance))
+    level, detection, instance = (np.concatenate(c) for c in zip(*found, strict=True)) if found else np.zeros((3, 0), np.int64)
+    order = np.lexsort((detection, level))
+    return Matches(level[order], detection[order], instance[order])
+
+
+def match(pairs: Edges, tious: Float[np.ndarray, " K"], n_instances: int, free: Bool[np.ndarray, "K G"] | None = None,
+          ) -> Matches:
     """The greedy matching at each threshold. Detections are numbered by rank (0 = first served within its class).
 
-    pairs: sorted by detection, then by preference; those below a threshold do not exist for it.
+    pairs: sorted by detection, then by preference; those below a threshold do not exist for it. free: instances that may
+    be taken at a threshold; None: all.
     """
-    level, edge = np.nonzero(pairs.tiou >= tious[:, None])
+    near = pairs.tiou >= tious[:, None]
+    level, edge = np.nonzero(near if free is None else near & free[:, pairs.instance])
     if not len(edge):
         return Matches(level, edge, edge)
     opens = (np.diff(level, prepend=-1) != 0) | (np.diff(pairs.detection[edge], prepend=-1) != 0)

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.ground_truth import GroundTruth
-from wtal_core.evaluation.matching import Edges, Matches, edges, in_order_of_preference, match
+from wtal_core.evaluation.matching import Matches, edges, match_in_turn
 from wtal_core.evaluation.preparation import Prepared, prepare
 from wtal_core.evaluation.protocols import Protocol
 
@@ -42,8 +42,7 @@ def evaluate(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Prot
     """
     levels = thresholds(protocol, tious)
     prepared = prepare(ground_truth, detections, protocol)
-    pairs = edges(prepared.detections, prepared.instances, float(levels.min()))
-    return _score(prepared, pairs, protocol, levels)
+    return _score(prepared, protocol, levels)
 
 
 def order_range(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Protocol,
@@ -70,9 +69,9 @@ def thresholds(protocol: Protocol, tious: Sequence[float] | None) -> Float[np.nd
     return levels
 
 
-def _score(prepared: Prepared, pairs: Edges, protocol: Protocol, levels: Float[np.ndarray, " K"]) -> Score:
-    chosen = in_order_of_preference(pairs, protocol.matching, protocol.tie)
-    matches = match(chosen, levels, len(prepared.instances.key))
+def _score(prepared: Prepared, protocol: Protocol, levels: Float[np.ndarray, " K"]) -> Score:
+    matches = match_in_turn(prepared.detections, _place_in_group(prepared.label), prepared.instances, levels,
+                            protocol.matching, protocol.tie)
     ap = average_precision(matches, prepared, len(levels), protocol.ap)
     mean = ap.mean(axis=1)
     if protocol.as_published and prepared.counts["classes_without_detections"]:

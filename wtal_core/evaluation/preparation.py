@@ -69,7 +69,8 @@ def prepare(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Proto
     truth = _place(kept, ground_truth, classes, protocol, "rounded")
     given = _place(detections, ground_truth, classes, protocol, "truncated")
     score = detections["score"].to_numpy(dtype=np.float64)
-    reason = _reason_to_drop(given, truth, ground_truth, protocol)
+    blocked = detections["video"].isin(ground_truth.blocked).to_numpy()
+    reason = _reason_to_drop(given, truth, ground_truth, protocol, blocked)
     used = np.flatnonzero(reason == len(DROPS))
     used = used[np.lexsort((-score[used], given.label[used]))]
     counts = {"detections": len(detections), "used": len(used),
@@ -126,14 +127,13 @@ def _codes(column: pd.Series, names: tuple[str, ...]) -> Int[np.ndarray, " N"]:
 
 
 def _reason_to_drop(given: _Placed, truth: _Placed, ground_truth: GroundTruth, protocol: Protocol,
-                    ) -> Int[np.ndarray, " N"]:
+                    blocked: Bool[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
     """Number in DROPS of the first reason to drop each detection; len(DROPS) for those that are used."""
     nothing = np.zeros(len(given.video), dtype=bool)
     ambiguous = ground_truth.ambiguous
-    blocked = _codes(pd.Series(ground_truth.blocked, dtype=object), ground_truth.videos)
     outside = ~np.isin(given.video, truth.video)
     filtered = protocol.ambiguity_filter and len(ambiguous)
-    reasons = (np.isin(given.video, blocked),
+    reasons = (blocked,
                outside if protocol.without_ground_truth == "dropped" else nothing,
                _ambiguous(given, ground_truth, protocol) if filtered else nothing,
                given.label < 0)

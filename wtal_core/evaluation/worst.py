@@ -1,24 +1,53 @@
-"""The errors to look at first: false positives by how early they come in their class, and the instances that nothing found."""
+"""The errors to look at first: false positives by what each costs, and the instances that nothing found."""
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool, Float
 
 from wtal_core.evaluation.error_types import TRUE_POSITIVE
 from wtal_core.evaluation.ground_truth import GroundTruth
 from wtal_core.evaluation.matching import Edges, Intervals, edges
 from wtal_core.segments import intersection
 
+ENTRIES_AT_ONCE = 1_000_000
+
 
 def worst_errors(found: pd.DataFrame, ground_truth: GroundTruth) -> pd.DataFrame:
-    """False positives of an `outcomes` table, the most costly first, with the column `position`.
+    """False positives of an `outcomes` table, the most costly first, with the column `cost`.
 
-    position: place of the detection in its class, from 1, divided by the class's instances. Average precision is the mean
-    precision where recall grows, so an error lowers it the more, the earlier it comes. Scores of two classes are not compared.
+    cost: what mAP at that tIoU (a fraction; protocol activitynet) would gain if this one detection were not there.
     """
     instances = ground_truth.segments["label"].value_counts()
-    place = found.groupby("label", sort=False).cumcount().to_numpy() + 1
-    table = found.assign(position=place / instances.reindex(found["label"]).to_numpy())
-    return table[table["outcome"] != TRUE_POSITIVE].sort_values("position", kind="stable").reset_index(drop=True)
+    hit = (found["outcome"] == TRUE_POSITIVE).to_numpy()
+    cost = np.zeros(len(found))
+    for label, rows in found.groupby("label", sort=False).indices.items():
+        cost[rows] = costs(hit[rows]) / instances[label] / len(instances)
+    table = found.assign(cost=cost)
+    return table[~hit].sort_values("cost", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def costs(hit: Bool[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
+    """What the sum of interpolated precisions at the true positives gains without each false positive of a class.
+
+    hit: by decreasing score. All false positives between two true positives cost the same, so there are as many numbers as
+    true positives: those after it each move up a place, and the precision envelope before it may rise with them.
+    """
+    rank, before = np.flatnonzero(hit) + 1, np.cumsum(hit)
+    nth = np.arange(1, len(rank) + 1)
+    precision = nth / rank
+    lifted = _envelope(nth / np.maximum(rank - 1, nth))                   # of those after the gap, without one before them
+    rest = np.append(np.cumsum(lifted[::-1])[::-1], 0.0)
+    gains = np.zeros(len(rank) + 1)                                       # 0 after the last true positive
+    for gaps in np.array_split(np.arange(len(rank)), max(1, len(rank)**2 // ENTRIES_AT_ONCE)):
+        earlier = np.where(nth <= gaps[:, None], precision, 0.0)          # (gaps, M) true positives before the gap
+        raised = np.where(nth <= gaps[:, None], np.maximum(_envelope(earlier), lifted[gaps][:, None]), 0.0)
+        gains[gaps] = raised.sum(axis=1) + rest[gaps] - _envelope(precision).sum()
+    return np.where(hit, 0.0, gains[before])
+
+
+def _envelope(precision: Float[np.ndarray, "*G M"]) -> Float[np.ndarray, "*G M"]:
+    """The best precision at that place or later."""
+    return np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
 
 
 def missed_instances(found: pd.DataFrame, ground_truth: GroundTruth) -> pd.DataFrame:

@@ -18,6 +18,9 @@ from wtal_core.report.figures import COLOURS
 # safe for colour-blind readers; what is right is green, what finds nothing is grey
 OUTCOME_COLOURS = dict(zip(OUTCOMES, ("#009e73", "#56b4e9", "#cc79a7", "#0072b2", "#e69f00", "#8c8c8c"), strict=True))
 
+CHARACTERISTIC_LABELS = {"coverage": "coverage, share of the video", "length": "length of the instance",
+                         "instances": "instances in the video"}
+
 
 def profile_figure(diagnoses: Mapping[str, Diagnosis], caption: str) -> Figure:
     """What the best-scored detections are: a stacked bar a block of as many detections as there are instances."""
@@ -91,14 +94,16 @@ def _by_bucket(tables: Mapping[str, pd.DataFrame], caption: str, ylabel: str) ->
     """A panel a characteristic, a group a bucket, a bar a method; below each bucket its number of instances."""
     first = next(iter(tables.values()))
     names = list(dict.fromkeys(first["characteristic"]))
-    figure, row = plt.subplots(1, max(1, len(names)), figsize=(2 + 3.6 * len(names), 3.8), layout="constrained", sharey=True,
+    figure, row = plt.subplots(1, max(1, len(names)), figsize=(2 + 3.6 * len(names), 4.2), layout="constrained", sharey=True,
                                squeeze=False)
     for axes, name in zip(row[0], names, strict=False):
         part = {method: table[table["characteristic"] == name].set_index("bucket") for method, table in tables.items()}
         _bars(axes, pd.DataFrame({method: table["value"] for method, table in part.items()}).loc[part[next(iter(part))].index])
-        counts = next(iter(part.values()))["instances"]
-        axes.set_xticks(range(len(counts)), [f"{bucket}\n{count}" for bucket, count in counts.items()], fontsize=8)
-        axes.set_xlabel(f"{name}\n(bucket, its number of instances)")
+        shown = next(iter(part.values()))
+        ticks = [f"{words}\n({count})" for words, count in zip(shown["range"], shown["instances"], strict=True)]
+        axes.set_xticks(range(len(shown)), ticks, fontsize=7, rotation=20)
+        axes.set_xlim(-0.5, len(shown) - 0.5)
+        axes.set_xlabel(f"{CHARACTERISTIC_LABELS.get(name, name)}\n(in brackets: how many instances)")
     row[0, 0].set_ylabel(ylabel)
     figure.suptitle(caption, fontsize=9)
     return figure

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import jinja2
 import pandas as pd
 
 from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.accounting import MEANING, account
 from wtal_core.evaluation.case import Case
-from wtal_core.evaluation.characteristics import ACTIVITYNET_BUCKETS, THUMOS14_BUCKETS
+from wtal_core.evaluation.characteristics import ACTIVITYNET_BUCKETS, CHARACTERISTICS, THUMOS14_BUCKETS
 from wtal_core.evaluation.diagnosis import Diagnosis, diagnose
 from wtal_core.evaluation.error_types import ERROR_TYPES, outcomes
 from wtal_core.evaluation.mean_average_precision import Score, evaluate
@@ -21,7 +23,7 @@ from wtal_core.evaluation.protocols import ACTIVITYNET, ACTIVITYNET_TIOUS
 from wtal_core.evaluation.worst import background_inside, missed_instances, own_class_ties, worst_errors
 from wtal_core.report import diagnosis_figures as figures
 from wtal_core.report.error_timeline import View, error_timeline
-from wtal_core.report.widgets import png
+from wtal_core.report.widgets import plain_png
 
 TEMPLATE = Path(__file__).with_suffix(".html")
 WORST, VIDEOS = 15, 2            # rows of the lists of errors, and videos drawn, a method
@@ -59,7 +61,7 @@ def findings(case: Case, tious: Sequence[float] = (0.5,), benchmark: str = "thum
     buckets, map_tious = BENCHMARKS[benchmark]
     diagnosis = diagnose(case.ground_truth, case.detections, tious, case.traits(), buckets, as_published=as_published)
     score = evaluate(case.ground_truth, case.detections, ACTIVITYNET, map_tious)
-    return Findings(case, diagnosis, score, outcomes(case.ground_truth, case.detections, tious[0]))
+    return Findings(case, diagnosis, score, outcomes(case.ground_truth, case.detections, tious[0], as_published))
 
 
 def write_page(found: Sequence[Findings], folder: Path) -> list[Path]:
@@ -74,13 +76,13 @@ def write_page(found: Sequence[Findings], folder: Path) -> list[Path]:
 def draw(found: Sequence[Findings]) -> dict[str, bytes]:
     """The figures of all analyses as PNG, by name."""
     diagnoses = {f.case.name: f.diagnosis for f in found}
-    about = f"{found[0].case.title}, tIoU {_listed(found[0].diagnosis.tious)}"
-    drawn = {"profile": figures.profile_figure(diagnoses, f"False positive profile: {about}"),
-             "shares": figures.shares_figure(diagnoses, f"What false positives are: {about}"),
-             "impact": figures.impact_figure(diagnoses, f"Impact of each kind of error: {about}"),
-             "sensitivity": figures.sensitivity_figure(diagnoses, f"Sensitivity to what an instance is like: {about}"),
-             "missed": figures.missed_figure(diagnoses, f"Instances that were not found: {about}")}
-    return {name: png(figure) for name, figure in drawn.items()}
+    about = f"{found[0].case.title}, protocol {found[0].score.protocol}, tIoU {_listed(found[0].diagnosis.tious)}"
+    drawn = {"profile": lambda: figures.profile_figure(diagnoses, f"False positive profile: {about}"),
+             "shares": lambda: figures.shares_figure(diagnoses, f"What false positives are: {about}"),
+             "impact": lambda: figures.impact_figure(diagnoses, f"Impact of each kind of error: {about}"),
+             "sensitivity": lambda: figures.sensitivity_figure(diagnoses, f"Sensitivity to what an instance is like: {about}"),
+             "missed": lambda: figures.missed_figure(diagnoses, f"Instances that were not found: {about}")}
+    return {name: plain_png(figure) for name, figure in drawn.items()}
 
 
 def as_values(found: Findings) -> dict[str, Any]:
@@ -89,7 +91,9 @@ def as_values(found: Findings) -> dict[str, Any]:
     values = {"data": found.case.title, "source": found.case.source, "protocol": found.score.protocol,
               "mAP": {f"{t:.2f}": round(100 * float(v), 4) for t, v in zip(found.score.tious, found.score.map, strict=True)},
               "average_mAP": round(100 * found.score.average, 4), "tIoU": list(d.tious), "normalised_mAP": d.normalised_map,
-              "counts": d.counts, "outcomes": {f"{t:g}": row for t, row in d.outcome_counts.T.to_dict().items()},
+              "left_out": list(d.left_out),
+              "counts": counts_in_words(found).to_dict(),
+              "outcomes": {f"{t:g}": row for t, row in d.outcome_counts.T.to_dict().items()},
               "error_shares": figures.error_shares(d).to_dict(),
               "own_class_ties": own_class_ties(found.outcomes, found.case.ground_truth), "instances_not_found": _n_missed(found),
               "background_inside": background_inside(found.outcomes, found.case.ground_truth),
@@ -131,11 +135,24 @@ def _page(found: Sequence[Findings], pictures: dict[str, bytes]) -> str:
 
 def _counts(found: Sequence[Findings]) -> Table:
     """The counts that are not 0 everywhere."""
-    counts = pd.DataFrame({f.case.name: f.diagnosis.counts for f in found})
+    counts = pd.DataFrame({f.case.name: counts_in_words(f) for f in found})
     counts = counts[(counts > 0).any(axis=1)]
-    rows = [[str(name).replace("_", " "), *map(str, row)] for name, row in zip(counts.index, counts.to_numpy(), strict=True)]
-    return Table("Sources: " + "; ".join(f"{f.case.name}: {f.case.source}" for f in found) + ". Counts not named here are 0.",
+    rows = [[str(name), *map(str, row)] for name, row in zip(counts.index, counts.to_numpy(), strict=True)]
+    return Table("Sources: " + "; ".join(f"{f.case.name}: {f.case.source}" for f in found) + ". Counts that are 0 are left out.",
                  ["count", *counts.columns], rows)
+
+
+def counts_in_words(found: Findings) -> pd.Series:
+    """What became of every detection and instance, as `account` counts it, and what the diagnosis leaves out besides."""
+    told = account(found.case.ground_truth, found.case.detections, found.score, ACTIVITYNET)
+    lines = {f"{section.replace('_', ' ')}: {MEANING[section][name]}": count for section, counts in told.items()
+             for name, count in counts.items()}
+    more = {f"without_{name}": f"diagnosis: instances without a bucket of {name}" for name in CHARACTERISTICS
+            if f"without_{name}" in found.diagnosis.counts}
+    more |= {"beyond_budget": "detections: beyond 10 times the instances of their class; not in the error profile",
+            "instances_dropped_without_length": "diagnosis: instances without length, left out",
+            "instances_dropped_longer_than_video": "diagnosis: instances longer than their video, left out"}
+    return pd.Series(lines | {text: found.diagnosis.counts[name] for name, text in more.items()}, name=found.case.name)
 
 
 def _scores(found: Sequence[Findings]) -> Table:
@@ -150,9 +167,9 @@ def _scores(found: Sequence[Findings]) -> Table:
 def _shares(found: Sequence[Findings]) -> Table:
     rows = [[f.case.name, *(f"{100 * v:.1f}" for v in figures.error_shares(f.diagnosis)),
              *(str(count(f.outcomes, f.case.ground_truth)) for count in (own_class_ties, background_inside))] for f in found]
-    return Table("share of the false positives among the first 10G, in percent. Own class as well: wrong labels and confusions "
-                 "that overlap an instance of their own class just as much (the one listed first decides). Inside: background "
-                 "errors that lie at least half inside an instance of their class",
+    return Table("share of the false positives among the first 10G, in percent. The last two columns count all detections at the "
+                 "first tIoU. Own class as well: wrong labels and confusions that overlap an instance of their own class just as "
+                 "much (the one listed first decides). Inside: background errors at least half inside an instance of their class",
                  ["method", *ERROR_TYPES, "own class as well", "inside"], rows)
 
 
@@ -166,8 +183,9 @@ def _changes(found: Sequence[Findings]) -> Table:
 def _worst(found: Findings) -> Table:
     errors = worst_errors(found.outcomes, found.case.ground_truth).head(WORST)
     rows = [[e.outcome, e.label, e.video, f"{e.t_start:.1f}", f"{e.t_end:.1f}", f"{e.score:.4g}", f"{e.overlap:.2f}",
-             f"{e.position:.3f}"] for e in errors.itertuples()]
-    return Table("false positives", ["kind", "class", "video", "start (s)", "end (s)", "score", "tIoU", "position"], rows, 3)
+             f"{100 * e.cost:.3f}"] for e in errors.itertuples()]
+    columns = ["kind", "class", "video", "start (s)", "end (s)", "score", "tIoU", "cost (points of mAP)"]
+    return Table("false positives", columns, rows, 3)
 
 
 def _missed(found: Findings) -> Table:
@@ -180,9 +198,9 @@ def _missed(found: Findings) -> Table:
 def _timelines(found: Findings) -> list[bytes]:
     """The videos of the first errors, one picture a video."""
     errors = worst_errors(found.outcomes, found.case.ground_truth).drop_duplicates("video").head(VIDEOS)
-    return [png(error_timeline(found.case, found.outcomes, View(
-        e.video, e.label, window=(max(0.0, e.t_start - DRAWN_AROUND), e.t_end + DRAWN_AROUND), marked=e.row)))
-        for e in errors.itertuples()]
+    views = [View(e.video, e.label, window=(max(0.0, e.t_start - DRAWN_AROUND), e.t_end + DRAWN_AROUND), marked=e.row)
+             for e in errors.itertuples()]
+    return [plain_png(partial(error_timeline, found.case, found.outcomes, view)) for view in views]
 
 
 def _listed(tious: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""STPN's published detections on THUMOS14 under every protocol: real detections, scored once, shown from a committed file.
+"""Published detections of an STPN network on THUMOS14 under every protocol: real detections, scored once.
 
 The detections themselves are not ours to commit. `python -m wtal_core.report.published_detections FOLDER` computes the
 file and its pictures anew: FOLDER holds `stpn/` (gt.json, results.json) and `thumos14/Thumos14reduced-Annotations/`.
@@ -25,7 +25,7 @@ from wtal_core.report.figures import save_figure
 PATH = REPOSITORY / "results" / "thumos14" / "stpn" / "protocols.csv"
 ANNOTATIONS = "thumos14/Thumos14reduced-Annotations"
 SOURCE = "bellos1203/STPN (Apache-2.0) code/ckpt/ckpt001/results.json"
-TITLE = "STPN's published detections on THUMOS14 test (real data)"
+TITLE = "Published STPN detections on THUMOS14 test (real data)"
 LISTS = {"210": load_manifest("thumos14").left_out["activitynet"], "212": ()}
 FIRST, LAST = Setting(ACTIVITYNET, LISTS["210"]), Setting(WTALC_2019)
 

@@ -14,7 +14,7 @@ from wtal_core.evaluation.case import Case
 from wtal_core.evaluation.error_types import outcomes
 from wtal_core.evaluation.worst import missed_instances, worst_errors
 from wtal_core.report.error_timeline import View, error_timeline, length_of, summary_of
-from wtal_core.report.widgets import png
+from wtal_core.report.widgets import plain_png
 
 AROUND = 60.0            # seconds shown on either side of an error that was jumped to
 LISTED = 200             # errors and missed instances in the list, each
@@ -98,7 +98,7 @@ class TimelineViewer(ipywidgets.VBox):
         threshold = self.threshold.value if self.videos.value in self.case.activation else None
         self.view = replace(self.view, video=self.videos.value, label=self.labels.value, threshold=threshold,
                             shown=self.shown.value, window=tuple(self.window.value))
-        self.picture.value = png(error_timeline(self.case, self.found, self.view))
+        self.picture.value = plain_png(lambda: error_timeline(self.case, self.found, self.view))
         self.summary.value = summary_of(self.case, self.found, self.view)
 
 

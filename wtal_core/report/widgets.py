@@ -22,6 +22,12 @@ def png(figure: Figure) -> bytes:
     return target.getvalue()
 
 
+def plain_png(draw: Callable[[], Figure]) -> bytes:
+    """What `draw` draws as PNG, its texts taken literally: names of methods, classes and videos may hold a "$"."""
+    with plt.rc_context({"text.parse_math": False}):
+        return png(draw())
+
+
 def still(figure: Figure) -> Image:
     """The figure as a picture in the notebook."""
     return Image(png(figure))
