@@ -156,12 +156,12 @@ def test_published_clicks_are_read(root):
     (root / "action_clicks").mkdir()
     (root / "action_clicks/THUMOS1.txt").write_text(f"{VIDEOS[0]},1.25,Diving\n\nmisspelt,2.0,Diving\n")
     clicks = open_thumos14(root).clicks["action"]
-    assert clicks.iloc[0].tolist() == [VIDEOS[0], "Diving", 1.25] and len(clicks) == 1
+    assert clicks.to_dict("records") == [{"video": VIDEOS[0], "label": "Diving", "t": 1.25, "annotator": 1}]
 
 
 @needs_real_data
 def test_real_annotations_with_made_features(tmp_path):
-    """The full lists: 200 and 212 videos, clicks of one annotator, two probes."""
+    """The full lists: 200 and 212 videos, clicks of all annotators, two probes."""
     for name in ("Thumos14reduced-Annotations", "action_clicks", "background_clicks"):
         (tmp_path / "thumos14").mkdir(exist_ok=True)
         (tmp_path / "thumos14" / name).symlink_to(REAL / "thumos14" / name)
@@ -171,5 +171,6 @@ def test_real_annotations_with_made_features(tmp_path):
     dataset = open_dataset("thumos14", tmp_path)
     assert (len(dataset.train), len(dataset.test)) == (200, 212)
     assert (len(dataset.segments_of("train")), len(dataset.segments_of("test"))) == (3007, 3358)
-    assert {kind: len(clicks) for kind, clicks in dataset.clicks.items()} == {"action": 2980, "background": 2264}
+    assert {kind: clicks["annotator"].value_counts(sort=False).to_dict() for kind, clicks in dataset.clicks.items()} == {
+        "action": {1: 2980, 2: 2919, 3: 3014, 4: 2986}, "background": {1: 2264, 2: 2323, 3: 2344}}
     assert dataset.left_out == {"activitynet": ("video_test_0000270", "video_test_0001496")} and len(dataset.probes) == 2

@@ -1,4 +1,4 @@
-"""Readers of the layouts in which THUMOS14's I3D features circulate."""
+"""Readers of the layouts in which I3D features circulate, THUMOS14's above all."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ def read_features(source: FeatureSource, videos: Sequence[str], trained: Sequenc
     the training side, hence to which folder. optional: videos that may be missing from a layout of single files.
     """
     if source.layout == "joint":
-        return _read_joint(source.path, videos, streams, size)
+        return read_joint(source.path, videos, streams, size)
     reader = _read_streams if source.layout == "per video" else _read_npz
     features = {}
     for video, train in zip(videos, trained, strict=True):
@@ -77,12 +77,14 @@ def read_features(source: FeatureSource, videos: Sequence[str], trained: Sequenc
     return features
 
 
-def _read_joint(path: Path, videos: Sequence[str], streams: tuple[str, ...], size: int) -> dict[str, dict[str, np.ndarray]]:
+def read_joint(path: Path, videos: Sequence[str], streams: tuple[str, ...], size: int, name: str = "thumos14",
+               ) -> dict[str, dict[str, Float[np.ndarray, "T D"]]]:
+    """Features of a joint file of data set `name`: an object array with one array `[T, size * streams]` a video, in order."""
     rows = load_object_array(path)
     if rows.shape[:1] != (len(videos),):
         raise WorkbookError(f"{path} has shape {rows.shape}, expected ({len(videos)},) as the annotations have; "
                             "features and annotations belong to different lists of videos")
-    return {video: split_streams(row, streams, size, video) for video, row in zip(videos, rows, strict=True)}
+    return {video: split_streams(row, streams, size, video, name) for video, row in zip(videos, rows, strict=True)}
 
 
 def _read_streams(root: Path, video: str, train: bool, streams: tuple[str, ...], size: int) -> dict[str, np.ndarray] | None:
@@ -96,18 +98,22 @@ def _read_streams(root: Path, video: str, train: bool, streams: tuple[str, ...],
 
 def _read_npz(root: Path, video: str, train: bool, streams: tuple[str, ...], size: int) -> dict[str, np.ndarray] | None:
     path = inside(root / ("val" if train else "test"), f"{video}.npz")
-    if not path.exists():
-        return None
-    arrays = read_npz(path, "thumos14", {*BACKTAL_KEYS, *BACKTAL_KEYS.values(), *JOINT_KEYS})
-    for name in (lambda stream: stream, BACKTAL_KEYS.get):
-        if all(name(stream) in arrays for stream in streams):
-            return {stream: check_features(_time_first(arrays[name(stream)], size), size, f"{video} ({stream})")
+    return read_npz_streams(path, video, streams, size) if path.exists() else None
+
+
+def read_npz_streams(path: Path, video: str, streams: tuple[str, ...], size: int, name: str = "thumos14",
+                     ) -> dict[str, Float[np.ndarray, "T D"]]:
+    """Features of one video from an .npz of data set `name`: BackTAL's keys, one key a stream, or one joint array."""
+    arrays = read_npz(path, name, {*BACKTAL_KEYS, *BACKTAL_KEYS.values(), *JOINT_KEYS})
+    for key in (lambda stream: stream, BACKTAL_KEYS.get):
+        if all(key(stream) in arrays for stream in streams):
+            return {stream: check_features(_time_first(arrays[key(stream)], size), size, f"{video} ({stream})", name)
                     for stream in streams}
     joint = next((arrays[key] for key in JOINT_KEYS if key in arrays), None)
     if joint is None:
         raise WorkbookError(f"{path} holds {sorted(arrays)}, expected {' and '.join(BACKTAL_KEYS.values())}, "
                             f"{' and '.join(streams)}, or one of {', '.join(JOINT_KEYS)}")
-    return split_streams(_time_first(joint, size * len(streams)), streams, size, video)
+    return split_streams(_time_first(joint, size * len(streams)), streams, size, video, name)
 
 
 def _time_first(array: np.ndarray, size: int) -> np.ndarray:
@@ -115,22 +121,23 @@ def _time_first(array: np.ndarray, size: int) -> np.ndarray:
     return array.T if array.ndim == 2 and array.shape[0] == size != array.shape[1] else array
 
 
-def split_streams(joint: object, streams: tuple[str, ...], size: int, video: str) -> dict[str, Float[np.ndarray, "T D"]]:
+def split_streams(joint: object, streams: tuple[str, ...], size: int, video: str, name: str = "thumos14",
+                  ) -> dict[str, Float[np.ndarray, "T D"]]:
     """Columns of one video's joint features `[T, size * streams]`: first stream first (rgb 0:1024, flow 1024:2048)."""
-    checked = check_features(joint, size * len(streams), video)
+    checked = check_features(joint, size * len(streams), video, name)
     return {stream: checked[:, i * size:(i + 1) * size] for i, stream in enumerate(streams)}
 
 
-def check_features(array: object, size: int, video: str) -> Float[np.ndarray, "T D"]:
+def check_features(array: object, size: int, video: str, name: str = "thumos14") -> Float[np.ndarray, "T D"]:
     """The array as float32 `[T, size]`, T >= 0; anything else, NaN and infinite values are errors that name the video."""
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise WorkbookError(f"thumos14: features of video {video} are not an array of numbers; run `wtal data verify thumos14`")
+        raise WorkbookError(f"{name}: features of video {video} are not an array of numbers; run `wtal data verify {name}`")
     if array.ndim != 2 or array.shape[1] != size:
-        raise WorkbookError(f"thumos14: features of video {video} have shape {array.shape}, expected (T, {size}); "
-                            "these are other features than the manifest describes: run `wtal data verify thumos14`")
+        raise WorkbookError(f"{name}: features of video {video} have shape {array.shape}, expected (T, {size}); "
+                            f"these are other features than the manifest describes: run `wtal data verify {name}`")
     if not np.isfinite(array).all():
-        raise WorkbookError(f"thumos14: features of video {video} hold NaN or infinite values; get the file again and run "
-                            "`wtal data verify thumos14`")
+        raise WorkbookError(f"{name}: features of video {video} hold NaN or infinite values; get the file again and run "
+                            f"`wtal data verify {name}`")
     return array.astype(np.float32, copy=False)
 
 

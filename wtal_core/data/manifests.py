@@ -46,10 +46,10 @@ class ArchiveEntry:
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of videos and of action instances of one split."""
+    """Numbers of videos and of action instances of one split; None where nobody states how many instances."""
 
     videos: int
-    instances: int
+    instances: int | None
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,8 @@ def _build(kind: type, content: object, where: str) -> Any:
     needed = {n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
     if missing := sorted(needed - set(content)):
         raise WorkbookError(f"{where}: key {missing[0]!r} is missing")
-    values = {key: _value(kind, key, value, f"{where}: {key}") for key, value in content.items() if value is not None}
+    values = {key: _value(kind, key, value, f"{where}: {key}") for key, value in content.items()
+              if value is not None or key in needed}
     try:
         return kind(**values)
     except Exception as error:   # beartype's in tests
@@ -152,6 +153,8 @@ def _value(kind: type, key: str, value: Any, where: str) -> Any:
 def _plain(kind: type, key: str, value: Any, where: str) -> Any:
     """A value of a plain field, with its declared type enforced."""
     declared = str(next(f.type for f in fields(kind) if f.name == key))
+    if value is None and "None" in declared:
+        return None
     if "tuple" in declared:
         return tuple(_typed(value, list, where))
     for name, accepted in (("dict", dict), ("float", (float, int)), ("bool", bool), ("int", int), ("str", str)):

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from wtal_core.data.activitynet import open_activitynet12, open_hacs
+from wtal_core.data.beoid import open_beoid, open_gtea
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.hapt import open_hapt
 from wtal_core.data.manifests import load_manifest
@@ -10,7 +12,8 @@ from wtal_core.data.salads50 import open_salads50
 from wtal_core.data.thumos14 import open_thumos14
 from wtal_core.errors import WorkbookError
 
-OPENERS = {"hapt": open_hapt, "thumos14": open_thumos14, "thumos14-simulated": open_thumos14}
+OPENERS = {"hapt": open_hapt, "thumos14": open_thumos14, "thumos14-simulated": open_thumos14,
+           "activitynet1.2": open_activitynet12, "hacs": open_hacs, "beoid": open_beoid, "gtea": open_gtea}
 
 
 def folds(name: str) -> int:

@@ -16,6 +16,7 @@ from wtal_core.data.simulator import draw_directions, draw_features, load_consta
 from wtal_core.data.thumos14 import ANNOTATIONS
 
 NAME = "thumos14-simulated"
+CLICK_FOLDERS = ("action_clicks", "background_clicks")            # beside the annotations, where they are
 
 
 def write_simulated(annotations: Path, out: Path | None = None, seed: int = 0, feature_size: int = 1024) -> Path:
@@ -35,7 +36,9 @@ def write_simulated(annotations: Path, out: Path | None = None, seed: int = 0, f
                                 manifest.timebase(), rng)
         joint[i] = np.concatenate(list(streams.values()), 1)
     folder = data_root(out) / NAME
-    shutil.copytree(annotations, folder / ANNOTATIONS, dirs_exist_ok=True)
+    for part in (annotations, *(annotations.parent / name for name in CLICK_FOLDERS)):
+        if part.is_dir():
+            shutil.copytree(part, folder / (ANNOTATIONS if part == annotations else part.name), dirs_exist_ok=True)
     (folder / "origin.yaml").write_text(yaml.safe_dump({"name": NAME, "title": manifest.title, "origin": manifest.origin}))
     partial = folder / f"{JOINT_FILE}.partial"
     with partial.open("wb") as stream:

@@ -3,7 +3,6 @@
 Annotations: W-TALC's arrays (identical with the official ones). Features: whatever layout `features.py` finds.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pandas as pd
 import yaml
 
 from wtal_core.data.annotations import Annotations, read_wtalc
-from wtal_core.data.clicks import read_action_clicks, read_background_clicks
+from wtal_core.data.clicks import read_annotators
 from wtal_core.data.dataset import Dataset, Video, check_dataset
 from wtal_core.data.features import FeatureSource, common_length, read_features, require_features, resample_videos
 from wtal_core.data.fingerprint import fingerprint
@@ -22,15 +21,15 @@ from wtal_core.errors import WorkbookError
 
 ANNOTATIONS = "Thumos14reduced-Annotations"
 SUBSETS = {"train": "validation", "test": "test"}       # the official training videos are trimmed: nobody uses them here
-CLICKS = {"action": ("action_clicks/THUMOS1.txt", read_action_clicks),
-          "background": ("background_clicks/THUMOS14_Background-Click-Annotation_A1.txt", read_background_clicks)}
+CLICKS = {"action": {number: f"action_clicks/THUMOS{number}.txt" for number in (1, 2, 3, 4)},                # annotator -> file
+          "background": {number: f"background_clicks/THUMOS14_Background-Click-Annotation_A{number}.txt" for number in (1, 2, 3)}}
 
 
 def open_thumos14(root: Path) -> Dataset:
     """Open THUMOS14 from its folder: annotations, and features in any of the layouts that circulate.
 
     `origin.yaml` beside the features overrides name, title and origin, so that simulated features are never called real.
-    Clicks are those of one annotator (SF-Net's THUMOS1, BackTAL's A1) where the files are there, for training videos.
+    Clicks are those of all annotators whose files are there (SF-Net's THUMOS1 to 4, BackTAL's A1 to A3), for training videos.
     Features that lack exactly the videos which the ActivityNet protocol leaves out (BaS-Net's, 210 test videos) make
     that protocol the default. DIFFERS: features that were rescaled to one length (BackTAL's 750) are brought back to the
     grid of 25 fps and stride 16 by linear interpolation; the title then says so.
@@ -76,10 +75,14 @@ def _dataset(manifest: DatasetManifest, root: Path, annotations: Annotations, fe
 
 
 def read_clicks(root: Path, videos: list[str]) -> dict[str, pd.DataFrame]:
-    """Clicks of the kinds whose files are there, restricted to `videos` (one published file misspells an id)."""
-    found: dict[str, tuple[Path, Callable]] = {kind: (root / file, read) for kind, (file, read) in CLICKS.items()}
-    tables = {kind: read(path) for kind, (path, read) in found.items() if path.exists()}
-    return {kind: table[table["video"].isin(videos)].reset_index(drop=True) for kind, table in tables.items()}
+    """Clicks of the kinds whose files are there, restricted to `videos` (one published file misspells an id).
+
+    `video, label, t` (s), of background clicks also `t_end`, and `annotator`, the number of the file, from 1.
+    """
+    tables = {kind: read_annotators({number: root / file for number, file in files.items()}, kind)
+              for kind, files in CLICKS.items()}
+    return {kind: table[table["video"].isin(videos)].reset_index(drop=True)
+            for kind, table in tables.items() if table is not None}
 
 
 def _features_folder(source: FeatureSource) -> Path:
@@ -87,7 +90,7 @@ def _features_folder(source: FeatureSource) -> Path:
 
 
 def _fingerprint(root: Path, source: FeatureSource) -> str:
-    extra = [root / file for file, _ in CLICKS.values()] + [_features_folder(source) / "origin.yaml"]
+    extra = [root / file for files in CLICKS.values() for file in files.values()] + [_features_folder(source) / "origin.yaml"]
     files = [manifest_path("thumos14"), *(root / ANNOTATIONS).iterdir(), *source.files(), *extra]
     return fingerprint(root, {path for path in files if path.is_file()}, "thumos14")
 

@@ -20,23 +20,38 @@ def own_overlap(start_i: Num[np.ndarray, " N"], end_i: Num[np.ndarray, " N"],
     return intersection(start_i, end_i + 1, start_j, end_j + 1) / (end_j - start_j + 1)
 
 
-OVERLAPS: dict[str, Callable] = {"own": own_overlap, "iou": tiou}
+def plus_one_seconds(start_i: Num[np.ndarray, " N"], end_i: Num[np.ndarray, " N"],
+                     start_j: Num[np.ndarray, " N"], end_j: Num[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
+    """Intersection over union of intervals in seconds, each taken to be a second longer.
+
+    DIFFERS: a rule for pixels, where both ends count, applied to seconds; short actions that are apart overlap by it.
+    Source: BackTAL, `post_process/nms.py:10-24`; BaS-Net, `utils.py`.
+    """
+    shared = np.maximum(0.0, np.minimum(end_i, end_j) - np.maximum(start_i, start_j) + 1)
+    return shared / ((end_i - start_i + 1) + (end_j - start_j + 1) - shared)
+
+
+OVERLAPS: dict[str, Callable] = {"own": own_overlap, "iou": tiou, "plus_one_seconds": plus_one_seconds}
 
 
 def suppress(group: Int[np.ndarray, " N"], start: Num[np.ndarray, " N"], end: Num[np.ndarray, " N"],
-             score: Float[np.ndarray, " N"], limit: float, overlap: str = "own") -> Int[np.ndarray, " K"]:
+             score: Float[np.ndarray, " N"], limit: float, overlap: str = "own", inclusive: bool = False,
+             ) -> Int[np.ndarray, " K"]:
     """Indices of the detections kept, by group, then by decreasing score.
 
-    Within a group the best one left is kept and takes away all others that it overlaps by more than `limit` (strict).
-    overlap: "own", relative to the one taken away, as the official code does; "iou", intersection over union.
-    Starts and ends are snippets ("own" adds 1 to lengths). Equal scores: first listed first; in the official code their
-    order is undefined (an unstable sort). Memory is linear in N.
+    Within a group the best one left is kept and takes away all others that it overlaps by more than `limit` (strict), or
+    by `limit` itself, too (inclusive: BackTAL and BaS-Net keep what is < limit).
+    overlap: "own", relative to the one taken away, as the official code does; "iou", intersection over union;
+    "plus_one_seconds", the same for intervals made a second longer.
+    Starts and ends are snippets ("own" adds 1 to lengths), or seconds for "plus_one_seconds". Equal scores: first listed
+    first; in the official codes their order is undefined (an unstable sort). Memory is linear in N.
 
     Each pass settles the best few of those left in every group at once, as many as PAIRS_AT_ONCE allows: they are
     compared with all others left, and all that they remove is never looked at again.
     """
     if overlap not in OVERLAPS:
         raise WorkbookError(f"unknown overlap {overlap!r}; choose one of {', '.join(OVERLAPS)}")
+    limit = np.nextafter(limit, -np.inf) if inclusive else limit             # no number lies between the two
     order = np.lexsort((-score, group))
     group, start, end = group[order], start[order], end[order]
     left, kept = np.arange(len(order)), [np.zeros(0, dtype=np.int64)]

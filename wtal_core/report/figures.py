@@ -28,7 +28,8 @@ def bars(values: Mapping[str, pd.Series], reported: Mapping[str, float | None], 
 
     reproduced: False where the values themselves are numbers that papers print.
     """
-    figure, axes = plt.subplots(figsize=(max(8.0, 0.55 * len(values) + 2), 4), layout="constrained")
+    room = max(0.0, 0.08 * (max(map(len, values), default=0) - 25))                 # inches, for names beyond 25 letters
+    figure, axes = plt.subplots(figsize=(max(8.0, 0.55 * len(values) + 2), 4 + room), layout="constrained")
     place = np.arange(len(values))
     what = "reproduced here, mean" if reproduced else "as printed"
     axes.bar(place, [v.mean() for v in values.values()], color=COLOURS[5], label=what)
@@ -46,13 +47,34 @@ def lines(table: Mapping[str, pd.DataFrame], xlabel: str, caption: str, ylabel: 
     """A line a name: a DataFrame with a row an x value and a column a seed, drawn as mean and one standard deviation."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for (name, values), colour in zip(table.items(), COLOURS, strict=False):
-        x = np.arange(len(values)) if ticks is not None else values.index.to_numpy()
-        mean, spread = values.mean(axis=1).to_numpy(), values.std(axis=1, ddof=1).fillna(0).to_numpy()
-        axes.plot(x, mean, "o-", color=colour, label=name, markersize=4)
-        axes.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
+        _band(axes, np.arange(len(values)) if ticks is not None else values.index.to_numpy(), values, colour, name)
     if ticks is not None:
         axes.set_xticks(range(len(ticks)), ticks, rotation=20)
     return _finish(figure, axes, f"{caption}\nmean over seeds, band ± 1 standard deviation", xlabel, ylabel)
+
+
+def sweeps(panels: Mapping[str, Mapping[str, pd.DataFrame]], reported: Mapping[str, pd.Series], caption: str,
+           ylabel: str = "average mAP (%)") -> Figure:
+    """A panel a parameter, named as its axis: lines as in `lines` against the parameter's values, evenly spaced, and the paper's.
+
+    reported: parameter -> the paper's numbers by the same values. The panels share one y axis, which need not begin at 0.
+    """
+    figure, row = plt.subplots(1, len(panels), figsize=(max(6.0, 3.2 * len(panels)), 4), sharey=True, squeeze=False,
+                               layout="constrained")
+    for axes, (parameter, table) in zip(row[0], panels.items(), strict=True):
+        places = [f"{value:g}" for value in next(iter(table.values())).index]
+        for (name, values), colour in zip(table.items(), COLOURS[::2], strict=False):
+            _band(axes, places, values, colour, name)
+        paper = reported[parameter]
+        axes.plot([f"{value:g}" for value in paper.index], paper, "s--", color=COLOURS[1], markersize=4,
+                  label="paper, on THUMOS14")
+        axes.set_xlabel(parameter)
+        axes.grid(axis="y", alpha=0.3)
+    row[0, 0].set_ylabel(ylabel)
+    figure.suptitle(f"{caption}\nmean over seeds, band ± 1 standard deviation; the y axis need not begin at 0", fontsize=9)
+    shown = {label: handle for axes in row[0] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown.keys(), fontsize=8, loc="outside lower center", ncols=3)
+    return figure
 
 
 def timeline(rows: Mapping[str, np.ndarray | None], truth: pd.DataFrame, detections: Mapping[str, pd.DataFrame],
@@ -100,6 +122,13 @@ def scatter(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], caption: str) -
         axes.legend(markerscale=3, fontsize=8)
     figure.suptitle(caption, fontsize=9)
     return figure
+
+
+def _band(axes: Axes, x: np.ndarray | list[str], values: pd.DataFrame, colour: str, name: str | None) -> None:
+    """Mean and one standard deviation over the columns of values; one column has no band."""
+    mean, spread = values.mean(axis=1).to_numpy(), values.std(axis=1, ddof=1).fillna(0).to_numpy()
+    axes.plot(x, mean, "o-", color=colour, label=name, markersize=4)
+    axes.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
 
 
 def _shade(axes: Axes, truth: pd.DataFrame, label: str | None) -> None:

@@ -15,6 +15,7 @@ def judge(results: Results, claims: Mapping[str, Sequence[tuple[str, str]]], rep
     """One line a comparison (better, worse) of each claim: the paper's difference, ours, its paired 95 % interval, verdict.
 
     "holds": the whole interval is above 0. "reversed": below 0. "open": it contains 0. Under five seeds always "open".
+    In percent, by the metric of the results.
     """
     values = results.values()
     lines = []

@@ -1,7 +1,9 @@
 """Tables: what the paper printed beside what was reproduced here."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,8 +15,8 @@ from wtal_core.runs.results import Results
 def beside_reported(results: Results, reported: Mapping[str, float | None]) -> pd.DataFrame:
     """A row a config: reported | reproduced at the last epoch (mean, deviation, interval) | delta | best on test | n seeds.
 
-    All in percent of average mAP. The interval is Student's, of the mean over seeds. The delta is only a distance where
-    the data sets differ: a paper's number is of THUMOS14.
+    All in percent, by the metric of the results. The interval is Student's, of the mean over seeds. The delta is only a
+    distance where the data sets differ: a paper's number is of THUMOS14.
     """
     last, best = results.values(), results.values(rule="best")
     lines = []
@@ -34,9 +36,19 @@ def per_tiou(results: Results, rows: Mapping[str, str] | None = None, protocol: 
     for row, name in (rows or {row: row for row in results.records}).items():
         table = results.per_tiou(row, protocol, rule)
         table.columns = [f"{tiou:.2f}".rstrip("0") for tiou in table.columns]
-        table["AVG"] = results.values(protocol, rule).loc[row]
+        table["AVG"] = results.measured().values(protocol, rule).loc[row]
         lines[name] = {column: spread(table[column]) for column in table}
     return pd.DataFrame(lines).T
+
+
+def settings(rows: Mapping[str, Any]) -> pd.DataFrame:
+    """What tells configurations apart: a row a config (a dataclass), a column a field in which any two differ.
+
+    Fields of a config in a config have a dotted name, such as "inputs.clicks".
+    """
+    table = pd.json_normalize([asdict(config) for config in rows.values()]).astype(object)
+    table.index = pd.Index(list(rows), name="row")
+    return table.loc[:, [column for column in table if table[column].map(repr).nunique() > 1]]
 
 
 def printed_table(artifact: str, columns: Sequence[str]) -> pd.DataFrame:

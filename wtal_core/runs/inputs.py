@@ -57,8 +57,9 @@ def rescaled(features: Float[np.ndarray, "S T D"], inputs: Inputs) -> Float[np.n
 
 def on_grid(values: Float[np.ndarray, "L *K"], length: int) -> Float[np.ndarray, "T *K"]:
     """Values of a video that was brought to another length, back on `length` snippets, for display."""
-    flat = values.reshape(1, len(values), -1)
-    return rescaled(flat, Inputs(length=length))[0].reshape(-1, *values.shape[1:]) if length else values[:0]
+    if 0 in (length, len(values)):
+        return values[:0]
+    return rescaled(values.reshape(1, len(values), -1), Inputs(length=length))[0].reshape(length, *values.shape[1:])
 
 
 def click_targets(dataset: Dataset, videos: tuple[Video, ...], lengths: Int[np.ndarray, " B"], inputs: Inputs, seed: int,
@@ -69,7 +70,7 @@ def click_targets(dataset: Dataset, videos: tuple[Video, ...], lengths: Int[np.n
     other videos, and action clicks of a class that the data set does not have, are passed over.
     """
     tables = [clicks_shown(dataset, kind, inputs, seed) for kind in KINDS[inputs.clicks]]
-    table = pd.concat(tables, ignore_index=True)
+    table = _joined(tables)
     video = pd.Index([v.id for v in videos]).get_indexer(table["video"])
     label = pd.Index([*dataset.classes, "background"]).get_indexer(table["label"])
     usable = (video >= 0) & (label >= 0)
@@ -81,6 +82,12 @@ def click_targets(dataset: Dataset, videos: tuple[Video, ...], lengths: Int[np.n
     targets = np.zeros((int(lengths.sum()), len(dataset.classes) + 1), dtype=np.float32)
     targets[(np.cumsum(lengths) - lengths)[video[row]] + snippet, label[row]] = 1
     return targets / np.maximum(targets.sum(axis=1, keepdims=True), 1)
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """One table `video, label, t, t_end`; a click without an end ends where it begins."""
+    ends = [table.assign(t_end=table["t_end"].fillna(table["t"]) if "t_end" in table else table["t"]) for table in tables]
+    return pd.concat([table[["video", "label", "t", "t_end"]] for table in ends], ignore_index=True)
 
 
 def clicks_shown(dataset: Dataset, kind: str, inputs: Inputs, seed: int) -> pd.DataFrame:
@@ -111,7 +118,7 @@ def snippets_clicked(table: pd.DataFrame, dataset: Dataset, lengths: Int[np.ndar
 
     begin = place("t")
     if rule == "interval":
-        first, last = np.floor(begin), np.floor(np.nextafter(place("t_end"), -np.inf)) if "t_end" in table else np.floor(begin)
+        first, last = np.floor(begin), np.floor(np.nextafter(place("t_end"), -np.inf))
     else:
         first = np.floor(begin) if rule == "floor" else np.rint(begin)
         last = first

@@ -1,16 +1,20 @@
 """The records of the rows of a table, by row and seed, as plain tables of numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from wtal_core.errors import WorkbookError
 from wtal_core.runs.store import Record
 
 
 @dataclass(frozen=True)
 class Results:
-    """records: row -> one record a seed, in the order of `seeds`. `protocol` is the data set's default one."""
+    """records: row -> one record a seed, in the order of `seeds`. `protocol` is the data set's default one.
+
+    tious: whose mean mAP the metric is, one or several; empty: all of the protocol.
+    """
 
     records: dict[str, list[Record]]
     seeds: tuple[int, ...]
@@ -18,12 +22,34 @@ class Results:
     origin: str
     profile: str
     protocol: str
+    tious: tuple[float, ...] = ()
+
+    def measured(self, *tious: float, protocol: str | None = None) -> "Results":
+        """The same records by another metric: `measured(0.5, protocol="activitynet")` is mAP@0.5 by that protocol."""
+        return replace(self, tious=tious, protocol=protocol or self.protocol)
+
+    @property
+    def metric(self) -> str:
+        """The metric's name, such as "average mAP", "mAP@0.5" or "average mAP@0.3:0.7"."""
+        if not self.tious:
+            return "average mAP"
+        one = len(self.tious) == 1
+        return f"mAP@{self.tious[0]:g}" if one else f"average mAP@{min(self.tious):g}:{max(self.tious):g}"
 
     def values(self, protocol: str | None = None, rule: str = "last") -> pd.DataFrame:
-        """Average mAP in percent: a row a table row, a column a seed."""
+        """The metric in percent: a row a table row, a column a seed."""
         chosen = protocol or self.protocol
-        return pd.DataFrame({row: [r.average_map(chosen, rule) for r in records] for row, records in self.records.items()},
+        return pd.DataFrame({row: [self._value(r, chosen, rule) for r in records] for row, records in self.records.items()},
                             index=list(self.seeds)).T
+
+    def _value(self, record: Record, protocol: str, rule: str) -> float:
+        if not self.tious:
+            return record.average_map(protocol, rule)
+        by_tiou = record.map(protocol, rule)
+        if missing := [tiou for tiou in self.tious if tiou not in by_tiou]:
+            raise WorkbookError(f"the records hold no mAP@{missing[0]:g} by protocol {protocol}; choose of "
+                                f"{', '.join(f'{tiou:g}' for tiou in by_tiou)}")
+        return float(np.mean([by_tiou[tiou] for tiou in self.tious]))
 
     def per_tiou(self, row: str, protocol: str | None = None, rule: str = "last") -> pd.DataFrame:
         """mAP in percent of one row: a row a seed, a column a tIoU."""

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from wtal_core.data.opening import folds
+from wtal_core.data.opening import OPENERS, folds
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method
 from wtal_core.source import source_hash
@@ -47,5 +47,6 @@ class Run:
 
 def code_modules(method_name: str, dataset: str) -> tuple[str, str, str]:
     """The modules from which all code that computes a run is imported: training, the method, the data set's reader."""
-    reader = "simulator" if dataset == "simulated" else dataset.split("-")[0]
-    return "wtal_core.runs.train", f"wtal_core.models.{method_name}", f"wtal_core.data.{reader}"
+    others = {"simulated": "wtal_core.data.simulator", "salads50": "wtal_core.data.salads50"}
+    reader = OPENERS[dataset].__module__ if dataset in OPENERS else others[dataset]
+    return "wtal_core.runs.train", f"wtal_core.models.{method_name}", reader

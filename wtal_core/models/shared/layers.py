@@ -62,3 +62,22 @@ def with_neighbours(x: Float[Tensor, "S M D"], batch: Packed) -> Float[Tensor, "
     before = torch.cat([edge, x[:, :-1] * same], 1)
     after = torch.cat([x[:, 1:] * same, edge], 1)
     return torch.cat([before, x, after], 2)
+
+
+def top_mean(scores: Float[Tensor, "S M K"], batch: Packed, share: float) -> Float[Tensor, "S B K"]:
+    """Mean of the max(1, ⌊share T⌋) largest scores of each video, per column; 0 for a video without snippets."""
+    tops = [s.topk(top_count(s.shape[1], share), dim=1).values.mean(1) if s.shape[1] else s.sum(1)
+            for s in scores.split(batch.lengths, 1)]
+    return torch.stack(tops, 1)
+
+
+def top_times(scores: Float[Tensor, "M K"], labels: Float[Tensor, "B K"], batch: Packed, share: float) -> Float[Tensor, " M"]:
+    """How many of its video's labels a snippet is among the max(1, ⌊share T⌋) largest scores of."""
+    times = [torch.zeros_like(s).scatter_(0, s.topk(top_count(len(s), share), dim=0).indices, 1) @ y if len(s) else s.sum(1)
+             for s, y in zip(scores.detach().split(batch.lengths), labels, strict=True)]
+    return torch.cat(times)
+
+
+def top_count(length: int, share: float) -> int:
+    """k of the top-k mean: ⌊share T⌋, at least 1."""
+    return max(1, int(length * share))
