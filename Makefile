@@ -35,6 +35,8 @@ benchmarks: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.test_set_evaluation
 	$(BIN)/python -m benchmarks.mean_average_precision
 	$(BIN)/python -m benchmarks.diagnosis
+	$(BIN)/python -m benchmarks.frames
+	$(BIN)/python -m benchmarks.backtal_step
 
 notebooks: $(VENV)/.installed
 	$(BIN)/wtal notebooks

@@ -1,8 +1,9 @@
 """A training step and an inference of BackTAL at THUMOS14's size against the plain form that unfolds and passes twice.
 
 Run: python -m benchmarks.backtal_step [cuda] [--small]. Four videos of T = 750, D = 2048, C = 20; both layouts. Each form runs in
-a process of its own, one after the other, and prints the shortest time of its rounds and its peak memory beyond what it had
-once torch was there: features, weights, gradients, the optimiser's state and all activations.
+a process of its own, one after the other, and prints the shortest time of its rounds, on the clock and of the processor (to go
+by where the machine has other work; OMP_NUM_THREADS=1 then keeps waiting threads out of it), and its peak memory beyond what it
+had once torch was there: features, weights, gradients, the optimiser's state and all activations.
 """
 
 import subprocess
@@ -107,19 +108,20 @@ def make(form: str, layout: str, work: str, size: int, length: int, device: str)
     return step if work == "train" else infer
 
 
-def measure(form: str, layout: str, work: str, device: str, small: bool) -> tuple[float, float]:
-    """Shortest seconds of a call, and the peak in MiB above what there was before the network was made."""
+def measure(form: str, layout: str, work: str, device: str, small: bool) -> tuple[float, float, float]:
+    """Fewest seconds of a call, on the clock and of the processor, and the peak in MiB above what there was at first."""
     size, length = (64, 80) if small else (SIZE, LENGTH)
     torch.rand(64, 64, device=device) @ torch.rand(64, 64, device=device)
     before = peak(device)
     call, times = make(form, layout, work, size, length, device), []
     for _ in range(ROUNDS + 1):
-        begin = time.perf_counter()
+        begin = time.perf_counter(), time.process_time()
         call()
         if device == "cuda":
             torch.cuda.synchronize()
-        times.append(time.perf_counter() - begin)
-    return min(times[1:]), peak(device) - before
+        times.append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
+    clock, processor = (min(column) for column in zip(*times[1:], strict=True))
+    return clock, processor, peak(device) - before
 
 
 def peak(device: str) -> float:
@@ -155,9 +157,10 @@ def main(device: str, small: bool) -> None:
                 command = [sys.executable, "-m", "benchmarks.backtal_step", "--child", form, layout, work, *options]
                 printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
                 found[form] = [float(value) for value in printed.split()]
-                print(f"  {work:5s} {form:6s} {found[form][0]:8.3f} s  {found[form][1]:7.0f} MiB", flush=True)
-            times, memory = (found["plain"][i] / found["packed"][i] for i in (0, 1))
-            print(f"  {work:5s} ratio  {times:8.2f}    {memory:7.2f}")
+                clock, processor, memory = found[form]
+                print(f"  {work:5s} {form:6s} {clock:8.3f} s  {processor:8.3f} s processor  {memory:7.0f} MiB", flush=True)
+            clock, processor, memory = (plain / packed for plain, packed in zip(found["plain"], found["packed"], strict=True))
+            print(f"  {work:5s} ratio  {clock:8.2f}    {processor:8.2f}              {memory:7.2f}", flush=True)
 
 
 if __name__ == "__main__":

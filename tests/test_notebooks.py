@@ -19,6 +19,8 @@ FORBIDDEN = ("clear_output", "display_id", "from rich", "import rich", "widgets.
 EXPECTED = {f"facnet/{name}" for name in ("table1", "table2", "table3", "table4", "figure1", "figure4", "figure5", "figure6",
                                           "figure7", "figure8")}
 
+BACKTAL = {f"backtal/{name}" for name in ("table5", "table10", "figure7", "figure8")}          # those that need no training
+
 
 def name(path: Path) -> str:
     return str(path.relative_to(FOLDER))
@@ -40,9 +42,10 @@ def book(path) -> nbformat.NotebookNode:
 
 def test_every_promised_notebook_is_there():
     assert {n.artifact for n in notebooks.find_notebooks(("facnet",))} == EXPECTED
+    assert {n.artifact for n in notebooks.find_notebooks(("backtal",))} == BACKTAL
     tools = {"protocols", "reported_numbers", "diagnose"}
     assert {"start_here", "simulated_data", *tools} <= {p.stem for p in FOLDER.glob("*.ipynb")}
-    assert (FOLDER / "facnet" / "method.ipynb").exists()
+    assert all((FOLDER / paper / "method.ipynb").exists() for paper in ("facnet", "backtal"))
 
 
 def test_is_executed_in_order_and_without_error(book):

@@ -64,7 +64,8 @@ def test_facts_are_kept_and_read_again(session, monkeypatch):
     again = facts.facts_of(session, "backtal", SMALL)
     assert len(first) == 2
     for one, other in zip(first, again, strict=True):
-        assert set(one) == {"outcomes", "top", "levels", "f1_scores", "strict", "similarity"}
+        assert set(one) == {"outcomes", "top", "bounds", "levels", "f1_scores", "strict", "similarity"}
+        assert one["bounds"][0] < one["bounds"][1] and one["top"] <= one["bounds"][1]
         assert all(np.array_equal(one[name], other[name], equal_nan=True) for name in one)
 
 

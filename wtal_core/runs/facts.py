@@ -16,7 +16,7 @@ from wtal_core.evaluation.operating_point import best_f1_scores
 from wtal_core.evaluation.protocols import ACTIVITYNET, ACTIVITYNET_TIOUS
 from wtal_core.models import method
 from wtal_core.models.shared.activation import Activation
-from wtal_core.runs.baseline import top_share
+from wtal_core.runs.baseline import top_share, top_share_bounds
 from wtal_core.runs.inputs import inputs_of, on_grid, resident
 from wtal_core.runs.run import Run
 from wtal_core.runs.session import Session
@@ -34,6 +34,7 @@ def facts_of(session: Session, method_name: str, config: Any) -> list[dict[str, 
 
     outcomes (2, 6): detections of each of OUTCOMES at tIoU .5, among the first 10 G of each class and among the first G.
     top (1): share of the T // 8 highest snippets of a labelled class that lie in its instances (`baseline.top_share`).
+    bounds (2): the same of snippets drawn at random, and of an oracle (`baseline.top_share_bounds`).
     levels (2): mean normalised activation of labelled classes, in their instances and outside of all instances.
     strict (10): mAP at ACTIVITYNET_TIOUS by the `activitynet` protocol, a fraction.
     f1_scores (C): see `evaluation.operating_point`.
@@ -73,7 +74,8 @@ def _keep(run: Run, record: Record) -> dict[str, np.ndarray]:
     truth, cas = ground_truth_of(dataset, "activitynet"), _on_grid(found.cas[-1], found.lengths, dataset)
     native = Activation(cas[None], found.scores[-1:], cas[None, :, 0], tuple(v.length for v in dataset.test))
     arrays = {"outcomes": outcomes(truth, detections), "top": np.array([top_share(dataset, native, FRACTION)]),
-              "levels": levels(dataset, cas), "f1_scores": best_f1_scores(truth, detections),
+              "bounds": np.array(top_share_bounds(dataset, FRACTION)), "levels": levels(dataset, cas),
+              "f1_scores": best_f1_scores(truth, detections),
               "strict": np.asarray(evaluate(truth, detections, ACTIVITYNET, ACTIVITYNET_TIOUS).map, dtype=np.float64)}
     embedding = _embedding(module, network, videos, found.lengths, dataset)
     if embedding is not None:

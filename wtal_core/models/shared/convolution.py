@@ -183,7 +183,9 @@ class Convolution(nn.Module):
         return self._biased(sum(mask[i] * parts[i].narrow(-2, i, x.shape[-2]) for i in range(taps)))
 
     def shared(self, x: Float[Tensor, "M I"], k: Float[Tensor, "P N M"], blocks: tuple[Block, ...]) -> Float[Tensor, "P M O"]:
-        """P modulated convolutions of the same x."""
+        """P modulated convolutions of the same x. Where nothing is shared, P = 1, fewer and larger products do."""
+        if len(k) == 1:
+            return self.modulated(x[None], k[0], blocks)
         return self._biased(_Shared.apply(x, k, self.weight, blocks))
 
     def modulated(self, x: Float[Tensor, "P M I"], k: Float[Tensor, "N M"], blocks: tuple[Block, ...]) -> Float[Tensor, "P M O"]:
