@@ -1,6 +1,5 @@
 """A case to diagnose: the detections of one method on one test list and, where they are known, the signals that led to them."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from wtal_core.data.fingerprint import sha256_of
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.characteristics import characteristics, read_durations
 from wtal_core.evaluation.ground_truth import GroundTruth
@@ -55,11 +55,8 @@ def read_cases(ground_truth: str | Path, detections: Sequence[str | Path], names
                             "names that are not empty and do not begin with '_'")
     truth = read_ground_truth(ground_truth, subset)
     seconds = read_durations(ground_truth if durations is None else durations, required=durations is not None)
-    return [Case(name, title or Path(ground_truth).stem, truth, read_detections(path), seconds,
-                 f"{path.name}, SHA-256 {digest(path)[:16]}…, on {Path(ground_truth).name}, SHA-256 {digest(ground_truth)[:16]}…")
+    truth_file = Path(ground_truth)
+    below = f"{truth_file.name}, SHA-256 {sha256_of(truth_file)[:16]}…"
+    return [Case(name, title or truth_file.stem, truth, read_detections(path), seconds,
+                 f"{path.name}, SHA-256 {sha256_of(path)[:16]}…, on {below}")
             for name, path in zip(names, paths, strict=True)]
-
-
-def digest(path: str | Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

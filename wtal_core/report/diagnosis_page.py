@@ -18,6 +18,7 @@ from wtal_core.evaluation.case import Case
 from wtal_core.evaluation.characteristics import ACTIVITYNET_BUCKETS, CHARACTERISTICS, THUMOS14_BUCKETS
 from wtal_core.evaluation.diagnosis import Diagnosis, diagnose
 from wtal_core.evaluation.error_types import ERROR_TYPES, outcomes
+from wtal_core.evaluation.files import write_whole
 from wtal_core.evaluation.mean_average_precision import Score, evaluate
 from wtal_core.evaluation.protocols import ACTIVITYNET, ACTIVITYNET_TIOUS
 from wtal_core.evaluation.worst import background_inside, missed_instances, own_class_ties, worst_errors
@@ -35,12 +36,14 @@ BENCHMARKS = {"thumos14": (THUMOS14_BUCKETS, tuple(k / 10 for k in range(1, 10))
 
 @dataclass(frozen=True)
 class Findings:
-    """All that a page shows of one method. outcomes: at the first tIoU of the diagnosis."""
+    """All that a page shows of one method. outcomes: at the first tIoU of the diagnosis; errors, missed: lists made of them."""
 
     case: Case
     diagnosis: Diagnosis
     score: Score
     outcomes: pd.DataFrame
+    errors: pd.DataFrame
+    missed: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,9 @@ def findings(case: Case, tious: Sequence[float] = (0.5,), benchmark: str = "thum
     buckets, map_tious = BENCHMARKS[benchmark]
     diagnosis = diagnose(case.ground_truth, case.detections, tious, case.traits(), buckets, as_published=as_published)
     score = evaluate(case.ground_truth, case.detections, ACTIVITYNET, map_tious)
-    return Findings(case, diagnosis, score, outcomes(case.ground_truth, case.detections, tious[0], as_published))
+    found = outcomes(case.ground_truth, case.detections, tious[0], as_published)
+    return Findings(case, diagnosis, score, found, worst_errors(found, case.ground_truth),
+                    missed_instances(found, case.ground_truth))
 
 
 def write_page(found: Sequence[Findings], folder: Path) -> list[Path]:
@@ -95,16 +100,12 @@ def as_values(found: Findings) -> dict[str, Any]:
               "counts": counts_in_words(found).to_dict(),
               "outcomes": {f"{t:g}": row for t, row in d.outcome_counts.T.to_dict().items()},
               "error_shares": figures.error_shares(d).to_dict(),
-              "own_class_ties": own_class_ties(found.outcomes, found.case.ground_truth), "instances_not_found": _n_missed(found),
+              "own_class_ties": own_class_ties(found.outcomes, found.case.ground_truth), "instances_not_found": len(found.missed),
               "background_inside": background_inside(found.outcomes, found.case.ground_truth),
               "profile": d.profile.assign(detections=d.block_sizes).T.to_dict(), "impact": d.impact.to_dict(),
               "sensitivity": d.sensitivity.to_dict("records"), "relative_change": d.relative_change.T.to_dict(),
               "false_negatives": d.false_negatives.to_dict("records")}
     return _plain(values)
-
-
-def _n_missed(found: Findings) -> int:
-    return len(missed_instances(found.outcomes, found.case.ground_truth))
 
 
 def _plain(value: Any) -> Any:
@@ -181,7 +182,7 @@ def _changes(found: Sequence[Findings]) -> Table:
 
 
 def _worst(found: Findings) -> Table:
-    errors = worst_errors(found.outcomes, found.case.ground_truth).head(WORST)
+    errors = found.errors.head(WORST)
     rows = [[e.outcome, e.label, e.video, f"{e.t_start:.1f}", f"{e.t_end:.1f}", f"{e.score:.4g}", f"{e.overlap:.2f}",
              f"{100 * e.cost:.3f}"] for e in errors.itertuples()]
     columns = ["kind", "class", "video", "start (s)", "end (s)", "score", "tIoU", "cost (points of mAP)"]
@@ -189,7 +190,7 @@ def _worst(found: Findings) -> Table:
 
 
 def _missed(found: Findings) -> Table:
-    missed = missed_instances(found.outcomes, found.case.ground_truth)
+    missed = found.missed
     rows = [[m.label, m.video, f"{m.t_start:.1f}", f"{m.t_end:.1f}", f"{m.best:.2f}"] for m in missed.head(WORST).itertuples()]
     return Table(f"the longest of {len(missed)} instances that no detection matched",
                  ["class", "video", "start (s)", "end (s)", "best tIoU"], rows, 2)
@@ -197,7 +198,7 @@ def _missed(found: Findings) -> Table:
 
 def _timelines(found: Findings) -> list[bytes]:
     """The videos of the first errors, one picture a video."""
-    errors = worst_errors(found.outcomes, found.case.ground_truth).drop_duplicates("video").head(VIDEOS)
+    errors = found.errors.drop_duplicates("video").head(VIDEOS)
     views = [View(e.video, e.label, window=(max(0.0, e.t_start - DRAWN_AROUND), e.t_end + DRAWN_AROUND), marked=e.row)
              for e in errors.itertuples()]
     return [plain_png(partial(error_timeline, found.case, found.outcomes, view)) for view in views]
@@ -208,11 +209,9 @@ def _listed(tious: Sequence[float]) -> str:
 
 
 def _write(path: Path, data: bytes) -> Path:
-    partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        partial.replace(path)
+        write_whole(path, lambda aside: aside.write_bytes(data))
     except OSError as error:
         raise WorkbookError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
     return path

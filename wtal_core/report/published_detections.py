@@ -4,7 +4,6 @@ The detections themselves are not ours to commit. `python -m wtal_core.report.pu
 file and its pictures anew: FOLDER holds `stpn/` (gt.json, results.json) and `thumos14/Thumos14reduced-Annotations/`.
 """
 
-import hashlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from wtal_core.data.annotations import read_wtalc
+from wtal_core.data.fingerprint import sha256_of
 from wtal_core.data.manifests import load_manifest
 from wtal_core.data.paths import REPOSITORY, require
 from wtal_core.evaluation.ground_truth import GroundTruth
@@ -103,7 +103,7 @@ def _flat(kind: str, table: pd.DataFrame) -> pd.DataFrame:
 
 def _first_line(folder: Path, truth: GroundTruth, detections: pd.DataFrame) -> str:
     counts = {one.id: evaluate(truth, detections, one).counts for one in (ACTIVITYNET, WTALC)}
-    sums = ", ".join(f"{name} sha256 {hashlib.sha256((folder / 'stpn' / name).read_bytes()).hexdigest()}"
+    sums = ", ".join(f"{name} sha256 {sha256_of(folder / 'stpn' / name)}"
                      for name in ("results.json", "gt.json"))
     return (f"THUMOS14 test (real data), real detections of STPN, source {SOURCE}: {sums}; gt.json agrees with W-TALC's "
             f"annotations (sujoyp/wtalc-pytorch, MIT), which add the 212 list and the ambiguous intervals. {len(detections)} "
