@@ -180,7 +180,8 @@ class Convolution(nn.Module):
         products = x @ self.weight.transpose(0, 1).flatten(1)
         parts = pad(products.unflatten(-1, (taps, -1)).movedim(-2, 0), (0, 0, taps // 2, taps // 2))       # (h, *P, M + 2 r, O)
         mask = inside(batch, taps)[..., None]
-        return self._biased(sum(mask[i] * parts[i].narrow(-2, i, x.shape[-2]) for i in range(taps)))
+        shifted = [part.narrow(-2, i, x.shape[-2]) for i, part in enumerate(parts.unbind())]
+        return self._biased(sum(part if i == taps // 2 else mask[i] * part for i, part in enumerate(shifted)))
 
     def shared(self, x: Float[Tensor, "M I"], k: Float[Tensor, "P N M"], blocks: tuple[Block, ...]) -> Float[Tensor, "P M O"]:
         """P modulated convolutions of the same x. Where nothing is shared, P = 1, fewer and larger products do."""
