@@ -29,7 +29,7 @@ def test_bars_stand_where_their_means_are():
     figure = pictures.row_bars(values, "caption", "share (%)", {"chance": 27.3}, {"a": 44.0}, "printed", top=100.0)
     axes = figure.axes[0]
     assert [bar.get_height() for bar in axes.patches] == [20, 50] and axes.get_ylim() == (0, 100)
-    assert texts(figure) == {"here, mean over seeds", "chance: 27.3", "printed"}
+    assert texts(figure) == {"here, mean over seeds", "one seed", "chance: 27.3", "printed"}
     dots = [line for line in axes.lines if line.get_marker() == "."]
     assert [dot.get_ydata().tolist() for dot in dots] == [[10, 30]]
 
@@ -50,6 +50,7 @@ def test_level_table():
     action, background = np.array([True, True, False, False]), np.array([False, False, True, False])
     table = pictures.level_table({"x": np.array([1.0, 3.0, 0.5, 9.0])}, action, background)
     assert table.loc["x"].tolist() == [2.0, 0.5, 1.5]
+    assert pictures.level_table({"x": np.float32([0.7, 0.7, 0.2, 0.2])}, action, background).dtypes.tolist() == [np.float64] * 3
     assert np.isnan(pictures.level_table({"x": np.ones(4)}, action, ~np.ones(4, bool)).loc["x", "difference"])
 
 
@@ -88,6 +89,17 @@ def test_affinity_figure_has_a_panel_a_snippet(count):
     filled = [bar.get_facecolor()[:3] != (1, 1, 1) for bar in figure.axes[0].patches]
     assert filled == one.same.tolist()
     assert figure.axes[0].get_title() == "x, at 1.5 s"
+
+
+def test_distance_figure_has_a_panel_a_network_and_shows_all_of_negative_values():
+    same = pd.DataFrame([[0.8, 1.0], [0.4, 0.6]], index=[1, 2])
+    panels = {"one": {"same": same, "different": same - 1}, "two": {"same": same, "different": same}}
+    figure = pictures.distance_figure(panels, "c")
+    first, second = figure.axes
+    assert [line.get_ydata().tolist() for line in first.lines] == [[0.9, 0.5], pytest.approx([-0.1, -0.5])]
+    assert first.get_title() == "one" and first.get_ylim()[0] < -0.5 and second.get_ylim() == first.get_ylim()
+    assert texts(figure) == {"same", "different"}
+    assert [line.get_linestyle() for line in second.lines] == ["-", "--"]             # one does not hide the other
 
 
 def test_detections_figure_with_nothing_found():

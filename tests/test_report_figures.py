@@ -45,6 +45,24 @@ def test_bars_show_each_seed_and_the_papers_number():
     assert len(axes.collections) == 1                                                # one printed number, one line
 
 
+def test_lying_bars_read_from_top_to_bottom():
+    values = {"a long name of a row": TABLE.loc[0.8], "b": TABLE.loc[1.0], "c": TABLE.loc[1.2]}
+    figure = figures.lying_bars(values, {"b": 35.8, "c": None}, "caption", "mAP@0.5 (%)", "paper, on HACS")
+    axes = figure.axes[0]
+    assert [patch.get_width() for patch in axes.patches] == [11, 20, 32] and axes.get_xlim()[0] == 0
+    place = [patch.get_y() for patch in axes.patches]
+    assert place == sorted(place, reverse=True) and [t.get_text() for t in axes.get_yticklabels()] == list(values)
+    assert [line.get_xdata().tolist() for line in axes.lines] == TABLE.to_numpy().tolist()
+    (printed,) = axes.collections
+    assert printed.get_segments()[0][:, 0].tolist() == [35.8, 35.8]
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["one seed", "paper, on HACS", "reproduced here, mean"]
+
+
+def test_the_line_of_the_paper_is_called_as_told():
+    figure = figures.sweeps({"λ": {"here": TABLE}}, {"λ": PAPER}, "caption", source="paper, on HACS")
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["here", "paper, on HACS"]
+
+
 def test_a_saved_figure_has_the_same_bytes_every_time(tmp_path):
     for name in ("a.png", "b.png"):
         figures.save_figure(figures.lines({"one": TABLE}, "x (no unit)", "caption"), tmp_path / name)

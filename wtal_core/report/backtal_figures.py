@@ -49,7 +49,7 @@ def row_bars(values: Mapping[str, pd.Series], caption: str, ylabel: str, referen
     axes.bar(place, [v.mean() for v in values.values()], 0.6, color=COLOURS[5], label=what)
     for x, (name, row) in enumerate(values.items()):
         if len(row) > 1:
-            axes.plot(np.full(len(row), x), row, ".", color=COLOURS[6], markersize=5)
+            axes.plot(np.full(len(row), x), row, ".", color=COLOURS[6], markersize=5, label="one seed")
         if (printed or {}).get(name) is not None:
             axes.hlines(printed[name], x - 0.4, x + 0.4, color=COLOURS[1], lw=2, label=source)
     for (name, value), colour in zip((references or {}).items(), COLOURS[1:5], strict=False):
@@ -82,7 +82,7 @@ def level_table(sequences: Mapping[str, Float[np.ndarray, " T"]], action: Bool[n
     """Mean of each sequence over action and over background snippets, and their difference; NaN where there are none."""
     lines = {}
     for name, sequence in sequences.items():
-        of_action, of_background = (sequence[chosen].mean() if chosen.any() else np.nan for chosen in (action, background))
+        of_action, of_background = (float(sequence[chosen].mean()) if chosen.any() else np.nan for chosen in (action, background))
         lines[name] = {"action": of_action, "background": of_background, "difference": of_action - of_background}
     return pd.DataFrame(lines).T
 
@@ -139,6 +139,27 @@ def affinity_figure(shown: Sequence[Neighbourhood], timebase: Timebase, caption:
                Patch(facecolor="white", edgecolor="black", label="neighbour of the other kind")]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
     figure.suptitle(caption, fontsize=9)
+    return figure
+
+
+def distance_figure(panels: Mapping[str, Mapping[str, pd.DataFrame]], caption: str) -> Figure:
+    """Mean similarity against the distance of two snippets: a panel a network, a line a kind of pair, the second one dashed.
+
+    Each line: a row a distance, a column a seed, drawn as mean and one standard deviation.
+    """
+    figure, row = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.6), sharey=True, squeeze=False, layout="constrained")
+    for axes, (name, lines) in zip(row[0], panels.items(), strict=True):
+        for (kind, values), colour, look in zip(lines.items(), (COLOURS[0], COLOURS[1]), ("o-", "s--"), strict=True):
+            mean, spread = values.mean(axis=1), values.std(axis=1).fillna(0)
+            axes.plot(values.index, mean, look, color=colour, markersize=4, label=kind)
+            axes.fill_between(values.index, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
+        axes.set_title(name, fontsize=9)
+        axes.set_xlabel("distance of the two snippets (snippets)")
+        axes.grid(axis="y", alpha=0.3)
+    row[0, 0].set_ylabel("mean similarity (cosine)")
+    row[0, 0].set_ylim(min(0.0, row[0, 0].get_ylim()[0]), 1.05)
+    figure.legend(*row[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
+    figure.suptitle(f"{caption}\nmean over seeds, band ± 1 standard deviation", fontsize=9)
     return figure
 
 
@@ -207,6 +228,7 @@ def clicks_figure(panels: Mapping[str, Float[np.ndarray, " T"]], truth: pd.DataF
     figure = timeline(dict(panels), truth, {}, timebase, caption)
     colours = {True: CLICK, False: ACTION}
     for axes in figure.axes[:-1]:
+        axes.yaxis.label.set_fontsize(8)                                   # of panels that follow closely on one another
         for label, t in zip(clicks["label"], clicks["t"], strict=True):
             axes.axvline(t, color=colours[label == "background"], lw=1.5)
     shown = [Line2D([], [], color=colours[background], label=f"{name} click") for background, name in

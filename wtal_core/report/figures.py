@@ -42,6 +42,25 @@ def bars(values: Mapping[str, pd.Series], reported: Mapping[str, float | None], 
     return _finish(figure, axes, caption, "configuration", ylabel)
 
 
+def lying_bars(values: Mapping[str, pd.Series], reported: Mapping[str, float | None], caption: str, xlabel: str,
+               source: str = "paper, on THUMOS14") -> Figure:
+    """As `bars`, but lying, the first row on top: for names too long to stand side by side. source: what the line is called."""
+    figure, axes = plt.subplots(figsize=(9, 0.36 * len(values) + 1.6), layout="constrained")
+    place = -np.arange(len(values))
+    axes.barh(place, [v.mean() for v in values.values()], 0.75, color=COLOURS[5], label="reproduced here, mean")
+    for y, row in zip(place, values.values(), strict=True):
+        axes.plot(row, np.full(len(row), y), ".", color=COLOURS[6], markersize=5, label="one seed")
+    for y, row in zip(place, values, strict=True):
+        if reported.get(row) is not None:
+            axes.vlines(reported[row], y - 0.45, y + 0.45, color=COLOURS[1], lw=2, label=source)
+    axes.set_yticks(place, list(values))
+    axes.set(xlabel=xlabel, xlim=(0, None))
+    axes.grid(axis="x", alpha=0.3)
+    figure.suptitle(caption, fontsize=9)
+    _legend_of(figure, figure.axes)
+    return figure
+
+
 def lines(table: Mapping[str, pd.DataFrame], xlabel: str, caption: str, ylabel: str = "average mAP (%)",
           ticks: Sequence[str] | None = None) -> Figure:
     """A line a name: a DataFrame with a row an x value and a column a seed, drawn as mean and one standard deviation."""
@@ -54,10 +73,11 @@ def lines(table: Mapping[str, pd.DataFrame], xlabel: str, caption: str, ylabel: 
 
 
 def sweeps(panels: Mapping[str, Mapping[str, pd.DataFrame]], reported: Mapping[str, pd.Series], caption: str,
-           ylabel: str = "average mAP (%)") -> Figure:
+           ylabel: str = "average mAP (%)", source: str = "paper, on THUMOS14") -> Figure:
     """A panel a parameter, named as its axis: lines as in `lines` against the parameter's values, evenly spaced, and the paper's.
 
-    reported: parameter -> the paper's numbers by the same values. The panels share one y axis, which need not begin at 0.
+    reported: parameter -> the paper's numbers by the same values. source: what their line is called. The panels share one y
+    axis, which need not begin at 0.
     """
     figure, row = plt.subplots(1, len(panels), figsize=(max(6.0, 3.2 * len(panels)), 4), sharey=True, squeeze=False,
                                layout="constrained")
@@ -66,14 +86,12 @@ def sweeps(panels: Mapping[str, Mapping[str, pd.DataFrame]], reported: Mapping[s
         for (name, values), colour in zip(table.items(), COLOURS[::2], strict=False):
             _band(axes, places, values, colour, name)
         paper = reported[parameter]
-        axes.plot([f"{value:g}" for value in paper.index], paper, "s--", color=COLOURS[1], markersize=4,
-                  label="paper, on THUMOS14")
+        axes.plot([f"{value:g}" for value in paper.index], paper, "s--", color=COLOURS[1], markersize=4, label=source)
         axes.set_xlabel(parameter)
         axes.grid(axis="y", alpha=0.3)
     row[0, 0].set_ylabel(ylabel)
     figure.suptitle(f"{caption}\nmean over seeds, band ± 1 standard deviation; the y axis need not begin at 0", fontsize=9)
-    shown = {label: handle for axes in row[0] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(shown.values(), shown.keys(), fontsize=8, loc="outside lower center", ncols=3)
+    _legend_of(figure, row[0])
     return figure
 
 
@@ -134,6 +152,12 @@ def _band(axes: Axes, x: np.ndarray | list[str], values: pd.DataFrame, colour: s
 def _shade(axes: Axes, truth: pd.DataFrame, label: str | None) -> None:
     for number, (start, end) in enumerate(zip(truth["t_start"], truth["t_end"], strict=True)):
         axes.axvspan(start, end, color=TRUTH, alpha=0.15, lw=0, label=label if number == 0 else None)
+
+
+def _legend_of(figure: Figure, panels: Sequence[Axes] | np.ndarray) -> None:
+    """One legend below the panels that names each thing once."""
+    shown = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown.keys(), fontsize=8, loc="outside lower center", ncols=3)
 
 
 def _finish(figure: Figure, axes: Axes, caption: str, xlabel: str, ylabel: str) -> Figure:

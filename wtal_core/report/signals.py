@@ -35,10 +35,10 @@ def softmax(scores: Float[np.ndarray, "T K"]) -> Float[np.ndarray, "T K"]:
     return scipy_softmax(scores, axis=1)
 
 
-def detections_of(arrays: dict[str, np.ndarray], column: int) -> pd.DataFrame:
-    """The kept detections of one class: `t_start, t_end, score`."""
+def detections_of(arrays: dict[str, np.ndarray], column: int, lowest: float = -np.inf) -> pd.DataFrame:
+    """The kept detections of one class with at least that score: `t_start, t_end, score`."""
     rows = arrays["detections"]
-    return pd.DataFrame(rows[rows[:, 0] == column, 1:], columns=["t_start", "t_end", "score"])
+    return pd.DataFrame(rows[(rows[:, 0] == column) & (rows[:, 3] >= lowest), 1:], columns=["t_start", "t_end", "score"])
 
 
 def hits(these: pd.DataFrame, others: pd.DataFrame, level: float) -> int:

@@ -79,7 +79,9 @@ def interval(bounds: tuple[float, float] | None) -> str:
 def save_table(table: pd.DataFrame, path: Path, caption: str) -> pd.DataFrame:
     """Write `path`.csv and `path`.md, the caption above the table. Returns the table, for display."""
     path.with_suffix(".csv").write_text(f"# {caption}\n" + table.to_csv())
-    path.with_suffix(".md").write_text(f"{caption}\n\n{table.to_markdown(disable_numparse=True)}\n")
+    several = isinstance(table.index, pd.MultiIndex)                       # tabulate would write its names as tuples
+    text = (table.reset_index() if several else table).to_markdown(disable_numparse=True, index=not several)
+    path.with_suffix(".md").write_text(f"{caption}\n\n{text}\n")
     return table
 
 
