@@ -11,9 +11,10 @@ from packed_samples import LENGTHS, one_by_one, random_batch
 
 from wtal_core.data.dataset import empty_segments
 from wtal_core.models import backtal, basnet
-from wtal_core.models.basnet import PAPER, QUICK, Config, Network, activate, ladder, localize, loss, parts, pick, signals
+from wtal_core.models.basnet import PAPER, QUICK, Config, Network, activate, ladder, localize, loss, signals
 from wtal_core.models.shared.activation import Scene
 from wtal_core.models.shared.inputs import Inputs
+from wtal_core.models.shared.sampling import parts, pick
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
 from wtal_core.runs.inputs import rescaled

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
 
@@ -24,6 +24,7 @@ from wtal_core.models.shared.convolution import Convolution, channel_blocks, ins
 from wtal_core.models.shared.frame_localization import localize_frames
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import dropout, top_mean
+from wtal_core.models.shared.sampling import pick
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
 
@@ -133,28 +134,6 @@ class Network(nn.Module):
         f_1 = leaky_relu(self.conv_1.shared(x, mask * weights, blocks[0]), inplace=True)
         f_2 = dropout(self.conv_2.modulated(f_1, mask, blocks[1]), self.config.dropout, generator)
         return f_1, leaky_relu(f_2, inplace=True)
-
-
-def pick(batch: Packed, samples: int, generator: torch.Generator | None) -> Packed:
-    """`samples` snippets of each video with any: number ⌊j L / T⌋, or with a generator anywhere from there to where the next
-    part begins, both ends included, the last part's end being the last snippet. Source: BaS-Net, `thumos_features.py:136-159`.
-    """
-    device = batch.features.device
-    lengths = torch.tensor([length for length in batch.lengths if length], dtype=torch.int64, device=device)
-    first, last = parts(lengths, samples)
-    if generator is not None:
-        draws = torch.rand(first.shape, generator=generator, device=device, dtype=torch.float64)
-        first = first + torch.minimum((draws * (last - first + 1)).floor().long(), last - first)
-    index = (first + (lengths.cumsum(0) - lengths)[:, None]).flatten()
-    return Packed(batch.features[:, index], tuple(samples if length else 0 for length in batch.lengths), batch.labels)
-
-
-def parts(lengths: Int[Tensor, " B"], samples: int) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T"]]:
-    """First and last snippet that each sample may be; a video of as many snippets is taken as it is."""
-    borders = torch.arange(samples + 1, device=lengths.device) * lengths[:, None] // samples
-    first, last = borders[:, :-1], borders[:, 1:].clone()
-    last[:, -1] -= 1
-    return first, torch.where((lengths == samples)[:, None], first, last)
 
 
 def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Tensor, " B"]]:

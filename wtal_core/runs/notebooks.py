@@ -22,7 +22,7 @@ KEPT_CELL_METADATA = ("tags",)
 
 @dataclass(frozen=True)
 class Notebook:
-    """One table or figure: artifact id such as "facnet/table3", and its file."""
+    """A notebook of a paper: artifact id such as "facnet/table3", or "facnet/method" (no table, no figure); and its file."""
 
     artifact: str
     path: Path
@@ -36,18 +36,24 @@ class Notebook:
 
 def find_notebooks(wanted: tuple[str, ...] = ()) -> list[Notebook]:
     """The artifacts asked for, in order: "facnet" (all of a paper), "facnet/table3" (one); nothing is all there are."""
-    known = [Notebook(f"{path.parent.name}/{match[1]}", path) for path in sorted(FOLDER.glob("*/*.ipynb"), key=_order)
-             if (match := NAME.fullmatch(path.stem))]
+    known = [Notebook(f"{path.parent.name}/{_short(path.stem)}", path) for path in sorted(FOLDER.glob("*/*.ipynb"), key=_order)]
     names = {name for n in known for name in (n.artifact, n.artifact.split("/")[0])}
     if unknown := sorted(set(wanted) - names):
         raise WorkbookError(f"unknown artifact {unknown[0]!r}; known: {', '.join(n.artifact for n in known)} (see `wtal list`)")
     return [n for n in known if not wanted or {n.artifact, n.artifact.split("/")[0]} & set(wanted)]
 
 
-def _order(path: Path) -> tuple[str, bool, int, str]:
-    """By paper, tables before figures, by number."""
-    number = re.search(r"\d+", path.stem)
-    return path.parent.name, path.stem.startswith("figure"), int(number[0]) if number else 0, path.stem
+def _short(stem: str) -> str:
+    """The number of a table or figure without its subject; the name of any other notebook."""
+    match = NAME.fullmatch(stem)
+    return match[1] if match else stem
+
+
+def _order(path: Path) -> tuple[str, int, int, str]:
+    """By paper; tables by number, then figures, then the others."""
+    kinds, short = ("table", "figure"), _short(path.stem)
+    kind = next((place for place, name in enumerate(kinds) if NAME.fullmatch(path.stem) and short.startswith(name)), len(kinds))
+    return path.parent.name, kind, int(short.removeprefix(kinds[kind])) if kind < len(kinds) else 0, path.stem
 
 
 class _Stderr:

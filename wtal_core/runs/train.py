@@ -103,6 +103,8 @@ class Trainer:
     def epoch(self) -> dict[str, float]:
         """One pass over the training videos; the mean loss a video, and where it is due the average mAP on the test set."""
         begin, progress, schedule = time.monotonic(), self.progress, self.config.schedule
+        for group in progress.optimizer.param_groups:
+            group["lr"] = schedule.learning_rate_at(progress.epoch)
         batches = schedule.batches(len(self.train_videos), self.order)
         sums = [self.step(batch) for batch in batches]
         entry = {name: float(sum(s[name] for s in sums)) / sum(map(len, batches)) for name in sums[0]}

@@ -20,6 +20,7 @@ class Schedule:
     order: "permutation" passes over all videos in an epoch; "independent" draws each batch anew from all of them, as
         BaS-Net's code does from its second epoch on; an epoch then still has as many steps.
     evaluations: how often the test set is scored on the way, evenly spaced, the last epoch included.
+    decay: what the learning rate is multiplied by once half of the epochs are over.
     """
 
     epochs: int = 100
@@ -32,6 +33,7 @@ class Schedule:
     labels: Literal["video", "segments"] = "video"
     order: Literal["permutation", "independent"] = "permutation"
     evaluations: int = 20
+    decay: float = 1.0
 
     def __post_init__(self):
         for name in ("epochs", "batch_size"):
@@ -43,6 +45,10 @@ class Schedule:
         scale = self.batch_size if self.reduction == "mean" else 1
         return torch.optim.Adam(network.parameters(), self.learning_rate, self.betas, self.epsilon / scale,
                                 self.weight_decay / scale, fused=True)
+
+    def learning_rate_at(self, epoch: int) -> float:
+        """The learning rate of an epoch (0-based)."""
+        return self.learning_rate * self.decay if 2 * epoch >= self.epochs else self.learning_rate
 
     def reduce(self, per_video: torch.Tensor) -> torch.Tensor:
         """One number from the losses of the videos of a batch."""
