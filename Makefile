@@ -37,6 +37,10 @@ benchmarks: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.diagnosis
 	$(BIN)/python -m benchmarks.frames
 	$(BIN)/python -m benchmarks.backtal_step
+	$(BIN)/python -m benchmarks.random_walk
+	$(BIN)/python -m benchmarks.rskp_step
+	$(BIN)/python -m benchmarks.fusion
+	$(BIN)/python -m benchmarks.pseudo_labels
 
 notebooks: $(VENV)/.installed
 	$(BIN)/wtal notebooks

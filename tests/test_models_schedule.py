@@ -14,7 +14,7 @@ SMALL = replace(ten.QUICK, embedding=8, schedule=ten.averaged(4, 4, 5e-3, evalua
 
 
 def trainer(decay: float, epochs=4, name="ten", config=SMALL) -> Trainer:
-    schedule = replace(SMALL.schedule, decay=decay, epochs=epochs)
+    schedule = replace(SMALL.schedule, steps=((0.5, decay),), epochs=epochs)
     return Trainer(name, replace(config, schedule=schedule), tiny_dataset(train=5, test=1), 0)
 
 
@@ -29,7 +29,7 @@ def rate(run: Trainer) -> float:
 
 @pytest.mark.parametrize(("epochs", "whole"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (66, 33), (385, 193)])
 def test_the_learning_rate_falls_once_half_of_the_epochs_are_over(epochs, whole):
-    schedule = Schedule(epochs=epochs, learning_rate=0.5, decay=0.1)
+    schedule = Schedule(epochs=epochs, learning_rate=0.5, steps=((0.5, 0.1),))
     rates = [schedule.learning_rate_at(epoch) for epoch in range(epochs)]
     assert rates == pytest.approx([0.5] * whole + [0.05] * (epochs - whole), rel=1e-12)
 
@@ -37,13 +37,24 @@ def test_the_learning_rate_falls_once_half_of_the_epochs_are_over(epochs, whole)
 @pytest.mark.parametrize("epochs", [1, 4, 5])
 def test_unless_asked_for_it_does_not_fall(epochs):
     schedule = Schedule(epochs=epochs, learning_rate=0.3)
-    assert schedule.decay == 1 and {schedule.learning_rate_at(epoch) for epoch in range(epochs)} == {0.3}
+    assert schedule.steps == () and {schedule.learning_rate_at(epoch) for epoch in range(epochs)} == {0.3}
 
 
-@pytest.mark.parametrize(("name", "decay"), [("facnet", 1), ("basnet", 1), ("backtal", 1), ("sfnet", 1), ("topk_mil", 1),
-                                             ("ten", 0.1)])
-def test_of_these_methods_only_ten_asks_for_it(name, decay):
-    assert {config.schedule.decay for config in method(name).PROFILES.values()} == {decay}
+def test_of_several_steps_the_last_one_reached_counts():
+    """GauFuse's 350 epochs, whose steps stand after 80, 200, 245 and 260 of them."""
+    steps = ((80 / 350, 0.8), (200 / 350, 0.4096), (245 / 350, 0.01024), (260 / 350, 0.00512))
+    schedule = Schedule(epochs=350, learning_rate=5e-5, steps=steps)
+    expected = [5e-5] * 80 + [4e-5] * 120 + [2.048e-5] * 45 + [5.12e-7] * 15 + [2.56e-7] * 90
+    assert [schedule.learning_rate_at(epoch) for epoch in range(350)] == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["facnet", "basnet", "backtal", "sfnet", "topk_mil"])
+def test_these_methods_ask_for_no_steps(name):
+    assert {config.schedule.steps for config in method(name).PROFILES.values()} == {()}
+
+
+def test_ten_asks_for_a_tenth():
+    assert {config.schedule.steps for config in ten.PROFILES.values()} == {((0.5, 0.1),)}
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4])
@@ -112,7 +123,7 @@ def test_steps_of_the_paper_s_data_sets(config, videos, low, high):
     batches = schedule.batches(videos, torch.Generator())
     assert sorted(v for batch in batches for v in batch) == list(range(videos))
     assert low <= schedule.epochs * len(batches) <= high
-    assert (schedule.batch_size, schedule.learning_rate, schedule.decay) == (16, 1e-3, 0.1)
+    assert (schedule.batch_size, schedule.learning_rate, schedule.steps) == (16, 1e-3, ((0.5, 0.1),))
 
 
 def test_settings_of_the_paper():

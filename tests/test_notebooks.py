@@ -18,7 +18,8 @@ ARTIFACTS = [n for n in NOTEBOOKS if notebooks.NAME.fullmatch(n.stem)]
 FORBIDDEN = ("clear_output", "display_id", "from rich", "import rich", "widgets.Output", "%matplotlib", "sys.exit")
 EXPECTED = {"facnet": {"method", *(f"table{n}" for n in range(1, 5)), *(f"figure{n}" for n in (1, 4, 5, 6, 7, 8))},
             "backtal": {"method", *(f"table{n}" for n in range(1, 14)), *(f"figure{n}" for n in (2, 4, 5, 7, 8, 9, 10))},
-            "ten": {"method", "gradients", *(f"table{n}" for n in range(1, 7)), *(f"figure{n}" for n in (4, 5))}}
+            "ten": {"method", "gradients", *(f"table{n}" for n in range(1, 7)), *(f"figure{n}" for n in (4, 5))},
+            "gaufuse": {"method", "linpro", *(f"table{n}" for n in range(1, 6)), *(f"figure{n}" for n in (3, 4))}}
 
 
 def place(artifact: str) -> tuple[bool, bool, int, str]:

@@ -1,5 +1,7 @@
 """Packed batches give what plain loops over the videos give, also for videos without snippets."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -79,6 +81,54 @@ def test_top_mean_equals_a_loop(lengths, fraction):
         torch.testing.assert_close(found[:, v], expected, **EXACT)
 
 
+@pytest.mark.parametrize("lengths", [*CASES, ()])
+def test_slots_name_the_places_of_padded_videos(lengths):
+    batch, first, longest = random_batch(lengths), 0, max(lengths, default=0)
+    assert batch.slots.shape == batch.inside.shape == (len(lengths), longest)
+    for row, inside, length in zip(batch.slots.tolist(), batch.inside.tolist(), lengths, strict=True):
+        assert row == [*range(first, first + length), *[sum(lengths)] * (longest - length)]
+        assert inside == [True] * length + [False] * (longest - length)
+        first += length
+
+
+@pytest.mark.parametrize("lengths", [*CASES, ()])
+@pytest.mark.parametrize("tail", [(), (3,), (2, 3)])
+def test_padded_videos_come_back_as_they_were(lengths, tail):
+    batch = random_batch(lengths)
+    values = torch.randn(sum(lengths), *tail, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    padded = batch.padded(values)
+    assert padded.shape == (len(lengths), max(lengths, default=0), *tail)
+    for row, cut in zip(padded, values.split(lengths), strict=True):
+        assert torch.equal(row[:len(cut)], cut) and not row[len(cut):].any()
+    assert torch.equal(batch.unpadded(padded), values)
+    outside = ~batch.inside.view(*batch.inside.shape, *[1] * len(tail))
+    assert torch.equal(batch.unpadded(padded + outside), values)                     # what stands behind an end is left out
+
+
+def test_padding_passes_gradients_on():
+    values = values_of(LENGTHS)[0].requires_grad_()
+    batch = random_batch()
+    weight = torch.arange(5.0, dtype=torch.float64)[:, None, None] + 1
+    (batch.padded(values) * weight).sum().backward()
+    assert torch.equal(values.grad, (batch.video + 1.0)[:, None].expand_as(values).double())
+
+
+@pytest.mark.parametrize(("lengths", "most", "expected"), [
+    ((7, 0, 1, 12, 33), 10**6, [(7, 0, 1, 12, 33)]), ((7, 0, 1, 12, 33), 21, [(7, 0, 1), (12,), (33,)]),
+    ((7, 0, 1, 12, 33), 1, [(7,), (0,), (1,), (12,), (33,)]), ((3, 3, 3), 6, [(3, 3), (3,)]), ((), 4, [()]),
+    ((0, 0), 1, [(0, 0)]),
+    ((5, 1, 1, 1), 4, [(5,), (1, 1, 1)])])
+def test_parts_are_consecutive_videos_of_so_many_places(lengths, most, expected):
+    batch = random_batch(lengths)
+    marks = torch.arange(float(sum(lengths)))[:, None].double()
+    batch = replace(batch, clicks=marks, targets=marks[None, None])
+    parts = batch.parts(most)
+    assert [part.lengths for part in parts] == expected
+    for name, dim in (("features", 1), ("labels", 0), ("clicks", 0), ("targets", 2)):
+        assert torch.equal(torch.cat([getattr(part, name) for part in parts], dim), getattr(batch, name))
+    assert all(part.clicks is None and part.targets is None for part in random_batch(lengths).parts(most))
+
+
 def resident_of(lengths) -> tuple[list[np.ndarray], np.ndarray, Resident]:
     rng = np.random.default_rng(0)
     features = [rng.random((2, length, 3), dtype=np.float32) for length in lengths]
@@ -96,7 +146,24 @@ def test_a_batch_holds_the_videos_asked_for_in_their_order():
         np.testing.assert_array_equal(batch.labels, labels[list(videos)])
 
 
+@pytest.mark.parametrize("streams", [1, 2])
+def test_pseudo_labels_of_a_batch_are_those_of_its_videos(streams):
+    """There may be one set for all streams."""
+    _, _, resident = resident_of(LENGTHS)
+    assert resident.batch([0]).targets is None and resident.batch([0]).clicks is None
+    owners = torch.repeat_interleave(torch.arange(5), torch.tensor(LENGTHS))
+    resident.targets = torch.stack([owners, -owners]).float()[:, None, :, None].expand(2, streams, -1, 6).contiguous()
+    for videos in ([3, 0], [1], [4, 1, 2], range(5)):
+        batch = resident.batch(videos)
+        assert batch.targets.shape == (2, streams, sum(batch.lengths), 6)
+        expected = torch.tensor([v for v in videos for _ in range(LENGTHS[v])], dtype=torch.float32)
+        assert all(torch.equal(column, expected) for column in batch.targets[0].transpose(1, 2).flatten(0, 1))
+        assert torch.equal(batch.targets[1], -batch.targets[0])
+
+
 def test_a_batch_on_an_accelerator_keeps_its_parts_together():
     """`meta` stands for any device but the CPU: nothing may be left behind there."""
     batch = Packed(torch.empty(2, 5, 3, device="meta"), (2, 3), torch.empty(2, 4, device="meta"))
-    assert {part.device.type for part in (batch.video, batch.membership, batch.softmax(batch.features))} == {"meta"}
+    parts = (batch.video, batch.membership, batch.slots, batch.inside, batch.softmax(batch.features),
+             batch.padded(batch.features[0]))
+    assert {part.device.type for part in parts} == {"meta"}

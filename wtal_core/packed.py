@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -17,23 +18,65 @@ class Packed:
     features: S streams. lengths: T of each video, 0 allowed. labels: 1 where the class is in the video.
     clicks: what an annotator clicked on a snippet, J = C + 1 shares of the classes with the background last, all 0 where
         nobody clicked; None where the method asks for no clicks.
+    targets: the N latest pseudo labels of the snippets that the method itself has made, the newest first, for each of the Q
+        streams that it scores snippets in, S or 1 where it joins them; None before it has.
     """
 
     features: Float[Tensor, "S M D"]
     lengths: tuple[int, ...]
     labels: Float[Tensor, "B C"]
     clicks: Float[Tensor, "M J"] | None = None
+    targets: Float[Tensor, "N Q M J"] | None = None
 
     @cached_property
     def video(self) -> Int[Tensor, " M"]:
         """Index of the video that each snippet belongs to."""
-        lengths = torch.tensor(self.lengths)
+        lengths = torch.tensor(self.lengths, dtype=torch.int64)
         return torch.repeat_interleave(torch.arange(len(lengths)), lengths).to(self.features.device)
 
     @cached_property
     def membership(self) -> Float[Tensor, "B M"]:
         """1 where a snippet belongs to a video. A matrix product with it sums over each video's time."""
         return (torch.arange(len(self.lengths), device=self.video.device)[:, None] == self.video).to(self.features.dtype)
+
+    @cached_property
+    def slots(self) -> Int[Tensor, "B T"]:
+        """Where each video's snippets stand in the packed order, T the longest length; M where the video is over."""
+        lengths = torch.tensor(self.lengths, dtype=torch.int64)
+        place, starts = torch.arange(max(self.lengths, default=0)), lengths.cumsum(0) - lengths
+        slots = torch.where(place < lengths[:, None], starts[:, None] + place, int(lengths.sum()))
+        return slots.to(self.features.device)
+
+    @cached_property
+    def inside(self) -> Bool[Tensor, "B T"]:
+        """Which places of a padded video are snippets."""
+        return self.slots < len(self.video)
+
+    def padded(self, values: Float[Tensor, "M *K"]) -> Float[Tensor, "B T *K"]:
+        """One row a video, zeros behind its end: for products of every video's snippets with something of its own."""
+        if len(set(self.lengths)) == 1:
+            return values.unflatten(0, self.slots.shape)
+        return torch.cat([values, values.new_zeros(1, *values.shape[1:])])[self.slots]
+
+    def unpadded(self, values: Float[Tensor, "B T *K"]) -> Float[Tensor, "M *K"]:
+        """The way back from `padded`."""
+        return values.flatten(0, 1) if len(set(self.lengths)) == 1 else values[self.inside]
+
+    def parts(self, most: int) -> list["Packed"]:
+        """Consecutive videos together as long as all of them, padded, have at most `most` places; a longer one alone."""
+        cuts, longest = [0], 0
+        for i, length in enumerate(self.lengths):
+            longest = max(longest, length)
+            if i > cuts[-1] and (i + 1 - cuts[-1]) * longest > most:
+                cuts.append(i)
+                longest = length
+        if len(cuts) == 1:
+            return [self]
+        starts = np.concatenate(([0], np.cumsum(self.lengths)))
+        return [Packed(self.features[:, starts[i]:starts[j]], self.lengths[i:j], self.labels[i:j],
+                       None if self.clicks is None else self.clicks[starts[i]:starts[j]],
+                       None if self.targets is None else self.targets[:, :, starts[i]:starts[j]])
+                for i, j in pairwise([*cuts, len(self.lengths)])]
 
     def sum(self, values: Float[Tensor, "S M K"]) -> Float[Tensor, "S B K"]:
         """Sum over the snippets of each video; 0 for a video without snippets."""
@@ -69,6 +112,7 @@ class Resident:
         self.features = torch.as_tensor(np.concatenate(features, 1)).to(device, dtype)
         self.labels = torch.as_tensor(labels).to(device, dtype)
         self.clicks = None if clicks is None else torch.as_tensor(clicks).to(device, dtype)
+        self.targets: Float[Tensor, "N Q M J"] | None = None
         self._starts = np.concatenate(([0], np.cumsum(self.lengths)))
 
     def __len__(self) -> int:
@@ -79,5 +123,6 @@ class Resident:
         cuts = [slice(self._starts[v], self._starts[v + 1]) for v in videos]
         index = torch.as_tensor(list(videos), device=self.labels.device)
         clicks = None if self.clicks is None else torch.cat([self.clicks[cut] for cut in cuts])
+        targets = None if self.targets is None else torch.cat([self.targets[:, :, cut] for cut in cuts], 2)
         return Packed(torch.cat([self.features[:, cut] for cut in cuts], 1), tuple(self.lengths[v] for v in videos),
-                      self.labels[index], clicks)
+                      self.labels[index], clicks, targets)

@@ -16,10 +16,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from wtal_core.localization.detections import drop_ambiguous, to_table
-from wtal_core.localization.proposals import ProposalRule, propose
-from wtal_core.localization.sequences import class_sequences, pick_classes
+from wtal_core.localization.fusion import FusionRule
+from wtal_core.localization.instances import Instances, find_instances
+from wtal_core.localization.proposals import ProposalRule
 from wtal_core.localization.suppression import suppress
-from wtal_core.localization.upsampling import upsample
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.layers import StackedLinear, cosine, dropout, xavier
@@ -71,6 +71,7 @@ class Config:
 
 PAPER = Config()
 QUICK = replace(PAPER, embedding=64, schedule=Schedule(epochs=40, learning_rate=5e-3, evaluations=5))
+LABEL_SETTINGS = (("trailing_scale", 1.0),)     # each stream's pseudo labels are of its own instances alone, see `gaufuse`
 PROFILES = {"paper": PAPER, "quick": QUICK}
 
 
@@ -160,18 +161,24 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return losses
 
 
-def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
+def activate(outputs: Outputs, batch: Packed, config: Config, background: bool = False) -> Activation:
     """Class activation sequences = softmax of S_a over the K classes; class scores of the branch `class_source`.
 
-    Attention, for display: (S_f / delta + 1) / 2, the foreground cosine moved to [0, 1].
+    Attention, for display: (S_f / delta + 1) / 2, the foreground cosine moved to [0, 1]. background: with its column, if the
+    model has one; pseudo labels may be of it, detections not.
     """
     source = config.class_source
     if source == "auto":
         source = "ca" if config.lambda_ca else "mil" if config.lambda_mil else "cw"
     scores = {"ca": outputs.p_ca, "mil": outputs.p_mil, "cw": outputs.p_cw}[source]
-    classes = batch.labels.shape[1]
+    classes = batch.labels.shape[1] + background
     arrays = (outputs.s_a.softmax(-1)[..., :classes], scores[..., :classes], (outputs.s_f / config.delta + 1) / 2)
     return Activation(*(a.detach().double().cpu().numpy() for a in arrays), batch.lengths)
+
+
+def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "S M K"]]]:
+    """What pseudo labels of snippets are compared with, and its share."""
+    return [(1.0, outputs.s_a)]
 
 
 def signals(outputs: Outputs) -> dict[str, Tensor]:
@@ -190,31 +197,31 @@ def thresholds_for(config: Config, classes: int) -> tuple[tuple[float, ...], flo
     return tuple(t * reference / entries for t in config.thresholds), config.class_threshold * reference / (classes + 1)
 
 
-def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFrame:
-    """Detections of all streams together: proposals and NMS in each stream, then NMS over their union (F5).
+def instances(activation: Activation, classes: int, config: Config, suppression: FusionRule | None = None) -> list[Instances]:
+    """Instances of each stream, overlapping ones settled by `suppression` (None: NMS), `detectionMAP.py:83-117`.
 
-    A detection's score is the outer-inner contrast of its own stream; streams before the last are scaled by
-    `trailing_scale`, which ranks (nearly) all of their detections below those of the leading stream.
+    A score is the outer-inner contrast of its own stream; streams before the last are scaled by `trailing_scale`, which
+    ranks (nearly) all of their instances below those of the leading stream. classes: C of the data set.
     """
-    leading = len(activation.cas) - 1
-    scales = [1.0 if stream == leading else config.trailing_scale for stream in range(leading + 1)]
-    streams = [_one_stream(activation, scene, config, s, scale) for s, scale in enumerate(scales)]
+    thresholds, class_threshold = thresholds_for(config, classes)
+    rule = ProposalRule(thresholds, config.shortest, config.margin, 1.0, config.outer_weight)
+    settle = suppression or FusionRule("nms", limit=config.stream_overlap, overlap=config.overlap)
+    leading, lengths = len(activation.cas) - 1, np.asarray(activation.lengths)
+    return [find_instances(activation.cas[stream], activation.scores[stream], lengths, class_threshold, rule, settle,
+                           config.upsample, 1.0 if stream == leading else config.trailing_scale)
+            for stream in range(leading + 1)]
+
+
+def localize(activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None) -> pd.DataFrame:
+    """Detections of all streams together: instances of each that meet no ambiguous interval, then NMS over their union (F5)."""
+    streams = [_clear(found, scene) for found in instances(activation, len(scene.classes), config, suppression)]
     video, label, start, end, score = (np.concatenate(parts) for parts in zip(*reversed(streams), strict=True))
     kept = suppress(video * len(scene.classes) + label, start, end, score, config.merge_overlap, config.overlap)
     return to_table(video[kept], label[kept], start[kept], end[kept], score[kept],
                     scene.videos, scene.classes, scene.timebase)
 
 
-def _one_stream(activation: Activation, scene: Scene, config: Config, stream: int, scale: float) -> tuple[np.ndarray, ...]:
-    """(video, class, start, end, score) of one stream, `detectionMAP.py:83-117`."""
-    thresholds, class_threshold = thresholds_for(config, len(scene.classes))
-    video, label = pick_classes(activation.scores[stream], class_threshold)
-    sequences, lengths = class_sequences(activation.cas[stream], np.asarray(activation.lengths), video, label)
-    sequences, lengths = upsample(sequences, lengths, config.upsample)
-    rule = ProposalRule(tuple(scale * t for t in thresholds), config.shortest, config.margin, 1.0, config.outer_weight)
-    found = propose(scale * sequences, lengths, rule)
-    kept = suppress(found.sequence, found.start, found.end, found.score, config.stream_overlap, config.overlap)
-    video, label = video[found.sequence[kept]], label[found.sequence[kept]]
-    start, end, score = (a[kept] for a in (found.start / config.upsample, found.end / config.upsample, found.score))
-    clear = drop_ambiguous(video, start, end, scene.ambiguous, scene.videos, scene.timebase)
-    return video[clear], label[clear], start[clear], end[clear], score[clear]
+def _clear(found: Instances, scene: Scene) -> tuple[np.ndarray, ...]:
+    """(video, class, start, end, score) of the instances that share no snippet with an ambiguous interval."""
+    clear = drop_ambiguous(found.video, found.start, found.end, scene.ambiguous, scene.videos, scene.timebase)
+    return tuple(a[clear] for a in (found.video, found.label, found.start, found.end, found.score))

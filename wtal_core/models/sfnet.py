@@ -234,14 +234,15 @@ def top_mean(scores: Float[Tensor, "O M J"], shown: Packed, fraction: int) -> Fl
 
 
 @torch.no_grad()
-def refresh(network: Network, videos: Resident, config: Config, epochs_done: int) -> Refreshed | None:
+def refresh(network: Network, videos: Resident, config: Config, epochs_done: int, generator: torch.Generator) -> Refreshed | None:
     """Once, after `expand_epoch` epochs: labels spread from clicked snippets to those beside them (specification C3)."""
     if epochs_done != config.expand_epoch or epochs_done >= config.schedule.epochs or videos.clicks is None:
         return None
     parts = [videos.batch(range(i, min(i + VIDEOS_AT_ONCE, len(videos)))) for i in range(0, len(videos), VIDEOS_AT_ONCE)]
     logits = torch.cat([network(part).logits[-1, :, :-1] for part in parts])
     video = torch.repeat_interleave(torch.arange(len(videos)), torch.tensor(videos.lengths)).to(logits.device)
-    return Refreshed(spread(videos.clicks, logits, video, config.expand_radius, config.expand_share), config.restart)
+    return Refreshed(spread(videos.clicks, logits, video, config.expand_radius, config.expand_share),
+                     restart=config.restart)
 
 
 def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:

@@ -101,7 +101,7 @@ def averaged(epochs: int, batch_size: int, learning_rate: float, evaluations: in
     """Adam with torch's betas and epsilon and decay 1e-3 on the mean of a batch; a tenth of the rate in the second half."""
     return Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, betas=(0.9, 0.999),
                     weight_decay=batch_size * 1e-3, epsilon=batch_size * 1e-8, reduction="mean", evaluations=evaluations,
-                    decay=0.1)
+                    steps=((0.5, 0.1),))
 
 
 PAPER = FULL = Config()

@@ -12,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from wtal_core.localization.detections import to_table
+from wtal_core.localization.fusion import FusionRule, fuse
+from wtal_core.localization.instances import Instances
 from wtal_core.localization.proposals import ProposalRule, propose
 from wtal_core.localization.sequences import class_sequences, pick_classes
-from wtal_core.localization.suppression import suppress
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.layers import StackedLinear, dropout
@@ -76,8 +77,14 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return {"mil": value, "total": value}
 
 
-def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
-    """Class activation sequences = the logits. Attention, for display: the largest softmax probability."""
+def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "1 M C"]]]:
+    """What pseudo labels of snippets are compared with, and its share."""
+    return [(1.0, outputs.logits)]
+
+
+def activate(outputs: Outputs, batch: Packed, config: Config, background: bool = False) -> Activation:
+    """Class activation sequences = the logits. Attention, for display: the largest softmax probability. There is no column of
+    the background."""
     arrays = (outputs.logits, outputs.p, outputs.logits.softmax(-1).amax(-1))
     return Activation(*(a.detach().double().cpu().numpy() for a in arrays), batch.lengths)
 
@@ -87,19 +94,26 @@ def signals(outputs: Outputs) -> dict[str, Tensor]:
     return {"s_a": outputs.logits}
 
 
-def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFrame:
-    """Thresholds on each sequence's own range, outer-inner contrast times video score, NMS."""
+def instances(activation: Activation, classes: int, config: Config, suppression: FusionRule | None = None) -> list[Instances]:
+    """Runs above thresholds on each sequence's own range, outer-inner contrast times video score; overlapping ones settled by
+    `suppression` (None: NMS). classes: C of the data set.
+    """
     lengths = np.asarray(activation.lengths)
     scores = activation.scores[0] * (lengths > 0)[:, None]
-    video, label = pick_classes(scores, config.class_ratio / len(scene.classes), at_least_one=False)
+    video, label = pick_classes(scores, config.class_ratio / classes, at_least_one=False)
     sequences, taken = class_sequences(activation.cas[0], lengths, video, label)
     found = propose(_to_unit_range(sequences, taken), taken,
                     ProposalRule(config.thresholds, config.shortest, config.margin, 1.0, 1.0))
     score = found.score * scores[video, label][found.sequence]
-    kept = suppress(found.sequence, found.start, found.end, score, config.overlap, overlap="iou")
-    owner = found.sequence[kept]
-    return to_table(video[owner], label[owner], found.start[kept], found.end[kept], score[kept],
-                    scene.videos, scene.classes, scene.timebase)
+    settle = suppression or FusionRule("nms", limit=config.overlap, overlap="iou")
+    settled = fuse(found.sequence, found.start, found.end, score, found.inner, settle)
+    return [Instances(video[settled.group], label[settled.group], settled.start, settled.end, settled.score)]
+
+
+def localize(activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None) -> pd.DataFrame:
+    """Detections: all instances."""
+    (found,) = instances(activation, len(scene.classes), config, suppression)
+    return to_table(found.video, found.label, found.start, found.end, found.score, scene.videos, scene.classes, scene.timebase)
 
 
 def _to_unit_range(sequences: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -88,6 +88,7 @@ def sweeps(panels: Mapping[str, Mapping[str, pd.DataFrame]], reported: Mapping[s
         paper = reported[parameter]
         axes.plot([f"{value:g}" for value in paper.index], paper, "s--", color=COLOURS[1], markersize=4, label=source)
         axes.set_xlabel(parameter)
+        axes.tick_params(axis="x", labelrotation=45 if len(places) > 7 else 0)
         axes.grid(axis="y", alpha=0.3)
     row[0, 0].set_ylabel(ylabel)
     figure.suptitle(f"{caption}\nmean over seeds, band ± 1 standard deviation; the y axis need not begin at 0", fontsize=9)

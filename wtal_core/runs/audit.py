@@ -30,4 +30,4 @@ def _read(path: Path) -> dict | None:
 
 
 def _code(run: dict) -> str:
-    return source_hash(*code_modules(run["method"], run["dataset"]))
+    return source_hash(*code_modules(run["method"], run["dataset"], run["config"].get("host")))

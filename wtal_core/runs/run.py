@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from wtal_core.data.opening import OPENERS, folds
@@ -35,18 +35,32 @@ class Run:
         number = folds(self.dataset)
         return self.seed % number if number > 1 else None
 
+    def source(self) -> "Run | None":
+        """The run whose weights this one only reads in another way; None if it is trained itself.
+
+        A method with settings that count at test time only has `trained_as(config)`.
+        """
+        trained_as = getattr(method(self.method), "trained_as", None)
+        config = trained_as(self.config) if trained_as else self.config
+        return None if config == self.config else replace(self, config=config)
+
     def values(self, fingerprint: str) -> dict[str, Any]:
         """Everything that decides the result, as JSON values."""
+        code = source_hash(*code_modules(self.method, self.dataset, getattr(self.config, "host", None)))
         return {"method": self.method, "config": asdict(self.config), "dataset": self.dataset, "seed": self.seed,
-                "data": fingerprint, "code": source_hash(*code_modules(self.method, self.dataset))}
+                "data": fingerprint, "code": code}
 
     def key(self, fingerprint: str) -> str:
         """16 hexadecimal digits, equal for equal values and code."""
         return hashlib.sha256(json.dumps(self.values(fingerprint), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def code_modules(method_name: str, dataset: str) -> tuple[str, str, str]:
-    """The modules from which all code that computes a run is imported: training, the method, the data set's reader."""
+def code_modules(method_name: str, dataset: str, host: str | None = None) -> tuple[str, ...]:
+    """The modules from which all code that computes a run is imported: training, the method, the data set's reader.
+
+    host: the method that a wrapper is around, which it looks up by name.
+    """
     others = {"simulated": "wtal_core.data.simulator", "salads50": "wtal_core.data.salads50"}
     reader = OPENERS[dataset].__module__ if dataset in OPENERS else others[dataset]
-    return "wtal_core.runs.train", f"wtal_core.models.{method_name}", reader
+    methods = [f"wtal_core.models.{name}" for name in (method_name, host) if name]
+    return "wtal_core.runs.train", *methods, reader

@@ -31,7 +31,8 @@ def trained_network(run: Run, record: Record, dataset: Dataset) -> torch.nn.Modu
     trainer = Trainer(run.method, run.config, dataset, run.seed)
     path = record.weights("last")
     if path is None:
-        trainer.run()
+        with torch.enable_grad():               # the caller may have switched it off
+            trainer.run()
     else:
         trainer.progress.network.load_state_dict(load_file(path))
     return trainer.progress.network.eval()

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
 from wtal_core.data.dataset import Dataset
@@ -41,11 +41,20 @@ def ensure(runs: Sequence[Run], store: Store, device: str = "cpu", jobs: int = 1
 
     jobs: processes at a time, on the CPU. Interrupted work is taken up again by the next call.
     """
-    keys = [run.key(dataset_of(run).fingerprint) for run in runs]
-    missing = {key: run for run, key in zip(runs, keys, strict=True) if store.find(run, key) is None}
-    if missing:
-        _compute(missing, store, resolve_device(device), jobs)
-    return [store.find(run, key) for run, key in zip(runs, keys, strict=True)]
+    sources = [source for run in _missing(runs, store).values() if (source := run.source())]
+    for wanted in (sources, runs):
+        if missing := _missing(wanted, store):
+            _compute(missing, store, resolve_device(device), jobs)
+    return [store.find(run, key_of(run)) for run in runs]
+
+
+def key_of(run: Run) -> str:
+    """The run's key with its data set as it is here."""
+    return run.key(dataset_of(run).fingerprint)
+
+
+def _missing(runs: Sequence[Run], store: Store) -> dict[str, Run]:
+    return {key: run for run in runs if store.find(run, key := key_of(run)) is None}
 
 
 def compute(run: Run, key: str, root: Path, device: str = "cpu") -> None:
@@ -54,9 +63,27 @@ def compute(run: Run, key: str, root: Path, device: str = "cpu") -> None:
     dataset = dataset_of(run)
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
-    trained = Trainer(run.method, run.config, dataset, run.seed, device).run(store.checkpoint(run, key))
+    trained = _trained(run, key, store, device)
     content = describe(run, dataset, trained, device, time.monotonic() - begin)
     store.write(run, key, content, lambda folder: _write_files(folder, trained))
+
+
+def _trained(run: Run, key: str, store: Store, device: str) -> Trained:
+    """A run that only reads its network in another way takes the weights of its source, both the last and those best by the
+    source's own reading; its history holds no scores, and its training took no time.
+    """
+    trainer, source = Trainer(run.method, run.config, dataset_of(run), run.seed, device), run.source()
+    if source is None:
+        return trainer.run(store.checkpoint(run, key))
+    record = store.find(source, key_of(source))
+    if record is not None and record.weights("last") and record.weights("best"):
+        weights = {rule: load_file(record.weights(rule), device) for rule in RULES}
+        best_epoch, history = record.content["best_epoch"], record.content["history"]
+    else:
+        other = Trainer(source.method, source.config, dataset_of(run), run.seed, device).run(store.checkpoint(run, key))
+        weights, best_epoch, history = other.weights, other.best_epoch, other.history
+    unscored = [{name: value for name, value in entry.items() if name != "average_map"} for entry in history]
+    return trainer.read(weights, best_epoch, unscored, 0.0)
 
 
 def resolve_device(device: str) -> str:

@@ -38,18 +38,19 @@ class Progress:
     best: dict[str, Any] | None
     seconds: float
     clicks: torch.Tensor | None = None            # click targets that the method itself has extended
+    targets: torch.Tensor | None = None           # pseudo labels that it has made
 
     def state(self) -> dict[str, Any]:
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "epoch": self.epoch,
                 "generator": self.generator.get_state(), "history": self.history, "best": self.best, "seconds": self.seconds,
-                "clicks": self.clicks}
+                "clicks": self.clicks, "targets": self.targets}
 
     def load(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
-        names = ("epoch", "history", "best", "seconds", "clicks")
-        self.epoch, self.history, self.best, self.seconds, self.clicks = (state[name] for name in names)
+        for name in ("epoch", "history", "best", "seconds", "clicks", "targets"):
+            setattr(self, name, state[name])
 
 
 @dataclass(frozen=True)
@@ -129,19 +130,22 @@ class Trainer:
         return {name: value.detach().sum() for name, value in losses.items()}
 
     def _refresh(self) -> None:
-        """What a method itself makes of the training videos between epochs, such as the further clicks of SF-Net.
+        """What a method itself makes of the training videos between epochs: further clicks, a memory, pseudo labels.
 
-        A method that does so has `refresh(network, videos, config, epochs_done)`, which returns None or new click targets and
-        whether training begins anew with fresh weights.
+        A method that does so has `refresh(network, videos, config, epochs_done, generator)`, see `inputs.Refreshed`.
         """
-        refresh = getattr(self.method, "refresh", None)
-        found = refresh(self.progress.network, self.train_videos, self.config, self.progress.epoch) if refresh else None
+        refresh, progress = getattr(self.method, "refresh", None), self.progress
+        found = refresh(progress.network, self.train_videos, self.config, progress.epoch, progress.generator) if refresh else None
         if found is None:
             return
-        self.train_videos.clicks = self.progress.clicks = found.clicks
+        for name in ("clicks", "targets"):
+            if (made := getattr(found, name)) is not None:
+                setattr(self.train_videos, name, made)
+                setattr(progress, name, made)
+        progress.history[-1] |= found.measures
         if found.restart:
-            self.progress.network = self._new_network()
-            self.progress.optimizer = self.config.schedule.optimizer(self.progress.network)
+            progress.network = self._new_network()
+            progress.optimizer = self.config.schedule.optimizer(progress.network)
 
     def save(self, path: Path) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -155,8 +159,9 @@ class Trainer:
             state = read_checkpoint(checkpoint, self.device)
             self.order.set_state(state["order"].cpu())
             self.progress.load(state)
-            if self.progress.clicks is not None:
-                self.train_videos.clicks = self.progress.clicks
+            for name in ("clicks", "targets"):
+                if (made := getattr(self.progress, name)) is not None:
+                    setattr(self.train_videos, name, made)
 
     def _evaluate(self) -> float:
         """Average mAP now, by the data set's own protocol; the best epoch's weights are kept aside, earlier ones on a tie."""
@@ -173,14 +178,20 @@ class Trainer:
         return self.method.localize(activation, scene(self.dataset), self.config)
 
     def _finish(self) -> Trained:
-        network, best = self.progress.network, self.progress.best
-        weights = {"last": {k: v.detach().clone() for k, v in network.state_dict().items()}, "best": best["weights"]}
+        progress = self.progress
+        last = {k: v.detach().clone() for k, v in progress.network.state_dict().items()}
+        return self.read({"last": last, "best": progress.best["weights"]}, progress.best["epoch"], progress.history,
+                         progress.seconds)
+
+    def read(self, weights: dict[str, dict[str, torch.Tensor]], best_epoch: int, history: list[dict[str, float]],
+             seconds: float) -> Trained:
+        """What weights say on the test set; those of the last epoch stay loaded. They may come from another config's training."""
         detections, scores = {}, {}
-        for rule in ("best", "last"):                        # last stays loaded
-            network.load_state_dict(weights[rule])
+        for rule in ("best", "last"):
+            self.progress.network.load_state_dict(weights[rule])
             detections[rule] = self.detect()
             scores[rule] = {p: score(self.dataset, detections[rule], p) for p in RUN_PROTOCOLS}
-        return Trained(network, weights, detections, scores, best["epoch"], self.progress.history, self.progress.seconds)
+        return Trained(self.progress.network, weights, detections, scores, best_epoch, history, seconds)
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from wtal_core.timebase import Timebase
 
 @dataclass(frozen=True)
 class Activation:
-    """Of B videos with M snippets altogether, float64 on the CPU, background class left out.
+    """Of B videos with M snippets altogether, float64 on the CPU; the background class is there only to make pseudo labels of it.
 
     cas: class activation sequences, comparable with the method's thresholds. scores: video-level class scores.
     attention: how much a snippet is foreground, by the method's own measure. magnitude: length of a feature vector, where

@@ -1,6 +1,6 @@
 """What a network is given of a video, beside its features and labels: clicks, and a length that all videos are brought to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from jaxtyping import Float
@@ -30,7 +30,10 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a method's `refresh` returns: the click targets of all training videos, and whether training begins anew."""
+    """What a method's `refresh` returns: new click targets or pseudo labels of all training videos (None: those of before),
+    see `packed.Packed`; whether training begins anew; and numbers for the epoch's entry in the history."""
 
-    clicks: Float[Tensor, "M J"]
+    clicks: Float[Tensor, "M J"] | None = None
+    targets: Float[Tensor, "N S M J"] | None = None
     restart: bool = False
+    measures: dict[str, float] = field(default_factory=dict)

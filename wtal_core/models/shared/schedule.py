@@ -20,7 +20,7 @@ class Schedule:
     order: "permutation" passes over all videos in an epoch; "independent" draws each batch anew from all of them, as
         BaS-Net's code does from its second epoch on; an epoch then still has as many steps.
     evaluations: how often the test set is scored on the way, evenly spaced, the last epoch included.
-    decay: what the learning rate is multiplied by once half of the epochs are over.
+    steps: (share of the epochs that are over, factor of the learning rate from then on), by share; before the first, 1.
     """
 
     epochs: int = 100
@@ -33,7 +33,7 @@ class Schedule:
     labels: Literal["video", "segments"] = "video"
     order: Literal["permutation", "independent"] = "permutation"
     evaluations: int = 20
-    decay: float = 1.0
+    steps: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self):
         for name in ("epochs", "batch_size"):
@@ -48,7 +48,8 @@ class Schedule:
 
     def learning_rate_at(self, epoch: int) -> float:
         """The learning rate of an epoch (0-based)."""
-        return self.learning_rate * self.decay if 2 * epoch >= self.epochs else self.learning_rate
+        over = [factor for share, factor in self.steps if epoch >= share * self.epochs - 1e-9]
+        return self.learning_rate * over[-1] if over else self.learning_rate
 
     def reduce(self, per_video: torch.Tensor) -> torch.Tensor:
         """One number from the losses of the videos of a batch."""
