@@ -76,7 +76,7 @@ def test_when_labels_do_not_spread(change):
     """Never, or not after the last epoch, whose network is the result."""
     config = replace(BASE, **change)
     train = trainer(config)
-    assert all(refresh(train.progress.network, train.train_videos, config, done) is None for done in range(13))
+    assert all(refresh(train.progress.network, train.train_videos, config, done, train.order) is None for done in range(13))
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path):
