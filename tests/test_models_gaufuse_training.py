@@ -16,6 +16,8 @@ from wtal_core.models.gaufuse import PLAIN_NMS, Config, ablate, as_printed, trai
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.runs.train import Trained, Trainer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SCHEDULE = Schedule(epochs=9, batch_size=4, learning_rate=1e-2, evaluations=3)
 RSKP = replace(rskp.QUICK, embedding=16, warm_up=2, spl_weights=((0, 1.0), (2, 0.5)), schedule=SCHEDULE, class_threshold=0.05,
                memory_index="slot0", delta=10.0)
@@ -25,15 +27,6 @@ SOON = {"refresh_epochs": (4, 6), "temperatures": (0.02, 0.002), "phases": ((4, 
 BASE = replace(wrap("rskp", RSKP), label_settings=(("cas_mix", 0.8),), **SOON)
 AROUND_FACNET = replace(wrap("facnet", FACNET), **SOON)
 CONFIGS = {"rskp": BASE, "facnet": AROUND_FACNET}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Several threads are no help with tensors of this size, and a hindrance on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def trainer(config=BASE, dataset: Dataset | None = None, seed=0) -> Trainer:

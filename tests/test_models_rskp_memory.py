@@ -13,17 +13,10 @@ from wtal_core.models import rskp
 from wtal_core.models.rskp import Network, activate, localize, loss, refresh
 from wtal_core.packed import Packed, Resident
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 REMEMBERS = replace(SMALL, dropout=0.0, warm_up=3)
 
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Several threads are no help with tensors of this size, and a hindrance on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def draw() -> torch.Generator:

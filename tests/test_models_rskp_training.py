@@ -16,17 +16,10 @@ from wtal_core.models.rskp import PAPER, QUICK, Config, Network, activate, local
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.runs.train import Trainer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = replace(QUICK, embedding=16, warm_up=3, spl_weights=((0, 1.0), (3, 0.5)),
                schedule=replace(QUICK.schedule, epochs=6, batch_size=4, evaluations=2))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Several threads are no help with tensors of this size, and a hindrance on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def trainer(config=TINY, seed=0) -> Trainer:

@@ -15,17 +15,10 @@ from wtal_core.models.sfnet import QUICK, Config, refresh
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.runs.train import Trainer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SCHEDULE = replace(QUICK.schedule, epochs=12, batch_size=4, learning_rate=1e-2, evaluations=2)
 BASE = replace(QUICK, hidden=16, crops=(9, 14), expand_epoch=6, schedule=SCHEDULE)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Several threads are no help with tensors of this size, and a hindrance on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @cache

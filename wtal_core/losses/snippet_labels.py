@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from wtal_core.losses.temporal_consistency import mean_over_time
 from wtal_core.packed import Packed
 
 
@@ -14,5 +15,4 @@ def label_cross_entropy_per_snippet(logits: Float[Tensor, "S M K"], labels: Floa
     are: neither normalised nor cut at 0, as the differences of two pseudo labels may be negative (Eq. 8), and then so may
     be the loss. Source: GauFuse, `utils/utils.py:397-403`.
     """
-    entropy = -(labels * logits.log_softmax(-1)).sum((0, 2))
-    return (batch.membership @ entropy) / batch.membership.sum(1).clamp_min(1)
+    return mean_over_time(-(labels * logits.log_softmax(-1)).sum((0, 2)), batch)

@@ -21,6 +21,7 @@ from wtal_core.localization.instances import Instances, find_instances
 from wtal_core.localization.proposals import ProposalRule
 from wtal_core.losses.attention_contrast import attention_contrast
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
+from wtal_core.losses.temporal_consistency import mean_over_time
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.layers import StackedLinear, dropout, xavier
 from wtal_core.models.shared.memory import written
@@ -249,7 +250,7 @@ def propagation_loss(outputs: Outputs, batch: Packed, config: Config) -> Float[T
         target = config.memory_share * outputs.remembered.s.detach() + (1 - config.memory_share) * target
     log = (outputs.original.s / config.temperature).log_softmax(-1)
     each = -((target / config.temperature).softmax(-1) * log).sum(-1)
-    return (batch.membership @ each) / batch.membership.sum(1).clamp_min(1)
+    return mean_over_time(each, batch)
 
 
 def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "1 M J"]]]:

@@ -41,8 +41,8 @@ def ensure(runs: Sequence[Run], store: Store, device: str = "cpu", jobs: int = 1
 
     jobs: processes at a time, on the CPU. Interrupted work is taken up again by the next call.
     """
-    sources = [source for run in _missing(runs, store).values() if (source := run.source())]
-    for wanted in (sources, runs):
+    unknown = list(_missing(runs, store).values())
+    for wanted in ([source for run in unknown if (source := run.source())], unknown):
         if missing := _missing(wanted, store):
             _compute(missing, store, resolve_device(device), jobs)
     return [store.find(run, key_of(run)) for run in runs]
