@@ -1,11 +1,13 @@
 """Time of GauFuse's pseudo labels against the plain form: `python -m benchmarks.pseudo_labels`.
 
-Simulated as in `benchmarks.localization`, 200 videos, once with few instances and once with many, of small scores, as real
-activations have: proposals by GauFuse's thresholds, Gaussian fusion, own overlap, limit 0.25, temperature 0.02, labels by
-+-1 rows. Plain: loops, and one SciPy `linprog` a (video, class) pair on all its snippets,
-with the interior point method of the published runs. Both sides run in one process on the same input, and cut fused
-boundaries after adding 1e-6: they add up weights in different orders, and the last bit decides about a snippet else. One thread:
-with two, the plain form's small matrices wait for each other and take six times as long, which would flatter ours.
+Simulated as in `benchmarks.localization`, 200 videos, once with few instances and once with many,
+of small scores, as real
+activations have: proposals by GauFuse's thresholds, Gaussian fusion, own overlap, limit 0.25,
+temperature 0.02, labels by +-1 rows. Plain: loops, and one SciPy `linprog` a (video, class) pair on
+all its snippets, with the interior point method of the published runs. Both sides run in one
+process on the same input, and cut fused boundaries after adding 1e-6: they add up weights in
+different orders, and the last bit decides about a snippet else. One thread: with two, the plain
+form's small matrices wait for each other and take six times as long, which would flatter ours.
 """
 
 from itertools import pairwise
@@ -25,7 +27,10 @@ from wtal_core.localization.pseudo_labels import LabelRule, pseudo_labels
 from wtal_core.localization.sequences import class_sequences, pick_classes
 
 TEMPERATURE, SNAP = 0.02, 1e-6
-CASES = {"few instances": (0.8, 0.4), "many instances": (2.5, 0.05)}         # spread and scale of the activations
+CASES = {
+    "few instances": (0.8, 0.4),
+    "many instances": (2.5, 0.05),
+}  # spread and scale of the activations
 FUSION, RULE = FusionRule(temperature=TEMPERATURE), LabelRule(snap=SNAP)
 REQUIRED, CLOSE = 4.0, 1e-3
 
@@ -38,8 +43,14 @@ def instances(sequences, lengths):
 
 def instances_plain(sequence):
     """[(start, end, score), ...] of one sequence, a list."""
-    rows = propose_plain(sequence, GAUFUSE.thresholds, GAUFUSE.shortest, GAUFUSE.margin_scale, GAUFUSE.margin_power,
-                         GAUFUSE.outer_weight)
+    rows = propose_plain(
+        sequence,
+        GAUFUSE.thresholds,
+        GAUFUSE.shortest,
+        GAUFUSE.margin_scale,
+        GAUFUSE.margin_power,
+        GAUFUSE.outer_weight,
+    )
     return fuse_plain(rows, 0.25, TEMPERATURE, own_overlap_plain)
 
 
@@ -55,8 +66,11 @@ def compare(what, found, expected):
     assert np.isfinite(found.values).all()
     np.testing.assert_array_equal(found.infeasible, infeasible)
     np.testing.assert_allclose(found.values, flat, rtol=0, atol=CLOSE)
-    print(f"{what}: largest difference {np.abs(found.values - flat).max():.1e} of labels up to {flat.max():.3f}, "
-          f"{infeasible.sum()} of {len(infeasible)} programmes infeasible, none NaN")
+    print(
+        f"{what}: largest difference {np.abs(found.values - flat).max():.1e} of labels up to "
+        f"{flat.max():.3f}, "
+        f"{infeasible.sum()} of {len(infeasible)} programmes infeasible, none NaN"
+    )
 
 
 def measure(sequences, lengths):
@@ -66,11 +80,15 @@ def measure(sequences, lengths):
     first = np.searchsorted(fused.group, np.arange(len(lengths) + 1)).tolist()
     segments = [rows[a:b] for a, b in pairwise(first)]
     fast, found = seconds(lambda: labels(fused, lengths), 5)
-    slow, expected = seconds(lambda: [labels_plain(s, len(a), snap=SNAP) for s, a in zip(segments, listed, strict=True)])
+    slow, expected = seconds(
+        lambda: [labels_plain(s, len(a), snap=SNAP) for s, a in zip(segments, listed, strict=True)]
+    )
     report("pseudo labels", len(rows), fast, slow)
     compare("pseudo labels", found, expected)
     fast, found = seconds(lambda: labels(instances(sequences, lengths), lengths), 5)
-    slow, expected = seconds(lambda: [labels_plain(instances_plain(a), len(a), snap=SNAP) for a in listed])
+    slow, expected = seconds(
+        lambda: [labels_plain(instances_plain(a), len(a), snap=SNAP) for a in listed]
+    )
     report("proposals, fusion and pseudo labels", len(rows), fast, slow)
     compare("whole chain", found, expected)
     return slow / fast
@@ -80,7 +98,10 @@ def run(case, spread, scale):
     """One simulated data set; its ratio."""
     cas, lengths, video_score = simulate(200, spread, np.random.default_rng(0))
     sequences, taken = class_sequences(cas, lengths, *pick_classes(video_score, 0.1))
-    print(f"\n{case}: {len(lengths)} videos, {len(taken)} (video, class) pairs of {taken.sum()} snippets")
+    print(
+        f"\n{case}: {len(lengths)} videos, {len(taken)} (video, class) pairs of {taken.sum()} "
+        f"snippets"
+    )
     return measure(np.minimum(scale * sequences, 1), taken)
 
 
@@ -90,7 +111,9 @@ def main():
     with threadpool_limits(1):
         ratio = min(run(case, *numbers) for case, numbers in CASES.items())
     if ratio < REQUIRED:
-        raise SystemExit(f"labels are {ratio:.1f} times faster than the plain form, required are {REQUIRED:.0f}")
+        raise SystemExit(
+            f"labels are {ratio:.1f} times faster than the plain form, required are {REQUIRED:.0f}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""A whole test-set evaluation of FAC-Net at THUMOS14's size: proposals, NMS, merging, ambiguity filter and mAP, in seconds.
+"""A whole test-set evaluation of FAC-Net at THUMOS14's size: proposals, NMS, merging, ambiguity
+filter and mAP, in seconds.
 
-Run: python -m benchmarks.test_set_evaluation. Timelines and activations are drawn at random; nothing needs data.
+Run: python -m benchmarks.test_set_evaluation. Timelines and activations are drawn at random;
+nothing needs data.
 """
 
 import numpy as np
@@ -21,10 +23,15 @@ REPEATS = 5
 
 
 def make() -> tuple[Activation, Scene, GroundTruth]:
-    """Random timelines of 212 videos, and two streams of activations that follow them with noise."""
+    """Random timelines of 212 videos, and two streams of activations that follow them with
+    noise.
+    """
     rng, timebase = np.random.default_rng(0), Timebase()
     lengths = np.clip(rng.lognormal(np.log(253), 0.8, VIDEOS), 20, 2615).astype(int)
-    names, classes = tuple(f"v{i:04d}" for i in range(VIDEOS)), tuple(f"c{j:02d}" for j in range(CLASSES))
+    names, classes = (
+        tuple(f"v{i:04d}" for i in range(VIDEOS)),
+        tuple(f"c{j:02d}" for j in range(CLASSES)),
+    )
     rows, cas, scores = [], [], np.full((VIDEOS, CLASSES), 0.01)
     for i, length in enumerate(lengths):
         label = i % CLASSES
@@ -37,20 +44,34 @@ def make() -> tuple[Activation, Scene, GroundTruth]:
         cas.append(sequence)
         scores[i, label] = 0.8
     joined = np.concatenate(cas)
-    activation = Activation(np.stack([joined, 0.9 * joined]), np.stack([scores, scores]),
-                            np.zeros((2, len(joined))), tuple(int(t) for t in lengths))
-    truth = GroundTruth(pd.DataFrame(rows, columns=SEGMENT_COLUMNS), names, classes, timebase=timebase)
+    activation = Activation(
+        np.stack([joined, 0.9 * joined]),
+        np.stack([scores, scores]),
+        np.zeros((2, len(joined))),
+        tuple(int(t) for t in lengths),
+    )
+    truth = GroundTruth(
+        pd.DataFrame(rows, columns=SEGMENT_COLUMNS), names, classes, timebase=timebase
+    )
     return activation, Scene(names, classes, timebase, empty_segments()), truth
 
 
 def main() -> None:
     activation, scene, truth = make()
-    localization, detections = seconds(lambda: facnet.localize(activation, scene, facnet.PAPER), REPEATS)
+    localization, detections = seconds(
+        lambda: facnet.localize(activation, scene, facnet.PAPER), REPEATS
+    )
     scoring, score = seconds(lambda: evaluate(truth, detections, PROTOCOLS["wtalc"]), REPEATS)
-    print(f"{VIDEOS} videos, {sum(activation.lengths)} snippets, {len(truth.segments)} instances, {len(detections)} detections, "
-          f"average mAP {100 * score.average:.1f} %")
-    print(f"localization {localization:.3f} s, mAP {scoring:.3f} s, together {localization + scoring:.3f} s "
-          f"(best of {REPEATS} each; goal 0.3 s; the authors' code: 7 s)")
+    print(
+        f"{VIDEOS} videos, {sum(activation.lengths)} snippets, {len(truth.segments)} instances, "
+        f"{len(detections)} detections, "
+        f"average mAP {100 * score.average:.1f} %"
+    )
+    print(
+        f"localization {localization:.3f} s, mAP {scoring:.3f} s, together "
+        f"{localization + scoring:.3f} s "
+        f"(best of {REPEATS} each; goal 0.3 s; the authors' code: 7 s)"
+    )
 
 
 if __name__ == "__main__":

@@ -8,10 +8,14 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-def seconds(call: Callable[[], Result], times: int = 1, clock: Callable[[], float] = time.perf_counter) -> tuple[float, Result]:
-    """Shortest time of `times` runs, and the last result. The shortest is the one that others disturbed least.
+def seconds(
+    call: Callable[[], Result], times: int = 1, clock: Callable[[], float] = time.perf_counter
+) -> tuple[float, Result]:
+    """Shortest time of `times` runs, and the last result. The shortest is the one that others
+    disturbed least.
 
-    clock: `time.perf_counter` for what a user waits, `time.process_time` for CPU seconds, which other processes change less.
+    clock: `time.perf_counter` for what a user waits, `time.process_time` for CPU seconds, which
+    other processes change less.
     """
     best = float("inf")
     for _ in range(times):

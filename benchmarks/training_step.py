@@ -1,8 +1,10 @@
-"""A training step of FAC-Net on ten videos: packed, both streams at once, against one video and stream at a time.
+"""A training step of FAC-Net on ten videos: packed, both streams at once, against one video and
+stream at a time.
 
-Run: python -m benchmarks.training_step [cuda] [--small]. THUMOS14's size: T of mean 327, D = 1024, C = 20, two streams. Rates are
-the floating-point work of the two embedding layers, forward and backward (6 multiply-adds a weight and snippet less the first
-layer's input gradient), over the time; the matrix-product rate is of the same shapes, measured in the same run.
+Run: python -m benchmarks.training_step [cuda] [--small]. THUMOS14's size: T of mean 327, D = 1024,
+C = 20, two streams. Rates are the floating-point work of the two embedding layers, forward and
+backward (6 multiply-adds a weight and snippet less the first layer's input gradient), over the
+time; the matrix-product rate is of the same shapes, measured in the same run.
 """
 
 import sys
@@ -34,21 +36,33 @@ class Counter(TorchDispatchMode):
 
 
 def in_plain_order(packed: facnet.Network, stream: int, what: str) -> list[torch.Tensor]:
-    """The "data" or the "grad" of one stream of the packed network, in the order and shapes of `OneStream.parameters()`."""
+    """The "data" or the "grad" of one stream of the packed network, in the order and shapes of
+    `OneStream.parameters()`.
+    """
     value = {name: getattr(p, what)[stream] for name, p in packed.named_parameters()}
-    return [value["w_a"], value["w_f"], value["embed_1.weight"].T, value["embed_1.bias"][0],
-            value["embed_2.weight"].T, value["embed_2.bias"][0]]
+    return [
+        value["w_a"],
+        value["w_f"],
+        value["embed_1.weight"].T,
+        value["embed_1.bias"][0],
+        value["embed_2.weight"].T,
+        value["embed_2.bias"][0],
+    ]
 
 
 def copy_weights(packed: facnet.Network, plain: list[OneStream]) -> None:
     """The plain networks get the packed network's weights."""
     for stream, network in enumerate(plain):
-        for target, source in zip(network.parameters(), in_plain_order(packed, stream, "data"), strict=True):
+        for target, source in zip(
+            network.parameters(), in_plain_order(packed, stream, "data"), strict=True
+        ):
             target.data.copy_(source)
 
 
 def gradient_difference() -> float:
-    """Largest difference of any gradient of any weight between both forms, float64, small, dropout off."""
+    """Largest difference of any gradient of any weight between both forms, float64, small, dropout
+    off.
+    """
     generator = torch.Generator().manual_seed(0)
     config = facnet.Config(embedding=12, dropout=0.0)
     network = facnet.Network(config, 2, 8, 5, generator).double()
@@ -58,9 +72,19 @@ def gradient_difference() -> float:
     videos = Resident(features, np.eye(5)[:3], dtype=torch.float64)
     batch = videos.batch([0, 1, 2])
     facnet.loss(network(batch), batch, config)["total"].sum().backward()
-    step(plain, [torch.optim.SGD(p.parameters(), 0.0) for p in plain], list(batch.features.split(batch.lengths, 1)), batch.labels)
-    return max(float((ours - theirs.grad).abs().max()) for stream, single in enumerate(plain)
-               for ours, theirs in zip(in_plain_order(network, stream, "grad"), single.parameters(), strict=True))
+    step(
+        plain,
+        [torch.optim.SGD(p.parameters(), 0.0) for p in plain],
+        list(batch.features.split(batch.lengths, 1)),
+        batch.labels,
+    )
+    return max(
+        float((ours - theirs.grad).abs().max())
+        for stream, single in enumerate(plain)
+        for ours, theirs in zip(
+            in_plain_order(network, stream, "grad"), single.parameters(), strict=True
+        )
+    )
 
 
 def best_seconds(work: Callable[[int], None], device: str) -> float:
@@ -84,16 +108,24 @@ def matmul_rate(rows: int, size: int, device: str) -> float:
 
 
 def make_steps(size: int, device: str) -> tuple[Callable[[int], None], Callable[[int], None], int]:
-    """A packed and a plain training step on the ten videos from number i on, and the mean number of snippets in ten videos."""
+    """A packed and a plain training step on the ten videos from number i on, and the mean number of
+    snippets in ten videos.
+    """
     rng = np.random.default_rng(0)
     lengths = np.clip(rng.lognormal(np.log(235), 0.81, VIDEOS), 20, 2200).astype(int)
     features = [rng.random((2, t, size), dtype=np.float32) for t in lengths]
-    videos = Resident(features, np.eye(CLASSES, dtype=np.float32)[rng.integers(CLASSES, size=VIDEOS)], device)
+    videos = Resident(
+        features, np.eye(CLASSES, dtype=np.float32)[rng.integers(CLASSES, size=VIDEOS)], device
+    )
     config = replace(facnet.PAPER, embedding=size)
     network = facnet.Network(config, 2, size, CLASSES, torch.Generator().manual_seed(0)).to(device)
     optimizer = config.schedule.optimizer(network)
-    plain = [OneStream(size, size, CLASSES, config.dropout, config.taus).to(device) for _ in range(2)]
-    optimizers = [torch.optim.Adam(p.parameters(), 1e-4, (0.9, 0.99), weight_decay=0.005) for p in plain]
+    plain = [
+        OneStream(size, size, CLASSES, config.dropout, config.taus).to(device) for _ in range(2)
+    ]
+    optimizers = [
+        torch.optim.Adam(p.parameters(), 1e-4, (0.9, 0.99), weight_decay=0.005) for p in plain
+    ]
     draw = torch.Generator(device).manual_seed(0)
 
     def packed_step(i: int) -> None:
@@ -105,6 +137,7 @@ def make_steps(size: int, device: str) -> tuple[Callable[[int], None], Callable[
     def plain_step(i: int) -> None:
         batch = videos.batch(range(i, i + BATCH))
         step(plain, optimizers, list(batch.features.split(batch.lengths, 1)), batch.labels)
+
     return packed_step, plain_step, int(lengths.sum() * BATCH / VIDEOS)
 
 
@@ -120,17 +153,26 @@ def main(device: str = "cpu", small: bool = False) -> None:
     size = 64 if small else SIZE
     packed_step, plain_step, snippets = make_steps(size, device)
     rate = matmul_rate(snippets, size, device)
-    flops = 2 * snippets * size * size * 2 * 5          # two streams; 2 forward, 2 weight and 1 input product
-    print(f"{device}, {torch.get_num_threads()} threads; {snippets} snippets a step of {BATCH} videos, D = {size}; "
-          f"matrix product {rate / 1e9:.0f} GFLOP/s; largest gradient difference {gradient_difference():.1e}")
+    flops = (
+        2 * snippets * size * size * 2 * 5
+    )  # two streams; 2 forward, 2 weight and 1 input product
+    print(
+        f"{device}, {torch.get_num_threads()} threads; {snippets} snippets a step of {BATCH} "
+        f"videos, D = {size}; "
+        f"matrix product {rate / 1e9:.0f} GFLOP/s; largest gradient difference "
+        f"{gradient_difference():.1e}"
+    )
     seconds = {}
     for name, work in (("packed, both streams", packed_step), ("one video at a time", plain_step)):
         work(0)
         count = operations(work)
         seconds[name] = best_seconds(work, device)
         achieved = flops / seconds[name]
-        print(f"{name:22s} {seconds[name]:8.4f} s a step  {count:6d} operations  {achieved / 1e9:7.1f} GFLOP/s  "
-              f"{100 * achieved / rate:5.1f} % of the matrix product")
+        print(
+            f"{name:22s} {seconds[name]:8.4f} s a step  {count:6d} operations  "
+            f"{achieved / 1e9:7.1f} GFLOP/s  "
+            f"{100 * achieved / rate:5.1f} % of the matrix product"
+        )
     print(f"ratio {seconds['one video at a time'] / seconds['packed, both streams']:.2f}")
 
 

@@ -1,4 +1,6 @@
-"""nbval compares outputs as text; messages on stderr (progress, warnings with paths) are no results."""
+"""nbval compares outputs as text; messages on stderr (progress, warnings with paths) are no
+results.
+"""
 
 
 def pytest_collectstart(collector):

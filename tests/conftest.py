@@ -8,8 +8,8 @@ import torch
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))     # tests compare with benchmarks/plain
-settings.register_profile("patient", deadline=None)        # a busy machine is no failure
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests compare with benchmarks/plain
+settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 settings.load_profile("patient")
 install_import_hook("wtal_core", "beartype.beartype")
 

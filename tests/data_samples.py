@@ -5,12 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
-needs_real_data = pytest.mark.skipif(not REAL.exists(), reason=f"the published files are not at {REAL}")
+from tests.places import SHARED
+
+REAL = SHARED / "data"
+needs_real_data = pytest.mark.skipif(
+    not REAL.exists(), reason=f"the published files are not at {REAL}"
+)
 TRAIN = ("video_validation_0000001", "video_validation_0000002")
 TEST = ("video_test_0000004", "video_test_0000270")
 VIDEOS = TRAIN + TEST
-LENGTHS = (12, 1, 0, 7)     # snippets; T = 0 and T = 1 are legal
+LENGTHS = (12, 1, 0, 7)  # snippets; T = 0 and T = 1 are legal
 
 
 def objects(values) -> np.ndarray:
@@ -22,13 +26,19 @@ def objects(values) -> np.ndarray:
 
 
 def write_annotations(root: Path, **changed) -> Path:
-    """The seven arrays of W-TALC and the ambiguous intervals of four videos, two of them test videos."""
+    """The seven arrays of W-TALC and the ambiguous intervals of four videos, two of them test
+    videos.
+    """
     arrays = {
-        "videoname": np.array(VIDEOS, dtype="S24"), "subset": np.array(["validation"] * 2 + ["test"] * 2, dtype="S10"),
-        "duration": np.array([[8.0], [0.7], [0.3], [4.6]]), "classlist": np.array(["Diving", "Shotput"], dtype="S17"),
+        "videoname": np.array(VIDEOS, dtype="S24"),
+        "subset": np.array(["validation"] * 2 + ["test"] * 2, dtype="S10"),
+        "duration": np.array([[8.0], [0.7], [0.3], [4.6]]),
+        "classlist": np.array(["Diving", "Shotput"], dtype="S17"),
         "labels_all": objects([["Diving"], ["Shotput"], ["Diving"], []]),
         "labels": objects([["Diving", "Diving"], ["Shotput"], ["Diving"], ["Shotput"]]),
-        "segments": objects([[[1.0, 2.0], [3.0, 5.0]], [[0.0, 0.5]], [[0.0, 0.2]], [[1.0, 2.5]]]), **changed}
+        "segments": objects([[[1.0, 2.0], [3.0, 5.0]], [[0.0, 0.5]], [[0.0, 0.2]], [[1.0, 2.5]]]),
+        **changed,
+    }
     folder = root / "Thumos14reduced-Annotations"
     folder.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():

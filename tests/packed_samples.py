@@ -1,4 +1,6 @@
-"""Random packed batches for the tests of models: videos of different lengths, among them one without and one with one snippet."""
+"""Random packed batches for the tests of models: videos of different lengths, among them one
+without and one with one snippet.
+"""
 
 import torch
 
@@ -19,11 +21,17 @@ def random_batch(lengths=LENGTHS, streams=2, size=16, classes=5, seed=0) -> Pack
 def one_by_one(batch: Packed) -> list[Packed]:
     """Each video of a batch as a batch of its own."""
     cuts = batch.features.split(batch.lengths, 1)
-    return [Packed(cut, (length,), batch.labels[i:i + 1])
-            for i, (cut, length) in enumerate(zip(cuts, batch.lengths, strict=True))]
+    return [
+        Packed(cut, (length,), batch.labels[i : i + 1])
+        for i, (cut, length) in enumerate(zip(cuts, batch.lengths, strict=True))
+    ]
 
 
 def reordered(batch: Packed, order: list[int]) -> Packed:
     """The same videos in another order."""
     cuts = batch.features.split(batch.lengths, 1)
-    return Packed(torch.cat([cuts[i] for i in order], 1), tuple(batch.lengths[i] for i in order), batch.labels[order])
+    return Packed(
+        torch.cat([cuts[i] for i in order], 1),
+        tuple(batch.lengths[i] for i in order),
+        batch.labels[order],
+    )

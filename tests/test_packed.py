@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from packed_samples import LENGTHS, random_batch
 
+from tests.packed_samples import LENGTHS, random_batch
 from wtal_core.packed import Packed, Resident
 
 CASES = [LENGTHS, (0,), (1,), (0, 0, 3), (5, 0), (4, 4, 4)]
@@ -21,7 +21,7 @@ def values_of(lengths, columns=4, streams=2) -> torch.Tensor:
 def each_video(values: torch.Tensor, lengths) -> list[torch.Tensor]:
     """(S, T, K) of every video, cut by running sums."""
     ends = np.cumsum(lengths)
-    return [values[:, end - length:end] for end, length in zip(ends, lengths, strict=True)]
+    return [values[:, end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
 
 @pytest.mark.parametrize("lengths", CASES)
@@ -45,7 +45,9 @@ def test_sum_equals_a_loop(lengths):
 def test_softmax_equals_a_loop(lengths):
     values = values_of(lengths)
     found = random_batch(lengths).softmax(values)
-    torch.testing.assert_close(found, torch.cat([v.softmax(1) for v in each_video(values, lengths)], 1), **EXACT)
+    torch.testing.assert_close(
+        found, torch.cat([v.softmax(1) for v in each_video(values, lengths)], 1), **EXACT
+    )
 
 
 def test_softmax_has_the_gradient_of_a_loop():
@@ -57,7 +59,9 @@ def test_softmax_has_the_gradient_of_a_loop():
 
 
 def test_softmax_of_large_scores_does_not_overflow():
-    found = random_batch((3, 2)).softmax(torch.tensor([1e4, 0.0, 1e4, -1e4, -1e4], dtype=torch.float64)[None, :, None])
+    found = random_batch((3, 2)).softmax(
+        torch.tensor([1e4, 0.0, 1e4, -1e4, -1e4], dtype=torch.float64)[None, :, None]
+    )
     assert found.flatten().tolist() == [0.5, 0.0, 0.5, 0.5, 0.5]
 
 
@@ -66,7 +70,9 @@ def test_pool_equals_a_loop(lengths):
     batch, weight = random_batch(lengths), values_of(lengths, 3)
     found = batch.pool(weight, batch.features)
     assert found.shape == (2, len(lengths), 3, 16)
-    for v, (w, x) in enumerate(zip(each_video(weight, lengths), each_video(batch.features, lengths), strict=True)):
+    for v, (w, x) in enumerate(
+        zip(each_video(weight, lengths), each_video(batch.features, lengths), strict=True)
+    ):
         torch.testing.assert_close(found[:, v], torch.einsum("stk,std->skd", w, x), **EXACT)
 
 
@@ -77,7 +83,11 @@ def test_top_mean_equals_a_loop(lengths, fraction):
     found = random_batch(lengths).top_mean(values, fraction)
     for v, cut in enumerate(each_video(values, lengths)):
         count = max(1, cut.shape[1] // fraction)
-        expected = cut.sort(1, descending=True).values[:, :count].mean(1) if cut.shape[1] else torch.zeros(2, 4).double()
+        expected = (
+            cut.sort(1, descending=True).values[:, :count].mean(1)
+            if cut.shape[1]
+            else torch.zeros(2, 4).double()
+        )
         torch.testing.assert_close(found[:, v], expected, **EXACT)
 
 
@@ -85,7 +95,9 @@ def test_top_mean_equals_a_loop(lengths, fraction):
 def test_slots_name_the_places_of_padded_videos(lengths):
     batch, first, longest = random_batch(lengths), 0, max(lengths, default=0)
     assert batch.slots.shape == batch.inside.shape == (len(lengths), longest)
-    for row, inside, length in zip(batch.slots.tolist(), batch.inside.tolist(), lengths, strict=True):
+    for row, inside, length in zip(
+        batch.slots.tolist(), batch.inside.tolist(), lengths, strict=True
+    ):
         assert row == [*range(first, first + length), *[sum(lengths)] * (longest - length)]
         assert inside == [True] * length + [False] * (longest - length)
         first += length
@@ -95,14 +107,18 @@ def test_slots_name_the_places_of_padded_videos(lengths):
 @pytest.mark.parametrize("tail", [(), (3,), (2, 3)])
 def test_padded_videos_come_back_as_they_were(lengths, tail):
     batch = random_batch(lengths)
-    values = torch.randn(sum(lengths), *tail, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    values = torch.randn(
+        sum(lengths), *tail, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
     padded = batch.padded(values)
     assert padded.shape == (len(lengths), max(lengths, default=0), *tail)
     for row, cut in zip(padded, values.split(lengths), strict=True):
-        assert torch.equal(row[:len(cut)], cut) and not row[len(cut):].any()
+        assert torch.equal(row[: len(cut)], cut) and not row[len(cut) :].any()
     assert torch.equal(batch.unpadded(padded), values)
     outside = ~batch.inside.view(*batch.inside.shape, *[1] * len(tail))
-    assert torch.equal(batch.unpadded(padded + outside), values)                     # what stands behind an end is left out
+    assert torch.equal(
+        batch.unpadded(padded + outside), values
+    )  # what stands behind an end is left out
 
 
 def test_padding_passes_gradients_on():
@@ -113,11 +129,18 @@ def test_padding_passes_gradients_on():
     assert torch.equal(values.grad, (batch.video + 1.0)[:, None].expand_as(values).double())
 
 
-@pytest.mark.parametrize(("lengths", "most", "expected"), [
-    ((7, 0, 1, 12, 33), 10**6, [(7, 0, 1, 12, 33)]), ((7, 0, 1, 12, 33), 21, [(7, 0, 1), (12,), (33,)]),
-    ((7, 0, 1, 12, 33), 1, [(7,), (0,), (1,), (12,), (33,)]), ((3, 3, 3), 6, [(3, 3), (3,)]), ((), 4, [()]),
-    ((0, 0), 1, [(0, 0)]),
-    ((5, 1, 1, 1), 4, [(5,), (1, 1, 1)])])
+@pytest.mark.parametrize(
+    ("lengths", "most", "expected"),
+    [
+        ((7, 0, 1, 12, 33), 10**6, [(7, 0, 1, 12, 33)]),
+        ((7, 0, 1, 12, 33), 21, [(7, 0, 1), (12,), (33,)]),
+        ((7, 0, 1, 12, 33), 1, [(7,), (0,), (1,), (12,), (33,)]),
+        ((3, 3, 3), 6, [(3, 3), (3,)]),
+        ((), 4, [()]),
+        ((0, 0), 1, [(0, 0)]),
+        ((5, 1, 1, 1), 4, [(5,), (1, 1, 1)]),
+    ],
+)
 def test_parts_are_consecutive_videos_of_so_many_places(lengths, most, expected):
     batch = random_batch(lengths)
     marks = torch.arange(float(sum(lengths)))[:, None].double()
@@ -125,8 +148,12 @@ def test_parts_are_consecutive_videos_of_so_many_places(lengths, most, expected)
     parts = batch.parts(most)
     assert [part.lengths for part in parts] == expected
     for name, dim in (("features", 1), ("labels", 0), ("clicks", 0), ("targets", 2)):
-        assert torch.equal(torch.cat([getattr(part, name) for part in parts], dim), getattr(batch, name))
-    assert all(part.clicks is None and part.targets is None for part in random_batch(lengths).parts(most))
+        assert torch.equal(
+            torch.cat([getattr(part, name) for part in parts], dim), getattr(batch, name)
+        )
+    assert all(
+        part.clicks is None and part.targets is None for part in random_batch(lengths).parts(most)
+    )
 
 
 def resident_of(lengths) -> tuple[list[np.ndarray], np.ndarray, Resident]:
@@ -142,7 +169,9 @@ def test_a_batch_holds_the_videos_asked_for_in_their_order():
     for videos in ([3, 0], [1], [4, 1, 2], range(5)):
         batch = resident.batch(videos)
         assert batch.lengths == tuple(LENGTHS[v] for v in videos)
-        np.testing.assert_array_equal(batch.features, np.concatenate([features[v] for v in videos], 1))
+        np.testing.assert_array_equal(
+            batch.features, np.concatenate([features[v] for v in videos], 1)
+        )
         np.testing.assert_array_equal(batch.labels, labels[list(videos)])
 
 
@@ -152,18 +181,32 @@ def test_pseudo_labels_of_a_batch_are_those_of_its_videos(streams):
     _, _, resident = resident_of(LENGTHS)
     assert resident.batch([0]).targets is None and resident.batch([0]).clicks is None
     owners = torch.repeat_interleave(torch.arange(5), torch.tensor(LENGTHS))
-    resident.targets = torch.stack([owners, -owners]).float()[:, None, :, None].expand(2, streams, -1, 6).contiguous()
+    resident.targets = (
+        torch.stack([owners, -owners])
+        .float()[:, None, :, None]
+        .expand(2, streams, -1, 6)
+        .contiguous()
+    )
     for videos in ([3, 0], [1], [4, 1, 2], range(5)):
         batch = resident.batch(videos)
         assert batch.targets.shape == (2, streams, sum(batch.lengths), 6)
         expected = torch.tensor([v for v in videos for _ in range(LENGTHS[v])], dtype=torch.float32)
-        assert all(torch.equal(column, expected) for column in batch.targets[0].transpose(1, 2).flatten(0, 1))
+        assert all(
+            torch.equal(column, expected)
+            for column in batch.targets[0].transpose(1, 2).flatten(0, 1)
+        )
         assert torch.equal(batch.targets[1], -batch.targets[0])
 
 
 def test_a_batch_on_an_accelerator_keeps_its_parts_together():
     """`meta` stands for any device but the CPU: nothing may be left behind there."""
     batch = Packed(torch.empty(2, 5, 3, device="meta"), (2, 3), torch.empty(2, 4, device="meta"))
-    parts = (batch.video, batch.membership, batch.slots, batch.inside, batch.softmax(batch.features),
-             batch.padded(batch.features[0]))
+    parts = (
+        batch.video,
+        batch.membership,
+        batch.slots,
+        batch.inside,
+        batch.softmax(batch.features),
+        batch.padded(batch.features[0]),
+    )
     assert {part.device.type for part in parts} == {"meta"}

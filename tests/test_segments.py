@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from wtal_core.segments import intersection, meets_any, pairs_by_key, runs_of_mask, tiou
 
-INTERVALS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10)), max_size=12)      # start, length
+INTERVALS = st.lists(
+    st.tuples(st.integers(0, 30), st.integers(0, 10)), max_size=12
+)  # start, length
 KEYED = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30), st.integers(0, 10)), max_size=12)
 SHIFT = st.integers(-50, 50)
 
@@ -58,13 +60,15 @@ def test_runs_of_a_mask_are_maximal_and_rebuild_it(bits):
         rebuilt[start:end] = True
     np.testing.assert_array_equal(rebuilt, mask)
     assert (ends > starts).all()
-    assert (starts[1:] > ends[:-1]).all()                    # at least one False between two runs
+    assert (starts[1:] > ends[:-1]).all()  # at least one False between two runs
 
 
 @given(st.lists(st.integers(0, 4), max_size=15), st.lists(st.integers(0, 4), max_size=15))
 def test_pairs_by_key_are_those_of_two_loops(first, second):
     i, j = pairs_by_key(*(np.array(keys, dtype=np.int64) for keys in (first, second)))
-    expected = [(a, b) for a in range(len(first)) for b in range(len(second)) if first[a] == second[b]]
+    expected = [
+        (a, b) for a in range(len(first)) for b in range(len(second)) if first[a] == second[b]
+    ]
     assert list(zip(i.tolist(), j.tolist(), strict=True)) == expected
 
 
@@ -72,8 +76,12 @@ def test_pairs_by_key_are_those_of_two_loops(first, second):
 def test_meets_any_is_a_shared_cell_under_the_same_key(these, others):
     key, start, length = columns(these, 3)
     other_key, other_start, other_length = columns(others, 3)
-    found = meets_any(key, start, start + length, other_key, other_start, other_start + other_length)
-    expected = [any(k == m and cells(s, s + n) & cells(t, t + p) for m, t, p in others) for k, s, n in these]
+    found = meets_any(
+        key, start, start + length, other_key, other_start, other_start + other_length
+    )
+    expected = [
+        any(k == m and cells(s, s + n) & cells(t, t + p) for m, t, p in others) for k, s, n in these
+    ]
     assert found.tolist() == expected
 
 

@@ -1,1 +1,3 @@
-"""The core of the WTAL Workbook: weakly supervised temporal action localization, from features to tables."""
+"""The core of the WTAL Workbook: weakly supervised temporal action localization, from features to
+tables.
+"""

@@ -2,4 +2,6 @@
 
 
 class WorkbookError(ValueError):
-    """What was given cannot be used. The message names the thing, what was expected and the remedy."""
+    """What was given cannot be used. The message names the thing, what was expected and
+    the remedy.
+    """

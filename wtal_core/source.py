@@ -1,4 +1,6 @@
-"""The source code that computes a run, as a hash: comments, docstrings, layout and types of arguments do not count."""
+"""The source code that computes a run, as a hash: comments, docstrings, layout and types of
+arguments do not count.
+"""
 
 import ast
 import hashlib
@@ -49,7 +51,10 @@ def _closure(modules: tuple[str, ...]) -> set[Path]:
 def _meaning(path: Path) -> str:
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
-        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None
+        documented = (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node) is not None
+        )
         if documented:
             node.body = node.body[1:] or [ast.Pass()]
         if isinstance(node, ast.FunctionDef):
@@ -60,9 +65,13 @@ def _meaning(path: Path) -> str:
 
 
 def _plain(node: object) -> str:
-    """A syntax tree as text, without fields that are empty: newer Pythons add such fields, and `ast.dump` hides others."""
+    """A syntax tree as text, without fields that are empty: newer Pythons add such fields, and
+    `ast.dump` hides others.
+    """
     if isinstance(node, ast.AST):
         inside = ((name, getattr(node, name, None)) for name in node._fields)
-        filled = [f"{name}={_plain(value)}" for name, value in inside if value is not None and value != []]
+        filled = [
+            f"{name}={_plain(value)}" for name, value in inside if value is not None and value != []
+        ]
         return f"{type(node).__name__}({', '.join(filled)})"
     return f"[{', '.join(map(_plain, node))}]" if isinstance(node, list) else repr(node)

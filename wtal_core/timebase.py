@@ -10,15 +10,18 @@ from jaxtyping import Float, Int
 class Timebase:
     """Snippet k of a video covers the seconds [seconds(k), seconds(k + 1)).
 
-    fps: frames (or sensor samples) a second. stride: frames from one snippet to the next. offset: frame at which
-    snippet 0 begins to count, for windows that overlap. THUMOS14 with I3D: 25 fps, stride 16, so 0.64 s a snippet.
+    fps: frames (or sensor samples) a second. stride: frames from one snippet to the next. offset:
+    frame at which snippet 0 begins to count, for windows that overlap. THUMOS14 with I3D: 25 fps,
+    stride 16, so 0.64 s a snippet.
     """
 
     fps: float = 25.0
     stride: float = 16.0
     offset: float = 0.0
 
-    def seconds(self, snippets: Float[np.ndarray, "*n"] | Int[np.ndarray, "*n"] | float) -> np.ndarray | float:
+    def seconds(
+        self, snippets: Float[np.ndarray, "*n"] | Int[np.ndarray, "*n"] | float
+    ) -> np.ndarray | float:
         """Time in seconds at which snippet number `snippets` (may be fractional) begins."""
         return (snippets * self.stride + self.offset) / self.fps
 
@@ -27,7 +30,8 @@ class Timebase:
         return (seconds * self.fps - self.offset) / self.stride
 
     def rounded(self, seconds: Float[np.ndarray, "*n"]) -> Int[np.ndarray, "*n"]:
-        """Nearest snippet border, halves to the even one, as the W-TALC lineage rounds ground truth.
+        """Nearest snippet border, halves to the even one, as the W-TALC lineage rounds ground
+        truth.
 
         Source: FAC-Net, `evaluation/detectionMAP.py` (Python's `round` of seconds * 25 / 16).
         """
@@ -36,9 +40,12 @@ class Timebase:
     def truncated(self, seconds: Float[np.ndarray, "*n"]) -> Int[np.ndarray, "*n"]:
         """Snippet border towards zero, as the W-TALC lineage truncates detections.
 
-        Rounding to 9 decimals first undoes the loss of a grid position that went through seconds and back.
+        Rounding to 9 decimals first undoes the loss of a grid position that went through seconds
+        and back.
         """
-        return np.trunc(np.round(self.snippets(np.asarray(seconds, dtype=np.float64)), 9)).astype(np.int64)
+        return np.trunc(np.round(self.snippets(np.asarray(seconds, dtype=np.float64)), 9)).astype(
+            np.int64
+        )
 
     @property
     def snippet_seconds(self) -> float:

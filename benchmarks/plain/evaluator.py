@@ -1,7 +1,8 @@
-"""A plain evaluator, as one would write it from the definition: loops over thresholds, classes and detections.
+"""A plain evaluator, as one would write it from the definition: loops over thresholds, classes and
+detections.
 
-Tests compare the fast one with it, and the benchmark measures against it. It shares no code with wtal_core.evaluation
-but the protocol's fields, and is written for reading.
+Tests compare the fast one with it, and the benchmark measures against it. It shares no code with
+wtal_core.evaluation but the protocol's fields, and is written for reading.
 """
 
 import math
@@ -12,39 +13,62 @@ def evaluate(ground_truth, detections, protocol, tious):
     instances = kept_instances(ground_truth, protocol)
     found = kept_detections(ground_truth, detections, protocol, instances)
     present = {label for _, label, _, _ in instances}
-    of_class = {label: ([one for one in instances if one[1] == label], [one for one in found if one[1] == label])
-                for label in ground_truth.classes if label in present}
-    return [{label: average_precision(*both, threshold, protocol) for label, both in of_class.items()}
-            for threshold in tious]
+    of_class = {
+        label: (
+            [one for one in instances if one[1] == label],
+            [one for one in found if one[1] == label],
+        )
+        for label in ground_truth.classes
+        if label in present
+    }
+    return [
+        {label: average_precision(*both, threshold, protocol) for label, both in of_class.items()}
+        for threshold in tious
+    ]
 
 
 def mean_average_precision(ground_truth, detections, protocol, tious):
     """mAP per threshold, as fractions."""
-    return [sum(ap.values()) / len(ap) for ap in evaluate(ground_truth, detections, protocol, tious)]
+    return [
+        sum(ap.values()) / len(ap) for ap in evaluate(ground_truth, detections, protocol, tious)
+    ]
 
 
 def kept_instances(ground_truth, protocol):
-    """(video, label, start, end) of the instances to score, in file order and in the unit of the protocol."""
+    """(video, label, start, end) of the instances to score, in file order and in the unit of the
+    protocol.
+    """
     kept = []
     for video, label, start, end in rows(ground_truth.segments):
         if video in ground_truth.blocked or end - start < protocol.shortest:
             continue
         if protocol.duplicates is not None and any(
-                video == v and label == c and abs(start - s) <= protocol.duplicates and abs(end - e) <= protocol.duplicates
-                for v, c, s, e in kept):
+            video == v
+            and label == c
+            and abs(start - s) <= protocol.duplicates
+            and abs(end - e) <= protocol.duplicates
+            for v, c, s, e in kept
+        ):
             continue
         kept.append((video, label, start, end))
     if protocol.unit == "snippets":
-        kept = [(v, c, rounded(s, ground_truth.timebase), rounded(e, ground_truth.timebase)) for v, c, s, e in kept]
+        kept = [
+            (v, c, rounded(s, ground_truth.timebase), rounded(e, ground_truth.timebase))
+            for v, c, s, e in kept
+        ]
     return kept
 
 
 def kept_detections(ground_truth, detections, protocol, instances):
-    """(video, label, start, end, score) of the detections to score, by decreasing score, then as listed."""
+    """(video, label, start, end, score) of the detections to score, by decreasing score, then as
+    listed.
+    """
     kept = []
     base = ground_truth.timebase
     with_instances = {video for video, _, _, _ in instances}
-    ambiguous = [(v, rounded(s, base), rounded(e, base)) for v, _, s, e in rows(ground_truth.ambiguous)]
+    ambiguous = [
+        (v, rounded(s, base), rounded(e, base)) for v, _, s, e in rows(ground_truth.ambiguous)
+    ]
     scores = detections["score"].tolist()
     for (video, label, start, end), score in zip(rows(detections), scores, strict=True):
         if protocol.unit == "snippets":
@@ -53,7 +77,9 @@ def kept_detections(ground_truth, detections, protocol, instances):
             continue
         if protocol.without_ground_truth == "dropped" and video not in with_instances:
             continue
-        if protocol.ambiguity_filter and any(video == v and min(end, e) > max(start, s) for v, s, e in ambiguous):
+        if protocol.ambiguity_filter and any(
+            video == v and min(end, e) > max(start, s) for v, s, e in ambiguous
+        ):
             continue
         kept.append((video, label, start, end, score))
     return sorted(kept, key=lambda detection: -detection[4])
@@ -67,7 +93,9 @@ def average_precision(instances, found, threshold, protocol):
     free = {video: [True] * len(segments) for video, segments in by_video.items()}
     hits = []
     for video, _, start, end, _ in found:
-        choice = choose(start, end, by_video.get(video, []), free.get(video, []), threshold, protocol)
+        choice = choose(
+            start, end, by_video.get(video, []), free.get(video, []), threshold, protocol
+        )
         if choice is not None:
             free[video][choice] = False
         hits.append(choice is not None)
@@ -109,7 +137,9 @@ def area(hits, n_instances, rule):
 
 def rows(table):
     """(video, label, start, end) of each row."""
-    return list(zip(*(table[name].tolist() for name in ("video", "label", "t_start", "t_end")), strict=True))
+    return list(
+        zip(*(table[name].tolist() for name in ("video", "label", "t_start", "t_end")), strict=True)
+    )
 
 
 def rounded(seconds, base):

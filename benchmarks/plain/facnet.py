@@ -1,4 +1,6 @@
-"""FAC-Net as the field writes it: one stream, one video at a time, gradients summed over ten backward passes."""
+"""FAC-Net as the field writes it: one stream, one video at a time, gradients summed over ten
+backward passes.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +17,14 @@ class OneStream(nn.Module):
 
     def __init__(self, size_in: int, size: int, classes: int, rate: float, taus: tuple[float, ...]):
         super().__init__()
-        self.embed = nn.Sequential(nn.Linear(size_in, size), nn.ReLU(), nn.Dropout(rate),
-                                   nn.Linear(size, size), nn.ReLU(), nn.Dropout(rate))
+        self.embed = nn.Sequential(
+            nn.Linear(size_in, size),
+            nn.ReLU(),
+            nn.Dropout(rate),
+            nn.Linear(size, size),
+            nn.ReLU(),
+            nn.Dropout(rate),
+        )
         self.w_a = nn.Parameter(torch.randn(classes + 1, size) * 0.04)
         self.w_f = nn.Parameter(-self.w_a[-1:].detach().clone())
         self.taus = taus
@@ -42,8 +50,15 @@ def video_loss(network: OneStream, video: Tensor, labels: Tensor) -> Tensor:
     return sum(weight * -(y / (y.sum() + 1e-8) * p.log()).sum() for weight, p, y in terms)
 
 
-def step(networks: list[OneStream], optimizers: list[torch.optim.Optimizer], videos: list[Tensor], labels: Tensor) -> None:
-    """One optimiser step of each stream on ten videos (each (S, T, D)), one backward pass a video and stream."""
+def step(
+    networks: list[OneStream],
+    optimizers: list[torch.optim.Optimizer],
+    videos: list[Tensor],
+    labels: Tensor,
+) -> None:
+    """One optimiser step of each stream on ten videos (each (S, T, D)), one backward pass a video
+    and stream.
+    """
     for stream, (network, optimizer) in enumerate(zip(networks, optimizers, strict=True)):
         optimizer.zero_grad()
         for video, y in zip(videos, labels, strict=True):

@@ -1,4 +1,6 @@
-"""Localization of BackTAL and BaS-Net as plain loops over one video, the way that one would first write it. Slow."""
+"""Localization of BackTAL and BaS-Net as plain loops over one video, the way that one would first
+write it. Slow.
+"""
 
 import math
 
@@ -27,11 +29,16 @@ def propose_class_plain(activation, magnitude, seconds, frames, rule, gain):
         kept = [a if a >= level and a > 0 else 0.0 for a in row]
         runs += [(run, kept) for run in runs_plain(kept, rule)]
     if rule.magnitude:
-        strength = on_grid_plain([min(max(a, 0.0), 1.0) for a in normalised_plain(magnitude)], frames, rule)
+        strength = on_grid_plain(
+            [min(max(a, 0.0), 1.0) for a in normalised_plain(magnitude)], frames, rule
+        )
         for level in rule.magnitude:
             kept = [a if a >= level else 0.0 for a in strength]
             runs += [(run, row) for run in runs_plain(kept, rule)]
-    proposals = [(*timed_plain(run, len(row), seconds, rule), contrast_plain(values, *run, rule) + gain) for run, values in runs]
+    proposals = [
+        (*timed_plain(run, len(row), seconds, rule), contrast_plain(values, *run, rule) + gain)
+        for run, values in runs
+    ]
     if rule.whole_video is not None:
         proposals += [(0.0, seconds, rule.whole_video) for _ in runs]
     return proposals
@@ -51,8 +58,12 @@ def on_grid_plain(values, frames, rule):
     if not values:
         return []
     if rule.grid == "frames":
-        return [between_plain(values, min(max((j + 0.5) * (len(values) / frames) - 0.5, 0.0), len(values) - 1))
-                for j in range(frames)]
+        return [
+            between_plain(
+                values, min(max((j + 0.5) * (len(values) / frames) - 0.5, 0.0), len(values) - 1)
+            )
+            for j in range(frames)
+        ]
     return [between_plain(values, j / rule.grid) for j in range(len(values) * rule.grid)]
 
 
@@ -80,9 +91,13 @@ def contrast_plain(values, start, end, rule):
     """Inner mean less outer mean."""
     reach = rule.outer_scale * (end - start)
     stop = int(end - 1 + reach)
-    stop = min(len(values), stop) if rule.outer_end == "exclusive" else min(len(values) - 1, stop) + 1
+    stop = (
+        min(len(values), stop) if rule.outer_end == "exclusive" else min(len(values) - 1, stop) + 1
+    )
     inner = [values[t] for t in range(start, end)]
-    outer = [values[t] for t in range(max(0, int(start - reach)), start)] + [values[t] for t in range(end, stop)]
+    outer = [values[t] for t in range(max(0, int(start - reach)), start)] + [
+        values[t] for t in range(end, stop)
+    ]
     return sum(inner) / len(inner) - (sum(outer) / len(outer) if outer else 0.0)
 
 
@@ -107,7 +122,9 @@ def iou_plain(winner, other):
 
 
 def keep_plain(proposals, rule):
-    """Indices of the proposals kept, best first; a worse one goes if it overlaps by the limit or more."""
+    """Indices of the proposals kept, best first; a worse one goes if it overlaps by the limit or
+    more.
+    """
     overlap = {"plus_one_seconds": plus_one_plain, "iou": iou_plain}[rule.nms_iou]
     waiting = sorted(range(len(proposals)), key=lambda k: -proposals[k][2])
     kept = []

@@ -1,10 +1,14 @@
-"""Instance fusion as plain loops, the way that one would first write it. Slow; for checks and comparison."""
+"""Instance fusion as plain loops, the way that one would first write it. Slow; for checks and
+comparison.
+"""
 
 import math
 
 
 def clusters_plain(proposals, limit, overlap):
-    """[[head, removed, ...], ...] of one group's [(start, end, score, ...), ...], best head first; ties in the order given."""
+    """[[head, removed, ...], ...] of one group's [(start, end, score, ...), ...], best head first;
+    ties in the order given.
+    """
     waiting = sorted(range(len(proposals)), key=lambda k: -proposals[k][2])
     found = []
     while waiting:
@@ -24,9 +28,16 @@ def weights_plain(logits, temperature):
 
 
 def fuse_plain(proposals, limit, temperature, overlap):
-    """[(start, end, score), ...] of one group's [(start, end, score, inner), ...]: Gaussian, weighed by inner means."""
+    """[(start, end, score), ...] of one group's [(start, end, score, inner), ...]: Gaussian,
+    weighed by inner means.
+    """
     fused = []
     for members in clusters_plain(proposals, limit, overlap):
         weights = weights_plain([proposals[k][3] for k in members], temperature)
-        fused.append(tuple(sum(w * proposals[k][x] for w, k in zip(weights, members, strict=True)) for x in range(3)))
+        fused.append(
+            tuple(
+                sum(w * proposals[k][x] for w, k in zip(weights, members, strict=True))
+                for x in range(3)
+            )
+        )
     return fused

@@ -1,4 +1,6 @@
-"""Pseudo labels as plain loops and one call of SciPy a programme, on all snippets. Slow; for checks and comparison."""
+"""Pseudo labels as plain loops and one call of SciPy a programme, on all snippets. Slow; for checks
+and comparison.
+"""
 
 import math
 import warnings
@@ -14,7 +16,9 @@ def rows_plain(segments, length, mean=False, snap=0.0):
         margin = 0.0785 * float(end - start) ** 0.9
         inner = [t for t in range(length) if start <= t < end]
         outer = [t for t in range(length) if max(0, math.floor(start - margin)) <= t < start]
-        outer += [t for t in range(length) if end <= t < min(length - 1, math.floor(end + margin + 1))]
+        outer += [
+            t for t in range(length) if end <= t < min(length - 1, math.floor(end + margin + 1))
+        ]
         row = [0.0] * length
         for t in inner:
             row[t] = 1 / len(inner) if mean else 1.0
@@ -29,7 +33,12 @@ def labels_plain(segments, length, mean=False, snap=0.0, method="interior-point"
     if not segments:
         return [0.0] * length, False
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")                      # of the method's age, and of dependent rows
-        found = linprog([1.0] * length, A_eq=rows_plain(segments, length, mean, snap), b_eq=[q for *_, q in segments],
-                        bounds=(0, 1), method=method)
+        warnings.simplefilter("ignore")  # of the method's age, and of dependent rows
+        found = linprog(
+            [1.0] * length,
+            A_eq=rows_plain(segments, length, mean, snap),
+            b_eq=[q for *_, q in segments],
+            bounds=(0, 1),
+            method=method,
+        )
     return ([0.0] * length, True) if found.status else (found.x.tolist(), False)

@@ -1,10 +1,14 @@
-"""Proposals and suppression as plain loops, the way that one would first write them. Slow; for checks and comparison."""
+"""Proposals and suppression as plain loops, the way that one would first write them. Slow; for
+checks and comparison.
+"""
 
 import math
 
 
 def propose_plain(sequence, thresholds, shortest, kappa, rho, beta):
-    """[(start, end, score, inner mean), ...] of one class activation sequence, a list of T numbers."""
+    """[(start, end, score, inner mean), ...] of one class activation sequence, a list of T
+    numbers.
+    """
     found = []
     for threshold in thresholds:
         start = None
@@ -31,7 +35,9 @@ def score_plain(sequence, start, end, kappa, rho, beta):
 
 
 def suppress_plain(detections, limit, overlap):
-    """Indices kept of one group's [(start, end, score), ...], best first; equal scores in the order given."""
+    """Indices kept of one group's [(start, end, score), ...], best first; equal scores in the order
+    given.
+    """
     waiting = sorted(range(len(detections)), key=lambda k: -detections[k][2])
     kept = []
     while waiting:
@@ -61,7 +67,13 @@ def localize_plain(sequences, rule, limit):
     """Per sequence, the proposals kept [(start, end, score), ...], best first."""
     kept = []
     for sequence in sequences:
-        found = propose_plain(sequence, rule.thresholds, rule.shortest, rule.margin_scale, rule.margin_power,
-                              rule.outer_weight)
+        found = propose_plain(
+            sequence,
+            rule.thresholds,
+            rule.shortest,
+            rule.margin_scale,
+            rule.margin_power,
+            rule.outer_weight,
+        )
         kept.append([found[k][:3] for k in suppress_plain(found, limit, own_overlap_plain)])
     return kept

@@ -1,6 +1,8 @@
-"""RSKP as the field writes it: one video at a time, the walk by inverting a T x T matrix, gradients summed over ten videos.
+"""RSKP as the field writes it: one video at a time, the walk by inverting a T x T matrix, gradients
+summed over ten videos.
 
-From the equations of the specification (R2, R3, V2): nothing of it is batched, and the memory is a list a class.
+From the equations of the specification (R2, R3, V2): nothing of it is batched, and the memory is a
+list a class.
 """
 
 import torch
@@ -26,7 +28,9 @@ def assigned(x: Tensor, prototypes: Tensor) -> tuple[Tensor, Tensor]:
 def walk(x: Tensor, prototypes: Tensor) -> Tensor:
     """(1 - w)(I - w² A)⁻¹(w Zᵀ Y + X) with A = Zᵀ Ẑ, which is T x T."""
     z, share = assigned(x, prototypes)
-    inverse = torch.linalg.inv(torch.eye(len(x), dtype=x.dtype, device=x.device) - W * W * z.T @ share)
+    inverse = torch.linalg.inv(
+        torch.eye(len(x), dtype=x.dtype, device=x.device) - W * W * z.T @ share
+    )
     return (1 - W) * inverse @ (W * z.T @ prototypes + x)
 
 
@@ -68,7 +72,9 @@ class RSKP(nn.Module):
         p_cw = (DELTA * (unit(self.w_a) * unit(wise)).sum(1)).softmax(0)
         return p_ca, p_cw, f, s
 
-    def forward(self, video: Tensor, memory: Memory | None, owners: list[int]) -> tuple[Heads, Heads, Heads | None]:
+    def forward(
+        self, video: Tensor, memory: Memory | None, owners: list[int]
+    ) -> tuple[Heads, Heads, Heads | None]:
         x = self.embed(video)
         mu = self.mu
         for _ in range(EM_STEPS):
@@ -76,7 +82,9 @@ class RSKP(nn.Module):
         refined, remembered = self.heads(walk(x, mu)), None
         if memory is not None:
             remembered = self.heads(walk(x, memory.read(owners)))
-            memory.write(owners, mu.detach(), (DELTA * unit(mu) @ unit(self.w_a).T).softmax(1).detach())
+            memory.write(
+                owners, mu.detach(), (DELTA * unit(mu) @ unit(self.w_a).T).softmax(1).detach()
+            )
         return self.heads(x), refined, remembered
 
 
@@ -84,7 +92,9 @@ def entropy(p: Tensor, y: Tensor) -> Tensor:
     return -(y / (y.sum() + 1e-8) * p.log()).sum()
 
 
-def video_loss(branches: tuple[Heads, Heads, Heads | None], labels: Tensor, weight: float) -> Tensor:
+def video_loss(
+    branches: tuple[Heads, Heads, Heads | None], labels: Tensor, weight: float
+) -> Tensor:
     """The four losses of one video, `weight` that of the last."""
     original, refined, remembered = branches
     absent, present = functional.pad(labels, (0, 1)), functional.pad(labels, (0, 1), value=1.0)
@@ -102,8 +112,14 @@ def video_loss(branches: tuple[Heads, Heads, Heads | None], labels: Tensor, weig
     return fore + LAMBDA_BACK * back + LAMBDA_ATT * att + weight * spl
 
 
-def step(network: RSKP, optimizer: torch.optim.Optimizer, videos: list[Tensor], labels: Tensor, memory: Memory | None,
-         weight: float = 1.0) -> None:
+def step(
+    network: RSKP,
+    optimizer: torch.optim.Optimizer,
+    videos: list[Tensor],
+    labels: Tensor,
+    memory: Memory | None,
+    weight: float = 1.0,
+) -> None:
     """One optimiser step on ten videos (each (T, D)), one backward pass a video."""
     optimizer.zero_grad()
     for video, y in zip(videos, labels, strict=True):

@@ -1,6 +1,8 @@
-"""ActivityNet 1.2 and HACS Segments as BackTAL uses them: ActivityNet's JSON, and features of one .npz a video.
+"""ActivityNet 1.2 and HACS Segments as BackTAL uses them: ActivityNet's JSON, and features of one
+.npz a video.
 
-Both train on the training videos and test on the validation videos; test annotations are not public.
+Both train on the training videos and test on the validation videos; test annotations are not
+public.
 """
 
 from dataclasses import replace
@@ -18,68 +20,112 @@ from wtal_core.data.paths import inside, require
 from wtal_core.data.probes import probe_videos
 from wtal_core.errors import WorkbookError
 
-SUBSETS = {"train": "training", "test": "validation"}                       # also BackTAL's folders of features
+SUBSETS = {"train": "training", "test": "validation"}  # also BackTAL's folders of features
 FILES = {"activitynet1.2": "activity_net.v1-2.min.json", "hacs": "HACS_segments_v1.1.1.json"}
 CLICK_SEED = 0
 
 
 def annotation_file(name: str, root: Path) -> Path:
-    """The JSON of "activitynet1.2" or "hacs"; an error that says how to get it where it is missing."""
+    """The JSON of "activitynet1.2" or "hacs"; an error that says how to get it where it is
+    missing.
+    """
     return require(root / FILES[name], "the file of annotations", name)
 
 
 def open_activitynet12(root: Path) -> Dataset:
-    """Open ActivityNet 1.2 from its folder: the JSON, and `{training,validation}/v_<video>.npz` with BackTAL's keys.
+    """Open ActivityNet 1.2 from its folder: the JSON, and `{training,validation}/v_<video>.npz`
+    with BackTAL's keys.
 
-    Videos whose features are missing are left out, and the title counts them, because videos vanish and every copy of the
-    features lacks some. Clicks are simulated from the training instances, one draw, as BackTAL and SF-Net do.
-    DIFFERS: features that were rescaled to one length (BackTAL's 100) are brought back to the manifest's grid by linear
-    interpolation; the title then says so.
+    Videos whose features are missing are left out, and the title counts them, because videos vanish
+    and every copy of the features lacks some. Clicks are simulated from the training instances, one
+    draw, as BackTAL and SF-Net do.
+    DIFFERS: features that were rescaled to one length (BackTAL's 100) are brought back to the
+    manifest's grid by linear interpolation; the title then says so.
     """
     return _open("activitynet1.2", root)
 
 
 def open_hacs(root: Path) -> Dataset:
-    """Open HACS Segments from its folder, as `open_activitynet12`. Its JSON has the same format, with durations as texts."""
+    """Open HACS Segments from its folder, as `open_activitynet12`. Its JSON has the same format,
+    with durations as texts.
+    """
     return _open("hacs", root)
 
 
 def _open(name: str, root: Path) -> Dataset:
     manifest, path = load_manifest(name), annotation_file(name, root)
     annotations = read_activitynet_json(path)
-    videos = annotations.videos[annotations.videos["subset"].isin(SUBSETS.values()) & annotations.videos["labels"].map(bool)]
+    videos = annotations.videos[
+        annotations.videos["subset"].isin(SUBSETS.values()) & annotations.videos["labels"].map(bool)
+    ]
     files = _feature_files(name, root, videos)
     dataset = _dataset(manifest, annotations, videos[videos["video"].isin(files)], files)
     content = fingerprint(root, [manifest_path(name), path, *files.values()], name, CLICK_SEED)
-    lost = f", {len(videos) - len(files)} videos without features" if len(files) < len(videos) else ""
+    lost = (
+        f", {len(videos) - len(files)} videos without features" if len(files) < len(videos) else ""
+    )
     return check_dataset(replace(dataset, fingerprint=content, title=dataset.title + lost))
 
 
 def _feature_files(name: str, root: Path, videos: pd.DataFrame) -> dict[str, Path]:
     """Video -> its .npz, of the videos that have one; an error where a whole subset has none."""
     paths = [inside(root / row.subset, f"v_{row.video}.npz") for row in videos.itertuples()]
-    files = {video: path for video, path in zip(videos["video"], paths, strict=True) if path.exists()}
+    files = {
+        video: path for video, path in zip(videos["video"], paths, strict=True) if path.exists()
+    }
     for subset in SUBSETS.values():
         if not videos["video"][videos["subset"] == subset].isin(files).any():
-            raise WorkbookError(f"{name}: no features, looked for {root / subset}/v_<video>.npz; they must be obtained by hand: "
-                                f"`wtal data verify {name}` says where from")
+            raise WorkbookError(
+                f"{name}: no features, looked for {root / subset}/v_<video>.npz; they must be "
+                f"obtained by hand: "
+                f"`wtal data verify {name}` says where from"
+            )
     return files
 
 
-def _dataset(manifest: DatasetManifest, annotations: Annotations, videos: pd.DataFrame, files: dict[str, Path]) -> Dataset:
-    features = {video: read_npz_streams(path, video, manifest.streams, manifest.feature_size, manifest.name)
-                for video, path in files.items()}
-    seconds, grid, note = dict(zip(videos["video"], videos["duration"], strict=True)), manifest.timebase(), ""
+def _dataset(
+    manifest: DatasetManifest,
+    annotations: Annotations,
+    videos: pd.DataFrame,
+    files: dict[str, Path],
+) -> Dataset:
+    features = {
+        video: read_npz_streams(path, video, manifest.streams, manifest.feature_size, manifest.name)
+        for video, path in files.items()
+    }
+    seconds, grid, note = (
+        dict(zip(videos["video"], videos["duration"], strict=True)),
+        manifest.timebase(),
+        "",
+    )
     if (length := common_length(features)) is not None:
-        features = resample_videos(features, lambda video: max(1, int(grid.snippets(seconds[video]))))
+        features = resample_videos(
+            features, lambda video: max(1, int(grid.snippets(seconds[video])))
+        )
         note = f", features rescaled to {length} snippets and interpolated back"
-    sides = {side: tuple(Video(row.video, features[row.video], row.labels)
-                         for row in videos[videos["subset"] == subset].itertuples()) for side, subset in SUBSETS.items()}
-    segments = annotations.segments[annotations.segments["video"].isin(files)].reset_index(drop=True)
+    sides = {
+        side: tuple(
+            Video(row.video, features[row.video], row.labels)
+            for row in videos[videos["subset"] == subset].itertuples()
+        )
+        for side, subset in SUBSETS.items()
+    }
+    segments = annotations.segments[annotations.segments["video"].isin(files)].reset_index(
+        drop=True
+    )
     durations = {video.id: float(seconds[video.id]) for video in sides["train"]}
     shown = segments[segments["video"].isin(durations)]
     return Dataset(
-        name=manifest.name, title=manifest.title + note, origin=manifest.origin, classes=annotations.classes,
-        streams=manifest.streams, timebase=grid, **sides, segments=segments, default_protocol=manifest.default_protocol,
-        clicks={kind: simulate_clicks(shown, durations, kind, CLICK_SEED) for kind in KINDS}, fingerprint="",
-        probes=probe_videos([video.id for video in sides["test"]], segments))
+        name=manifest.name,
+        title=manifest.title + note,
+        origin=manifest.origin,
+        classes=annotations.classes,
+        streams=manifest.streams,
+        timebase=grid,
+        **sides,
+        segments=segments,
+        default_protocol=manifest.default_protocol,
+        clicks={kind: simulate_clicks(shown, durations, kind, CLICK_SEED) for kind in KINDS},
+        fingerprint="",
+        probes=probe_videos([video.id for video in sides["test"]], segments),
+    )

@@ -1,4 +1,6 @@
-"""Readers of the annotation files that circulate: W-TALC's arrays, ActivityNet JSON, BSN's video list."""
+"""Readers of the annotation files that circulate: W-TALC's arrays, ActivityNet JSON, BSN's video
+list.
+"""
 
 import json
 from dataclasses import dataclass
@@ -19,8 +21,9 @@ VIDEO_COLUMNS = ["video", "subset", "duration", "labels"]
 class Annotations:
     """Annotations as published.
 
-    videos: DataFrame `video, subset, duration` (seconds, NaN if not stated)`, labels` (tuple of classes; may be empty for
-    test videos). segments, ambiguous: DataFrames `video, label, t_start, t_end` in seconds. Order is that of the files.
+    videos: DataFrame `video, subset, duration` (seconds, NaN if not stated)`, labels` (tuple of
+    classes; may be empty for test videos). segments, ambiguous: DataFrames `video, label, t_start,
+    t_end` in seconds. Order is that of the files.
     """
 
     videos: pd.DataFrame
@@ -41,33 +44,54 @@ class Annotations:
 def read_wtalc(folder: Path) -> Annotations:
     """Read the arrays of W-TALC's `*-Annotations` folders (THUMOS14, BEOID, GTEA), one row a video.
 
-    Labels are `labels_all`, which the networks are trained on, not the classes of the segments: on THUMOS14 they differ
-    for 8 training and 20 test videos, and video_test_0000270 has none. Repeated labels are kept once, in order.
+    Labels are `labels_all`, which the networks are trained on, not the classes of the segments: on
+    THUMOS14 they differ for 8 training and 20 test videos, and video_test_0000270 has none.
+    Repeated labels are kept once, in order.
     """
     names = ("videoname", "subset", "duration", "labels_all", "labels", "segments", "classlist")
     arrays = {name: load_object_array(folder / f"{name}.npy") for name in names}
     count = len(arrays["videoname"])
     for name in names[:-1]:
         if len(arrays[name]) != count:
-            raise WorkbookError(f"{folder / name}.npy has {len(arrays[name])} rows, expected {count} as videoname.npy has; "
-                                "the files belong to different data sets: get all of them from one place")
-    videos = pd.DataFrame({"video": _texts(arrays["videoname"]), "subset": _texts(arrays["subset"]),
-                           "duration": arrays["duration"].astype(float).reshape(count),
-                           "labels": [tuple(dict.fromkeys(_texts(row))) for row in arrays["labels_all"]]})
-    return _checked(folder, videos, _wtalc_segments(folder, videos["video"], arrays["labels"], arrays["segments"]),
-                    tuple(_texts(arrays["classlist"])), read_ambiguous(folder / "Ambiguous_test.txt"))
+            raise WorkbookError(
+                f"{folder / name}.npy has {len(arrays[name])} rows, expected {count} as "
+                f"videoname.npy has; "
+                "the files belong to different data sets: get all of them from one place"
+            )
+    videos = pd.DataFrame(
+        {
+            "video": _texts(arrays["videoname"]),
+            "subset": _texts(arrays["subset"]),
+            "duration": arrays["duration"].astype(float).reshape(count),
+            "labels": [tuple(dict.fromkeys(_texts(row))) for row in arrays["labels_all"]],
+        }
+    )
+    return _checked(
+        folder,
+        videos,
+        _wtalc_segments(folder, videos["video"], arrays["labels"], arrays["segments"]),
+        tuple(_texts(arrays["classlist"])),
+        read_ambiguous(folder / "Ambiguous_test.txt"),
+    )
 
 
 def _texts(values: Any) -> list[str]:
     return [value.decode("latin1") if isinstance(value, bytes) else str(value) for value in values]
 
 
-def _wtalc_segments(folder: Path, videos: pd.Series, labels: np.ndarray, segments: np.ndarray) -> pd.DataFrame:
+def _wtalc_segments(
+    folder: Path, videos: pd.Series, labels: np.ndarray, segments: np.ndarray
+) -> pd.DataFrame:
     rows = []
     for video, names, times in zip(videos, labels, segments, strict=True):
         if len(names) != len(times):
-            raise WorkbookError(f"{folder}: video {video} has {len(names)} labels for {len(times)} segments")
-        rows += [(video, label, *_times(folder, video, time)) for label, time in zip(_texts(names), times, strict=True)]
+            raise WorkbookError(
+                f"{folder}: video {video} has {len(names)} labels for {len(times)} segments"
+            )
+        rows += [
+            (video, label, *_times(folder, video, time))
+            for label, time in zip(_texts(names), times, strict=True)
+        ]
     return _segment_frame(rows)
 
 
@@ -77,34 +101,47 @@ def _times(source: Path, video: str, segment: Any) -> tuple[float, float]:
         start, end = segment
         return float(start), float(end)
     except (TypeError, ValueError) as error:
-        raise WorkbookError(f"{source}: segment {segment!r} of video {video} is not a pair of numbers in seconds") from error
+        raise WorkbookError(
+            f"{source}: segment {segment!r} of video {video} is not a pair of numbers in seconds"
+        ) from error
 
 
 def _segment_frame(rows: list[tuple[str, str, float, float]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SEGMENT_COLUMNS) if rows else empty_segments()
 
 
-def _checked(source: Path, videos: pd.DataFrame, segments: pd.DataFrame, classes: tuple[str, ...],
-             ambiguous: pd.DataFrame) -> Annotations:
+def _checked(
+    source: Path,
+    videos: pd.DataFrame,
+    segments: pd.DataFrame,
+    classes: tuple[str, ...],
+    ambiguous: pd.DataFrame,
+) -> Annotations:
     """Refuse a video listed twice, an unknown class, a reversed or negative segment."""
     twice = videos["video"][videos["video"].duplicated()]
     if len(twice):
         raise WorkbookError(f"{source}: video {twice.iloc[0]} is listed twice")
     for video, labels in zip(videos["video"], videos["labels"], strict=True):
         if unknown := set(labels) - set(classes):
-            raise WorkbookError(f"{source}: video {video} has the unknown class {min(unknown)!r}; "
-                                "add it to the class list or correct the label file")
+            raise WorkbookError(
+                f"{source}: video {video} has the unknown class {min(unknown)!r}; "
+                "add it to the class list or correct the label file"
+            )
     check_segments(segments, set(classes), str(source))
     return Annotations(videos, segments, classes, ambiguous)
 
 
 def read_ambiguous(path: Path) -> pd.DataFrame:
-    """Read `Ambiguous_*.txt` (lines `video start end`, seconds) with the label "Ambiguous"; no file, no intervals."""
+    """Read `Ambiguous_*.txt` (lines `video start end`, seconds) with the label "Ambiguous"; no
+    file, no intervals.
+    """
     rows = []
     for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], start=1):
         if parts := line.split():
             if len(parts) != 3:
-                raise WorkbookError(f"{path}, line {number}: expected `video start end`, found {line!r}")
+                raise WorkbookError(
+                    f"{path}, line {number}: expected `video start end`, found {line!r}"
+                )
             rows.append((parts[0], "Ambiguous", *_times(path, parts[0], parts[1:])))
     return _segment_frame(rows)
 
@@ -114,28 +151,40 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise WorkbookError(f"{path} is missing; run `wtal data verify` to see what else is") from error
+        raise WorkbookError(
+            f"{path} is missing; run `wtal data verify` to see what else is"
+        ) from error
     except ValueError as error:
-        raise WorkbookError(f"{path} is not valid JSON ({error}); remove it and run `wtal data fetch`") from error
+        raise WorkbookError(
+            f"{path} is not valid JSON ({error}); remove it and run `wtal data fetch`"
+        ) from error
 
 
 def read_activitynet_json(path: Path) -> Annotations:
-    """Read `{"database": {video: {subset, duration, annotations: [{label, segment}]}}}`, with times as numbers or strings.
+    """Read `{"database": {video: {subset, duration, annotations: [{label, segment}]}}}`, with times
+    as numbers or strings.
 
-    Published files hold segments of zero length (ActivityNet 1.2: 10, 3 of them for validation). They are returned as they
-    are, so that counts agree with the file; `segments_without_length` finds them. Labels are the classes of a video's
-    annotations; classes are the file's `activity_list`, else all labels in alphabetical order.
+    Published files hold segments of zero length (ActivityNet 1.2: 10, 3 of them for validation).
+    They are returned as they are, so that counts agree with the file; `segments_without_length`
+    finds them. Labels are the classes of a video's annotations; classes are the file's
+    `activity_list`, else all labels in alphabetical order.
     """
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("database"), dict):
-        raise WorkbookError(f"{path} has no `database` mapping; expected the ActivityNet JSON format")
+        raise WorkbookError(
+            f"{path} has no `database` mapping; expected the ActivityNet JSON format"
+        )
     database = content["database"]
-    videos, segments = _json_tables(path, database, {video: entry.get("subset", "") for video, entry in database.items()})
+    videos, segments = _json_tables(
+        path, database, {video: entry.get("subset", "") for video, entry in database.items()}
+    )
     return _from_tables(path, videos, segments, content.get("activity_list"))
 
 
 def read_bsn(folder: Path) -> Annotations:
-    """Read ActivityNet 1.3 as BSN's repository shares it: annotations in one JSON file, subsets in a table beside it."""
+    """Read ActivityNet 1.3 as BSN's repository shares it: annotations in one JSON file, subsets in
+    a table beside it.
+    """
     path = folder / "v1-3_anet_anno_action.json"
     table = folder / "v1-3_video_info_new.csv"
     if not table.exists():
@@ -143,25 +192,43 @@ def read_bsn(folder: Path) -> Annotations:
     subsets = pd.read_csv(table).set_index("video")["subset"].to_dict()
     database = read_json(path)
     if missing := sorted(set(database) - set(subsets)):
-        raise WorkbookError(f"{table} does not list video {missing[0]}, which {path.name} annotates; "
-                            "run `wtal data fetch activitynet1.3`")
+        raise WorkbookError(
+            f"{table} does not list video {missing[0]}, which {path.name} annotates; "
+            "run `wtal data fetch activitynet1.3`"
+        )
     return _from_tables(path, *_json_tables(path, database, subsets), None)
 
 
-def _json_tables(path: Path, database: dict[str, Any], subsets: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _json_tables(
+    path: Path, database: dict[str, Any], subsets: dict[str, str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     videos, segments = [], []
     for video, entry in database.items():
         try:
-            found = [(video, item["label"], *_times(path, video, item["segment"])) for item in entry["annotations"]]
+            found = [
+                (video, item["label"], *_times(path, video, item["segment"]))
+                for item in entry["annotations"]
+            ]
             duration = float(entry.get("duration", entry.get("duration_second", "nan")))
         except (KeyError, TypeError, AttributeError) as error:
-            raise WorkbookError(f"{path}: video {video} lacks {error}; expected annotations with label and segment") from error
-        videos.append((video, subsets[video], duration, tuple(dict.fromkeys(label for _, label, _, _ in found))))
+            raise WorkbookError(
+                f"{path}: video {video} lacks {error}; expected annotations with label and segment"
+            ) from error
+        videos.append(
+            (
+                video,
+                subsets[video],
+                duration,
+                tuple(dict.fromkeys(label for _, label, _, _ in found)),
+            )
+        )
         segments += found
     return pd.DataFrame(videos, columns=VIDEO_COLUMNS), _segment_frame(segments)
 
 
-def _from_tables(path: Path, videos: pd.DataFrame, segments: pd.DataFrame, listed: list[str] | None) -> Annotations:
+def _from_tables(
+    path: Path, videos: pd.DataFrame, segments: pd.DataFrame, listed: list[str] | None
+) -> Annotations:
     classes = tuple(listed or sorted(segments["label"].unique()))
     return _checked_labels(path, Annotations(videos, segments, classes, empty_segments()))
 
@@ -175,5 +242,7 @@ def _checked_labels(path: Path, annotations: Annotations) -> Annotations:
 
 
 def segments_without_length(segments: pd.DataFrame) -> pd.DataFrame:
-    """Segments that do not end after they start. Readers of JSON keep them, `check_dataset` refuses reversed ones."""
+    """Segments that do not end after they start. Readers of JSON keep them, `check_dataset` refuses
+    reversed ones.
+    """
     return segments[segments["t_end"] <= segments["t_start"]]

@@ -6,10 +6,18 @@ from wtal_core.errors import WorkbookError
 
 
 def features_line(name: str) -> str:
-    """"ActivityNet 1.3: features are here", or that they are not and what to do; never an error."""
+    """ "ActivityNet 1.3: features are here", or that they are not and what to do; never an
+    error.
+    """
     title = load_manifest(name).title
     try:
         open_dataset(name)
     except WorkbookError:
-        return f"{title}: no features here that can be read, so nothing is reproduced; see `wtal data verify {name}`."
-    return f"{title}: features are here. Run `wtal reproduce facnet/table1 --dataset {name} --profile paper`."
+        return (
+            f"{title}: no features here that can be read, so nothing is reproduced; see `wtal "
+            f"data verify {name}`."
+        )
+    return (
+        f"{title}: features are here. Run `wtal reproduce facnet/table1 --dataset {name} "
+        f"--profile paper`."
+    )

@@ -11,13 +11,17 @@ from wtal_core.data.dataset import SEGMENT_COLUMNS, Video, empty_segments
 from wtal_core.segments import intersection
 
 BAG_SECONDS = 60.0
-SHORTEST_BAG = 32.64    # seconds: the last part of a recording is kept from 50 HAPT windows on, about half a bag
-KEPT_SECONDS = 1.0      # a clipped instance stays if at least half of it, or one second, is inside
+SHORTEST_BAG = (
+    32.64  # seconds: the last part of a recording is kept from 50 HAPT windows on, about half a bag
+)
+KEPT_SECONDS = 1.0  # a clipped instance stays if at least half of it, or one second, is inside
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A long recording: raw samples `[samples, channels]` at `fps`, and its segments in seconds of the recording."""
+    """A long recording: raw samples `[samples, channels]` at `fps`, and its segments in seconds of
+    the recording.
+    """
 
     id: str
     samples: Float[np.ndarray, "S K"]
@@ -27,7 +31,9 @@ class Recording:
 
 @dataclass(frozen=True)
 class Bags:
-    """Bags of one split. `without_label`: ids of bags in which no instance lies; training leaves them out."""
+    """Bags of one split. `without_label`: ids of bags in which no instance lies; training leaves
+    them out.
+    """
 
     videos: tuple[Video, ...]
     segments: pd.DataFrame
@@ -39,7 +45,9 @@ class Bags:
 
 
 def bag_edges(samples: int, fps: float) -> list[tuple[int, int]]:
-    """First and last (exclusive) sample of each 60 s bag; a last part shorter than `SHORTEST_BAG` is dropped."""
+    """First and last (exclusive) sample of each 60 s bag; a last part shorter than `SHORTEST_BAG`
+    is dropped.
+    """
     size, shortest = round(BAG_SECONDS * fps), round(SHORTEST_BAG * fps)
     edges = [(first, min(first + size, samples)) for first in range(0, samples, size)]
     return [(first, last) for first, last in edges if last - first >= shortest]
@@ -53,29 +61,51 @@ def segments_inside(segments: pd.DataFrame, start: float, end: float, bag: str) 
     t_start, t_end = segments["t_start"].to_numpy(), segments["t_end"].to_numpy()
     shared = intersection(t_start, t_end, np.array(start), np.array(end))
     kept = (shared > 0) & ((shared >= (t_end - t_start) / 2) | (shared >= KEPT_SECONDS))
-    inside = pd.DataFrame({"video": bag, "label": segments["label"].to_numpy(),
-                           "t_start": np.maximum(t_start, start) - start, "t_end": np.minimum(t_end, end) - start})
+    inside = pd.DataFrame(
+        {
+            "video": bag,
+            "label": segments["label"].to_numpy(),
+            "t_start": np.maximum(t_start, start) - start,
+            "t_end": np.minimum(t_end, end) - start,
+        }
+    )
     return inside[kept]
 
 
 def cut_recordings(recordings: Sequence[Recording], features_of) -> Bags:
-    """Cut recordings into bags named `<recording>_<number>`. `features_of`: samples of a bag -> features per stream."""
+    """Cut recordings into bags named `<recording>_<number>`. `features_of`: samples of a bag ->
+    features per stream.
+    """
     videos, tables = [], [empty_segments()]
     for recording in recordings:
         for number, (first, last) in enumerate(bag_edges(len(recording.samples), recording.fps)):
             bag = f"{recording.id}_{number:03d}"
-            inside = segments_inside(recording.segments, first / recording.fps, last / recording.fps, bag)
-            videos.append(Video(bag, features_of(recording.samples[first:last]), tuple(sorted(set(inside["label"])))))
+            inside = segments_inside(
+                recording.segments, first / recording.fps, last / recording.fps, bag
+            )
+            videos.append(
+                Video(
+                    bag,
+                    features_of(recording.samples[first:last]),
+                    tuple(sorted(set(inside["label"]))),
+                )
+            )
             tables.append(inside)
-    segments = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)[SEGMENT_COLUMNS]
+    segments = pd.concat(
+        [table for table in tables if len(table)] or tables[:1], ignore_index=True
+    )[SEGMENT_COLUMNS]
     return Bags(tuple(videos), segments, tuple(video.id for video in videos if not video.labels))
 
 
 def standardise(train: Bags, test: Bags) -> tuple[Bags, Bags]:
-    """Features minus mean, over deviation, per channel; both from the training bags only. A constant channel becomes 0."""
+    """Features minus mean, over deviation, per channel; both from the training bags only. A
+    constant channel becomes 0.
+    """
     moments = {}
     for stream in train.videos[0].features:
-        stacked = np.concatenate([video.features[stream] for video in train.videos]).astype(np.float64)
+        stacked = np.concatenate([video.features[stream] for video in train.videos]).astype(
+            np.float64
+        )
         deviation = stacked.std(0)
         moments[stream] = stacked.mean(0), np.where(deviation > 1e-8, deviation, 1.0)
     return _scaled(train, moments), _scaled(test, moments)
@@ -83,6 +113,12 @@ def standardise(train: Bags, test: Bags) -> tuple[Bags, Bags]:
 
 def _scaled(bags: Bags, moments: dict[str, tuple[np.ndarray, np.ndarray]]) -> Bags:
     def scale(video: Video) -> Video:
-        return replace(video, features={stream: ((features - moments[stream][0]) / moments[stream][1]).astype(np.float32)
-                                        for stream, features in video.features.items()})
+        return replace(
+            video,
+            features={
+                stream: ((features - moments[stream][0]) / moments[stream][1]).astype(np.float32)
+                for stream, features in video.features.items()
+            },
+        )
+
     return replace(bags, videos=tuple(scale(video) for video in bags.videos))

@@ -1,6 +1,8 @@
-"""BEOID and GTEA, filmed from the eyes of the person who acts, as SF-Net shares them: arrays, clicks of four annotators.
+"""BEOID and GTEA, filmed from the eyes of the person who acts, as SF-Net shares them: arrays,
+clicks of four annotators.
 
-Features: SF-Net's joint file `<DATA SET>-I3D-JOINTFeatures.npy`, one array `[T, 2048]` a video in the order of the arrays.
+Features: SF-Net's joint file `<DATA SET>-I3D-JOINTFeatures.npy`, one array `[T, 2048]` a video in
+the order of the arrays.
 """
 
 from pathlib import Path
@@ -23,13 +25,16 @@ CLICK_SEED = 0
 
 
 def annotation_folder(name: str, root: Path) -> Path:
-    """SF-Net's folder of arrays of "beoid" or "gtea"; an error that says how to get it where it is missing."""
+    """SF-Net's folder of arrays of "beoid" or "gtea"; an error that says how to get it where it is
+    missing.
+    """
     return require(root / f"{name.upper()}-Annotations", "the folder of annotations", name)
 
 
 def open_beoid(root: Path) -> Dataset:
-    """Open BEOID from its folder. Action clicks are those of SF-Net's annotators where their files are there; background
-    clicks, which nobody published, are simulated from the training instances, one draw."""
+    """Open BEOID from its folder. Action clicks are those of SF-Net's annotators where their files
+    are there; background clicks, which nobody published, are simulated from the training instances,
+    one draw."""
     return _open("beoid", root)
 
 
@@ -43,16 +48,38 @@ def _open(name: str, root: Path) -> Dataset:
     folder = annotation_folder(name, root)
     joint = _joint(name, root)
     annotations = read_wtalc(folder)
-    features = read_joint(joint, annotations.videos["video"].tolist(), manifest.streams, manifest.feature_size, name)
-    sides = {side: tuple(Video(row.video, features[row.video], row.labels) for row in annotations.of_subset(subset).itertuples())
-             for side, subset in SUBSETS.items()}
+    features = read_joint(
+        joint, annotations.videos["video"].tolist(), manifest.streams, manifest.feature_size, name
+    )
+    sides = {
+        side: tuple(
+            Video(row.video, features[row.video], row.labels)
+            for row in annotations.of_subset(subset).itertuples()
+        )
+        for side, subset in SUBSETS.items()
+    }
     clicks = _click_files(name, folder)
-    files = [path for path in (manifest_path(name), joint, *folder.glob("*.npy"), *clicks.values()) if path.is_file()]
-    return check_dataset(Dataset(
-        name=name, title=manifest.title, origin=manifest.origin, classes=annotations.classes, streams=manifest.streams,
-        timebase=manifest.timebase(), **sides, segments=annotations.segments, default_protocol=manifest.default_protocol,
-        clicks=_clicks(annotations, clicks), fingerprint=fingerprint(root, files, name, CLICK_SEED),
-        probes=probe_videos([video.id for video in sides["test"]], annotations.segments)))
+    files = [
+        path
+        for path in (manifest_path(name), joint, *folder.glob("*.npy"), *clicks.values())
+        if path.is_file()
+    ]
+    return check_dataset(
+        Dataset(
+            name=name,
+            title=manifest.title,
+            origin=manifest.origin,
+            classes=annotations.classes,
+            streams=manifest.streams,
+            timebase=manifest.timebase(),
+            **sides,
+            segments=annotations.segments,
+            default_protocol=manifest.default_protocol,
+            clicks=_clicks(annotations, clicks),
+            fingerprint=fingerprint(root, files, name, CLICK_SEED),
+            probes=probe_videos([video.id for video in sides["test"]], annotations.segments),
+        )
+    )
 
 
 def _joint(name: str, root: Path) -> Path:
@@ -60,12 +87,17 @@ def _joint(name: str, root: Path) -> Path:
     for path in (root / file, root / "features" / file):
         if path.exists():
             return path
-    raise WorkbookError(f"{name}: no features in {root}, looked there and in its folder features for {file}; they must be "
-                        f"obtained by hand: `wtal data verify {name}` says where from")
+    raise WorkbookError(
+        f"{name}: no features in {root}, looked there and in its folder features for {file}; they "
+        f"must be "
+        f"obtained by hand: `wtal data verify {name}` says where from"
+    )
 
 
 def _click_files(name: str, folder: Path) -> dict[int, Path]:
-    return {number: folder / "single_frames" / f"{name.upper()}{number}.txt" for number in ANNOTATORS}
+    return {
+        number: folder / "single_frames" / f"{name.upper()}{number}.txt" for number in ANNOTATORS
+    }
 
 
 def _clicks(annotations: Annotations, files: dict[int, Path]) -> dict[str, pd.DataFrame]:

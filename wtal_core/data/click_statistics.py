@@ -1,4 +1,6 @@
-"""What clicks are like, measured against the ground truth: where they lie, what they miss, how uniform they are."""
+"""What clicks are like, measured against the ground truth: where they lie, what they miss, how
+uniform they are.
+"""
 
 from typing import Any
 
@@ -9,56 +11,86 @@ from scipy.stats import kstest
 
 from wtal_core.segments import pairs_by_key
 
-NEAR = 0.5              # s from a boundary of the action that holds a click: half a step of the frames that were shown
-LONG = 2.0              # s; background segments that everybody can click, four shown frames
+# s from a boundary of the action that holds a click: half a step of the frames that were shown
+NEAR = 0.5
+LONG = 2.0  # s; background segments that everybody can click, four shown frames
 DECILES = 10
 
 
 def action_runs(segments: pd.DataFrame) -> pd.DataFrame:
-    """Union of all instances of a video, of any class, as maximal runs `video, t_start, t_end`; touching ones are one run.
+    """Union of all instances of a video, of any class, as maximal runs `video, t_start, t_end`;
+    touching ones are one run.
 
-    By video in the order of `segments`, then by time. An instance without length makes no run of its own.
+    By video in the order of `segments`, then by time. An instance without length makes no run of
+    its own.
     """
     code, videos = pd.factorize(segments["video"])
     order = np.lexsort((segments["t_start"], code))
-    code, start, end = code[order], segments["t_start"].to_numpy()[order], segments["t_end"].to_numpy()[order]
+    code, start, end = (
+        code[order],
+        segments["t_start"].to_numpy()[order],
+        segments["t_end"].to_numpy()[order],
+    )
     reached = pd.Series(end).groupby(code).cummax().to_numpy()
     begins = np.ones(len(code), dtype=bool)
     begins[1:] = (code[1:] != code[:-1]) | (start[1:] > reached[:-1])
     first = np.flatnonzero(begins)
     last = np.append(first[1:], len(code)) - 1 if len(first) else first
-    runs = pd.DataFrame({"video": videos.to_numpy()[code[first]], "t_start": start[first], "t_end": reached[last]})
+    runs = pd.DataFrame(
+        {"video": videos.to_numpy()[code[first]], "t_start": start[first], "t_end": reached[last]}
+    )
     return runs[runs["t_end"] > runs["t_start"]].reset_index(drop=True)
 
 
 def background_segments(segments: pd.DataFrame, durations: pd.Series) -> pd.DataFrame:
-    """Maximal intervals of [0, duration) outside every instance, `video, t_start, t_end`, by video as in `durations`.
+    """Maximal intervals of [0, duration) outside every instance, `video, t_start, t_end`, by video
+    as in `durations`.
 
     durations: seconds, a video a row. A video without instances is one background segment.
     """
     runs = action_runs(segments[segments["video"].isin(durations.index)])
-    marks = pd.DataFrame({"video": [*runs["video"], *durations.index], "begin": [*runs["t_end"], *np.zeros(len(durations))]})
+    marks = pd.DataFrame(
+        {
+            "video": [*runs["video"], *durations.index],
+            "begin": [*runs["t_end"], *np.zeros(len(durations))],
+        }
+    )
     marks["place"] = durations.index.get_indexer(marks["video"])
     marks = marks.sort_values(["place", "begin"], kind="stable").reset_index(drop=True)
-    ends = pd.DataFrame({"place": np.append(durations.index.get_indexer(runs["video"]), np.arange(len(durations))),
-                         "end": np.append(runs["t_start"].to_numpy(), durations.to_numpy(dtype=np.float64))})
+    ends = pd.DataFrame(
+        {
+            "place": np.append(
+                durations.index.get_indexer(runs["video"]), np.arange(len(durations))
+            ),
+            "end": np.append(runs["t_start"].to_numpy(), durations.to_numpy(dtype=np.float64)),
+        }
+    )
     ends = ends.sort_values(["place", "end"], kind="stable").reset_index(drop=True)
     end = np.minimum(ends["end"], durations.to_numpy(dtype=np.float64)[ends["place"]])
     found = pd.DataFrame({"video": marks["video"], "t_start": marks["begin"], "t_end": end})
     return found[found["t_end"] > found["t_start"]].reset_index(drop=True)
 
 
-def held(clicks: pd.DataFrame, intervals: pd.DataFrame) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
-    """Pairs (click, interval), row numbers, in which the interval [t_start, t_end) of the same video holds the click's time."""
+def held(
+    clicks: pd.DataFrame, intervals: pd.DataFrame
+) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
+    """Pairs (click, interval), row numbers, in which the interval [t_start, t_end) of the same
+    video holds the click's time.
+    """
     names = pd.Index(pd.unique(intervals["video"]))
     i, j = pairs_by_key(names.get_indexer(clicks["video"]), names.get_indexer(intervals["video"]))
-    t, start, end = clicks["t"].to_numpy(), intervals["t_start"].to_numpy(), intervals["t_end"].to_numpy()
+    t, start, end = (
+        clicks["t"].to_numpy(),
+        intervals["t_start"].to_numpy(),
+        intervals["t_end"].to_numpy(),
+    )
     inside = (start[j] <= t[i]) & (t[i] < end[j])
     return i[inside], j[inside]
 
 
 def relative_positions(clicks: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
-    """`video, t, length` (s) and `position` (0 begin, 1 end) of the clicks that an interval holds; of several, the first one.
+    """`video, t, length` (s) and `position` (0 begin, 1 end) of the clicks that an interval holds;
+    of several, the first one.
 
     BackTAL's Fig. 7 for background segments. Clicks outside every interval are left out.
     """
@@ -68,15 +100,21 @@ def relative_positions(clicks: pd.DataFrame, intervals: pd.DataFrame) -> pd.Data
     click, interval = clicks.iloc[i[first]], intervals.iloc[j[first]]
     start, t = interval["t_start"].to_numpy(), click["t"].to_numpy()
     length = interval["t_end"].to_numpy() - start
-    return pd.DataFrame({"video": click["video"].to_numpy(), "t": t, "length": length.round(9),
-                         "position": (t - start) / length})
+    return pd.DataFrame(
+        {
+            "video": click["video"].to_numpy(),
+            "t": t,
+            "length": length.round(9),
+            "position": (t - start) / length,
+        }
+    )
 
 
 def decile_shares(position: Float[np.ndarray, " N"]) -> Float[np.ndarray, " 10"]:
     """Percent of the positions in each tenth of [0, 1]; NaN where there are none.
 
-    A position on a border belongs to the upper tenth, whatever the last bits of its number say: times have few decimals, so
-    that 7 % of the published background clicks lie on one.
+    A position on a border belongs to the upper tenth, whatever the last bits of its number say:
+    times have few decimals, so that 7 % of the published background clicks lie on one.
     """
     tenth = np.clip(np.floor(np.round(DECILES * position, 9)), 0, DECILES - 1).astype(np.int64)
     counts = np.bincount(tenth, minlength=DECILES)
@@ -84,14 +122,20 @@ def decile_shares(position: Float[np.ndarray, " N"]) -> Float[np.ndarray, " 10"]
 
 
 def uniformity(position: Float[np.ndarray, " N"]) -> float:
-    """p value of the Kolmogorov-Smirnov test against the uniform distribution on [0, 1]; NaN without positions."""
+    """p value of the Kolmogorov-Smirnov test against the uniform distribution on [0, 1]; NaN
+    without positions.
+    """
     return float(kstest(position, "uniform").pvalue) if len(position) else float("nan")
 
 
-def background_statistics(clicks: pd.DataFrame, segments: pd.DataFrame, durations: pd.Series) -> dict[str, Any]:
-    """Counts of one annotator's background clicks. segments: of the videos in `durations` (s), all classes.
+def background_statistics(
+    clicks: pd.DataFrame, segments: pd.DataFrame, durations: pd.Series
+) -> dict[str, Any]:
+    """Counts of one annotator's background clicks. segments: of the videos in `durations` (s), all
+    classes.
 
-    "near a boundary": clicks in action at most 0.5 s inside. "segments": background segments, with those that hold a click.
+    "near a boundary": clicks in action at most 0.5 s inside. "segments": background segments, with
+    those that hold a click.
     """
     background, runs = background_segments(segments, durations), action_runs(segments)
     counts = clicks.groupby("video").size()
@@ -100,40 +144,68 @@ def background_statistics(clicks: pd.DataFrame, segments: pd.DataFrame, duration
     depth = np.minimum(t - runs["t_start"].to_numpy()[run], runs["t_end"].to_numpy()[run] - t)
     in_segment = np.bincount(held(clicks, background)[1], minlength=len(background))
     long = (background["t_end"] - background["t_start"]).to_numpy() >= LONG
-    return {"clicks": len(clicks), "videos": len(counts), "mean of a video": counts.mean(), "median of a video": counts.median(),
-            "most in a video": counts.max(), "in background": len(clicks) - len(np.unique(click)),
-            "in action": len(np.unique(click)), "near a boundary": int((depth <= NEAR).sum()), "segments": len(background),
-            "segments clicked": int((in_segment > 0).sum()), "of those ≥ 2 s (%)": 100 * (in_segment[long] > 0).mean(),
-            "clicked more than once": int((in_segment > 1).sum()), "most in a segment": int(in_segment.max(initial=0))}
+    return {
+        "clicks": len(clicks),
+        "videos": len(counts),
+        "mean of a video": counts.mean(),
+        "median of a video": counts.median(),
+        "most in a video": counts.max(),
+        "in background": len(clicks) - len(np.unique(click)),
+        "in action": len(np.unique(click)),
+        "near a boundary": int((depth <= NEAR).sum()),
+        "segments": len(background),
+        "segments clicked": int((in_segment > 0).sum()),
+        "of those ≥ 2 s (%)": 100 * (in_segment[long] > 0).mean(),
+        "clicked more than once": int((in_segment > 1).sum()),
+        "most in a segment": int(in_segment.max(initial=0)),
+    }
 
 
 def errors_by_video(clicks: pd.DataFrame, segments: pd.DataFrame) -> pd.Series:
     """Clicks that lie in an action: video -> how many, from the most down."""
     wrong = np.unique(held(clicks, action_runs(segments))[0])
-    return clicks.iloc[wrong]["video"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    return (
+        clicks.iloc[wrong]["video"]
+        .value_counts()
+        .sort_index()
+        .sort_values(ascending=False, kind="stable")
+    )
 
 
-def grid_statistics(clicks: pd.DataFrame, segments: pd.DataFrame, durations: pd.Series, length: int) -> dict[str, Any]:
-    """The clicks on a grid of `length` snippets a video, as BackTAL maps them (snippet ⌊t / duration · length⌋).
+def grid_statistics(
+    clicks: pd.DataFrame, segments: pd.DataFrame, durations: pd.Series, length: int
+) -> dict[str, Any]:
+    """The clicks on a grid of `length` snippets a video, as BackTAL maps them (snippet ⌊t /
+    duration · length⌋).
 
-    "collisions": clicks that fall on a snippet which another one has. Then percent of the clicked snippets whose centre, and
-    whose whole, is background.
+    "collisions": clicks that fall on a snippet which another one has. Then percent of the clicked
+    snippets whose centre, and whose whole, is background.
     """
     seconds = clicks["video"].map(durations).to_numpy() / length
     place = np.clip(np.floor(clicks["t"].to_numpy() / seconds), 0, length - 1)
-    snippets = pd.DataFrame({"video": clicks["video"].to_numpy(), "place": place, "seconds": seconds})
+    snippets = pd.DataFrame(
+        {"video": clicks["video"].to_numpy(), "place": place, "seconds": seconds}
+    )
     once = snippets.drop_duplicates(["video", "place"])
     begin = (once["place"] * once["seconds"]).to_numpy()
     background, width = background_segments(segments, durations), once["seconds"].to_numpy()
     i, j = held(pd.DataFrame({"video": once["video"], "t": begin + width / 2}), background)
     start, end = background["t_start"].to_numpy()[j], background["t_end"].to_numpy()[j]
-    whole = (start <= begin[i] + 1e-9) & (begin[i] + width[i] <= end + 1e-9)         # both are sums of seconds
-    return {"collisions": len(snippets) - len(once), "centre in background (%)": 100 * len(i) / len(once),
-            "whole snippet in background (%)": 100 * whole.sum() / len(once)}
+    whole = (start <= begin[i] + 1e-9) & (
+        begin[i] + width[i] <= end + 1e-9
+    )  # both are sums of seconds
+    return {
+        "collisions": len(snippets) - len(once),
+        "centre in background (%)": 100 * len(i) / len(once),
+        "whole snippet in background (%)": 100 * whole.sum() / len(once),
+    }
 
 
-def action_statistics(clicks: pd.DataFrame, segments: pd.DataFrame, videos: pd.Series) -> dict[str, Any]:
-    """Counts of one annotator's action clicks, and the positions inside the instances of their class (the first one of several).
+def action_statistics(
+    clicks: pd.DataFrame, segments: pd.DataFrame, videos: pd.Series
+) -> dict[str, Any]:
+    """Counts of one annotator's action clicks, and the positions inside the instances of their
+    class (the first one of several).
 
     videos: ids of the training videos; clicks on others (a misspelt id) are counted in "rows" only.
     """
@@ -144,16 +216,27 @@ def action_statistics(clicks: pd.DataFrame, segments: pd.DataFrame, videos: pd.S
     shown = segments.drop_duplicates(["video", "label"])[["video", "label"]].assign(there=True)
     found = known.merge(shown, on=["video", "label"], how="left")["there"].notna()
     position = class_positions(known, segments)["position"].to_numpy()
-    return {"rows": len(clicks), "on known videos": len(known), "videos": known["video"].nunique(), "in their class": in_class,
-            "in background": len(known) - len(np.unique(i)), "instances": len(segments),
-            "instances clicked": len(np.unique(j[same])), "class not in video": int((~found).sum()),
-            "mean position": position.mean(), "median position": np.median(position)}
+    return {
+        "rows": len(clicks),
+        "on known videos": len(known),
+        "videos": known["video"].nunique(),
+        "in their class": in_class,
+        "in background": len(known) - len(np.unique(i)),
+        "instances": len(segments),
+        "instances clicked": len(np.unique(j[same])),
+        "class not in video": int((~found).sum()),
+        "mean position": position.mean(),
+        "median position": np.median(position),
+    }
 
 
 def class_positions(clicks: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
     """`relative_positions` of action clicks inside the instances of their own class."""
+
     def keyed(table: pd.DataFrame) -> pd.DataFrame:
         return table.assign(video=table["video"] + "\t" + table["label"])
 
-    found = relative_positions(keyed(clicks), keyed(segments[segments["t_end"] > segments["t_start"]]))
+    found = relative_positions(
+        keyed(clicks), keyed(segments[segments["t_end"] > segments["t_start"]])
+    )
     return found.assign(video=found["video"].str.split("\t").str[0])

@@ -12,26 +12,33 @@ import pandas as pd
 from wtal_core.data.dataset import CLICK_COLUMNS, Dataset
 from wtal_core.errors import WorkbookError
 
-HEADER = ["URLID", "URL", "TagID", "Tag", "Start", "End", "Time", "State"]      # of BackTAL's files
+HEADER = ["URLID", "URL", "TagID", "Tag", "Start", "End", "Time", "State"]  # of BackTAL's files
 TAG = "background_background"
 KINDS = ("action", "background")
 
 
-def simulate_clicks(segments: pd.DataFrame, durations: dict[str, float], kind: str, seed: int,
-                    edges: bool = True) -> pd.DataFrame:
+def simulate_clicks(
+    segments: pd.DataFrame, durations: dict[str, float], kind: str, seed: int, edges: bool = True
+) -> pd.DataFrame:
     """One click, uniform in time, per action instance or per background segment.
 
-    segments: `video, label, t_start, t_end` in seconds. durations: video -> seconds. kind "action": inside each instance,
-    with its class, as SF-Net's annotators do. kind "background": in each maximal interval without any instance, with the
-    label "background" (BackTAL: one click in each background segment). edges: whether the time before the first and after
-    the last instance counts, as it does for BackTAL's annotators; False: only gaps between two instances. A video without
-    instances gets no click: its whole length would be background, but it has no label to train with.
-    Returns `video, label, t`, in the order of the videos in `durations`, by time.
+    segments: `video, label, t_start, t_end` in seconds. durations: video -> seconds. kind "action":
+    inside each instance, with its class, as SF-Net's annotators do. kind "background": in each
+    maximal interval without any instance, with the label "background" (BackTAL: one click in each
+    background segment). edges: whether the time before the first and after the last instance
+    counts, as it does for BackTAL's annotators; False: only gaps between two instances. A video
+    without
+    instances gets no click: its whole length would be background, but it has no label to train
+    with. Returns `video, label, t`, in the order of the videos in `durations`, by time.
     """
     if kind not in KINDS:
-        raise WorkbookError(f"kind of clicks {kind!r} is unknown; expected 'action' or 'background'")
+        raise WorkbookError(
+            f"kind of clicks {kind!r} is unknown; expected 'action' or 'background'"
+        )
     if unknown := sorted(set(segments["video"]) - set(durations)):
-        raise WorkbookError(f"clicks: video {unknown[0]} has segments but no duration; add it to the durations")
+        raise WorkbookError(
+            f"clicks: video {unknown[0]} has segments but no duration; add it to the durations"
+        )
     generator = np.random.default_rng(seed)
     groups = dict(iter(segments.groupby("video", sort=False)))
     rows: list[tuple[str, str, float]] = []
@@ -41,27 +48,52 @@ def simulate_clicks(segments: pd.DataFrame, durations: dict[str, float], kind: s
     return _frame(rows)
 
 
-def _video_clicks(video: str, segments: pd.DataFrame, duration: float, kind: str, generator: np.random.Generator,
-                  edges: bool) -> list[tuple[str, str, float]]:
+def _video_clicks(
+    video: str,
+    segments: pd.DataFrame,
+    duration: float,
+    kind: str,
+    generator: np.random.Generator,
+    edges: bool,
+) -> list[tuple[str, str, float]]:
     ordered = segments.sort_values("t_start", kind="stable")
     start, end = ordered["t_start"].to_numpy(), np.minimum(ordered["t_end"].to_numpy(), duration)
     labels = ordered["label"].tolist()
-    if kind == "background":   # a gap begins where everything before it has ended
-        start, end = np.maximum.accumulate(end), np.append(np.minimum(start[1:], duration), duration)
+    if kind == "background":  # a gap begins where everything before it has ended
+        start, end = (
+            np.maximum.accumulate(end),
+            np.append(np.minimum(start[1:], duration), duration),
+        )
         first = ordered["t_start"].iloc[0]
-        start, end = (np.append(0.0, start), np.append(min(first, duration), end)) if edges else (start[:-1], end[:-1])
+        start, end = (
+            (np.append(0.0, start), np.append(min(first, duration), end))
+            if edges
+            else (start[:-1], end[:-1])
+        )
         labels = ["background"] * len(start)
     inside = end > start
-    times = np.sort(generator.uniform(start[inside], end[inside])) if kind == "background" else \
-        generator.uniform(start[inside], end[inside])
+    times = (
+        np.sort(generator.uniform(start[inside], end[inside]))
+        if kind == "background"
+        else generator.uniform(start[inside], end[inside])
+    )
     names = [label for label, kept in zip(labels, inside, strict=True) if kept]
-    return sorted(((video, name, float(t)) for name, t in zip(names, times, strict=True)), key=lambda row: row[2])
+    return sorted(
+        ((video, name, float(t)) for name, t in zip(names, times, strict=True)),
+        key=lambda row: row[2],
+    )
 
 
 def _frame(rows: list[tuple], columns: tuple[str, ...] = tuple(CLICK_COLUMNS)) -> pd.DataFrame:
-    """Rows as a table with the right types, also if there are none: texts `video, label`, numbers from there on."""
-    return pd.DataFrame({name: pd.Series([row[i] for row in rows], dtype=str if i < 2 else float)
-                         for i, name in enumerate(columns)})
+    """Rows as a table with the right types, also if there are none: texts `video, label`, numbers
+    from there on.
+    """
+    return pd.DataFrame(
+        {
+            name: pd.Series([row[i] for row in rows], dtype=str if i < 2 else float)
+            for i, name in enumerate(columns)
+        }
+    )
 
 
 def empty_clicks() -> pd.DataFrame:
@@ -70,63 +102,95 @@ def empty_clicks() -> pd.DataFrame:
 
 
 def read_action_clicks(path: Path) -> pd.DataFrame:
-    """SF-Net's click files: lines `video,seconds,class`, blank lines between, perhaps spaces. Returns `video, label, t`."""
+    """SF-Net's click files: lines `video,seconds,class`, blank lines between, perhaps spaces.
+    Returns `video, label, t`.
+    """
     return _frame([_parsed(path, row, 0, 2, 1) for row in _lines(path)])
 
 
 def read_background_clicks(path: Path) -> pd.DataFrame:
-    """BackTAL's click files: a table with header and byte-order mark; `URLID`, `Start` and `End` (seconds) are used.
+    """BackTAL's click files: a table with header and byte-order mark; `URLID`, `Start` and `End`
+    (seconds) are used.
 
-    Returns `video, label, t, t_end`; t_end is t but for the few rows in which the annotator marked an interval.
+    Returns `video, label, t, t_end`; t_end is t but for the few rows in which the annotator marked
+    an interval.
     """
     lines = _lines(path)
-    if not lines or [cell.strip() for cell in lines[0]][:len(HEADER)] != HEADER:
-        raise WorkbookError(f"{path} does not begin with the header {','.join(HEADER)}; it is no file of background clicks")
+    if not lines or [cell.strip() for cell in lines[0]][: len(HEADER)] != HEADER:
+        raise WorkbookError(
+            f"{path} does not begin with the header {','.join(HEADER)}; it is no file of "
+            f"background clicks"
+        )
     parsed = [_parsed(path, row, 0, 3, 4, 5) for row in lines[1:]]
-    return _frame([(video, "background", *times) for video, _, *times in parsed], (*CLICK_COLUMNS, "t_end"))
+    return _frame(
+        [(video, "background", *times) for video, _, *times in parsed], (*CLICK_COLUMNS, "t_end")
+    )
 
 
 def read_annotators(files: Mapping[int, Path], kind: str) -> pd.DataFrame | None:
-    """The files of several annotators (number, from 1 -> path) that are there, with a column `annotator`; None for none."""
+    """The files of several annotators (number, from 1 -> path) that are there, with a column
+    `annotator`; None for none.
+    """
     read = {"action": read_action_clicks, "background": read_background_clicks}[kind]
-    tables = [read(path).assign(annotator=number) for number, path in files.items() if path.exists()]
+    tables = [
+        read(path).assign(annotator=number) for number, path in files.items() if path.exists()
+    ]
     return pd.concat(tables, ignore_index=True) if tables else None
 
 
 def write_background_clicks(table: pd.DataFrame, path: Path, tag: int = 20) -> Path:
-    """Write background clicks in BackTAL's format: byte-order mark, header, a line a click, none after the last.
+    """Write background clicks in BackTAL's format: byte-order mark, header, a line a click, none
+    after the last.
 
-    table: `video, label, t` and perhaps `t_end`, seconds; every label is "background". tag: column TagID, the number of the
-    background after the classes (THUMOS14: 20). Columns Time and State, which nobody reads, are 1.
+    table: `video, label, t` and perhaps `t_end`, seconds; every label is "background". tag: column
+    TagID, the number of the background after the classes (THUMOS14: 20). Columns Time and State,
+    which nobody reads, are 1.
     """
     if missing := [name for name in CLICK_COLUMNS if name not in table]:
-        raise WorkbookError(f"{path}: the table of clicks has no column {missing[0]!r}; expected {', '.join(CLICK_COLUMNS)}")
+        raise WorkbookError(
+            f"{path}: the table of clicks has no column {missing[0]!r}; expected "
+            f"{', '.join(CLICK_COLUMNS)}"
+        )
     if other := sorted(set(table["label"]) - {"background"}):
-        raise WorkbookError(f"{path}: clicks on {other[0]!r} cannot be written, this format holds background clicks only")
+        raise WorkbookError(
+            f"{path}: clicks on {other[0]!r} cannot be written, this format holds background "
+            f"clicks only"
+        )
     start, end = table["t"], table["t_end"] if "t_end" in table else table["t"]
-    lines = [",".join(HEADER)] + [f"{video},{video}.mp4,{tag},{TAG},{_number(a)},{_number(b)},1,1"
-                                  for video, a, b in zip(table["video"], start, end, strict=True)]
+    lines = [",".join(HEADER)] + [
+        f"{video},{video}.mp4,{tag},{TAG},{_number(a)},{_number(b)},1,1"
+        for video, a, b in zip(table["video"], start, end, strict=True)
+    ]
     path.write_text("\n".join(lines), encoding="utf-8-sig", newline="\n")
     return path
 
 
 def with_clicks(dataset: Dataset, table: pd.DataFrame, kind: str = "background") -> Dataset:
-    """The data set with these clicks in place of its own of that kind, to train with. Its fingerprint names them.
+    """The data set with these clicks in place of its own of that kind, to train with. Its
+    fingerprint names them.
 
-    table: `video, label, t` (s) and perhaps `t_end`, `annotator`. A click on a video that is no training video, or at no
-    time of one, is an error.
+    table: `video, label, t` (s) and perhaps `t_end`, `annotator`. A click on a video that is no
+    training video, or at no time of one, is an error.
     """
     if kind not in KINDS:
-        raise WorkbookError(f"kind of clicks {kind!r} is unknown; expected 'action' or 'background'")
+        raise WorkbookError(
+            f"kind of clicks {kind!r} is unknown; expected 'action' or 'background'"
+        )
     known = {video.id for video in dataset.train}
     bad = table[~table["video"].isin(known) | ~np.isfinite(table["t"]) | (table["t"] < 0)]
     if len(bad):
         video, t = bad["video"].iloc[0], bad["t"].iloc[0]
-        raise WorkbookError(f"{dataset.name}: the click at {t} s of {video} is not at a time of one of its training videos; "
-                            "correct the table of clicks")
+        raise WorkbookError(
+            f"{dataset.name}: the click at {t} s of {video} is not at a time of one of its "
+            f"training videos; "
+            "correct the table of clicks"
+        )
     content = f"{dataset.fingerprint} {kind} {table.to_csv(index=False)}"
-    return replace(dataset, clicks={**dataset.clicks, kind: table.reset_index(drop=True)},
-                   fingerprint=hashlib.sha256(content.encode()).hexdigest()[:16])
+    return replace(
+        dataset,
+        clicks={**dataset.clicks, kind: table.reset_index(drop=True)},
+        fingerprint=hashlib.sha256(content.encode()).hexdigest()[:16],
+    )
 
 
 def _number(value: float) -> str:
@@ -143,4 +207,6 @@ def _parsed(path: Path, row: list[str], video: int, label: int, *times: int) -> 
     try:
         return row[video].strip(), row[label].strip(), *(float(row[time]) for time in times)
     except (IndexError, ValueError) as error:
-        raise WorkbookError(f"{path}: line {','.join(row)!r} is not a click; expected a video, a class and seconds") from error
+        raise WorkbookError(
+            f"{path}: line {','.join(row)!r} is not a click; expected a video, a class and seconds"
+        ) from error

@@ -15,13 +15,21 @@ CLICK_COLUMNS = ["video", "label", "t"]
 
 def empty_segments() -> pd.DataFrame:
     """No segments, with the right columns and types."""
-    return pd.DataFrame({"video": pd.Series(dtype=str), "label": pd.Series(dtype=str),
-                         "t_start": pd.Series(dtype=float), "t_end": pd.Series(dtype=float)})
+    return pd.DataFrame(
+        {
+            "video": pd.Series(dtype=str),
+            "label": pd.Series(dtype=str),
+            "t_start": pd.Series(dtype=float),
+            "t_end": pd.Series(dtype=float),
+        }
+    )
 
 
 @dataclass(frozen=True)
 class Video:
-    """One untrimmed video: its features per stream `[T, D]` (float32, T >= 0) and its video-level labels."""
+    """One untrimmed video: its features per stream `[T, D]` (float32, T >= 0) and its video-level
+    labels.
+    """
 
     id: str
     features: dict[str, Float[np.ndarray, "T D"]]
@@ -37,12 +45,16 @@ class Video:
 class Dataset:
     """A named set of training and test videos.
 
-    origin: "simulated", "real", or "simulated features, real annotations"; printed on every table and figure.
+    origin: "simulated", "real", or "simulated features, real annotations"; printed on every table
+    and figure.
     streams: in the order in which networks are stacked; the last one leads (THUMOS14: rgb, flow).
-    segments: DataFrame `video, label, t_start, t_end` in seconds, of test *and* training videos; training segments are
+    segments: DataFrame `video, label, t_start, t_end` in seconds, of test *and* training videos;
+    training segments are
         for diagnosis and simulated clicks only.
-    ambiguous: intervals `video, label, t_start, t_end` that the W-TALC protocols filter; may be empty.
-    clicks: kind ("action", "background") -> DataFrame `video, label, t` in seconds; the label of a background click is
+    ambiguous: intervals `video, label, t_start, t_end` that the W-TALC protocols filter; may be
+    empty.
+    clicks: kind ("action", "background") -> DataFrame `video, label, t` in seconds; the label of a
+    background click is
         "background".
     left_out: protocol id -> test videos that this protocol does not use.
     probes: test videos that the figures of single videos show.
@@ -83,7 +95,9 @@ class Dataset:
 
 
 def check_dataset(dataset: Dataset) -> Dataset:
-    """Refuse what would later give wrong numbers, naming the video. Returns the data set unchanged."""
+    """Refuse what would later give wrong numbers, naming the video. Returns the data set
+    unchanged.
+    """
     known, seen = set(dataset.classes), set()
     for video in (*dataset.train, *dataset.test):
         if video.id in seen:
@@ -91,34 +105,48 @@ def check_dataset(dataset: Dataset) -> Dataset:
         seen.add(video.id)
         _check_video(dataset, video)
         if unknown := set(video.labels) - known:
-            raise WorkbookError(f"{dataset.name}: video {video.id} has the unknown class {sorted(unknown)[0]!r}")
+            raise WorkbookError(
+                f"{dataset.name}: video {video.id} has the unknown class {sorted(unknown)[0]!r}"
+            )
     for video in dataset.train:
         if not video.labels:
-            raise WorkbookError(f"{dataset.name}: training video {video.id} has no label; "
-                                "give it one in the label file or remove it from the training list")
+            raise WorkbookError(
+                f"{dataset.name}: training video {video.id} has no label; "
+                "give it one in the label file or remove it from the training list"
+            )
     check_segments(dataset.segments, known, dataset.name)
     return dataset
 
 
 def _check_video(dataset: Dataset, video: Video) -> None:
     if tuple(video.features) != dataset.streams:
-        raise WorkbookError(f"{dataset.name}: video {video.id} has the streams {tuple(video.features)}, "
-                            f"expected {dataset.streams}")
+        raise WorkbookError(
+            f"{dataset.name}: video {video.id} has the streams {tuple(video.features)}, "
+            f"expected {dataset.streams}"
+        )
     sizes = {features.shape for features in video.features.values()}
     if len(sizes) > 1:
-        raise WorkbookError(f"{dataset.name}: the streams of video {video.id} have different shapes {sorted(sizes)}")
+        raise WorkbookError(
+            f"{dataset.name}: the streams of video {video.id} have different shapes {sorted(sizes)}"
+        )
     (size,) = sizes
     if len(size) != 2 or size[1] != dataset.feature_size():
-        raise WorkbookError(f"{dataset.name}: features of video {video.id} have shape {size}, "
-                            f"expected (T, {dataset.feature_size()})")
+        raise WorkbookError(
+            f"{dataset.name}: features of video {video.id} have shape {size}, "
+            f"expected (T, {dataset.feature_size()})"
+        )
     if not all(np.isfinite(features).all() for features in video.features.values()):
-        raise WorkbookError(f"{dataset.name}: features of video {video.id} hold NaN or infinite values")
+        raise WorkbookError(
+            f"{dataset.name}: features of video {video.id} hold NaN or infinite values"
+        )
 
 
 def check_segments(segments: pd.DataFrame, classes: set[str], source: str) -> None:
-    """Refuse unknown classes, and segments that are reversed, negative or not finite, naming the first one.
+    """Refuse unknown classes, and segments that are reversed, negative or not finite, naming the
+    first one.
 
-    A segment of zero length is kept: published annotations hold some, and each protocol states what it does with them.
+    A segment of zero length is kept: published annotations hold some, and each protocol states what
+    it does with them.
     """
     unknown = segments[~segments["label"].isin(classes)]
     if len(unknown):
@@ -128,5 +156,8 @@ def check_segments(segments: pd.DataFrame, classes: set[str], source: str) -> No
     bad = ~(np.isfinite(start) & np.isfinite(end) & (start >= 0) & (end >= start))
     if bad.any():
         row = segments[bad].iloc[0]
-        raise WorkbookError(f"{source}: segment [{row['t_start']}, {row['t_end']}] of class {row['label']} in video "
-                            f"{row['video']} is reversed, negative or not finite")
+        raise WorkbookError(
+            f"{source}: segment [{row['t_start']}, {row['t_end']}] of class {row['label']} in "
+            f"video "
+            f"{row['video']} is reversed, negative or not finite"
+        )

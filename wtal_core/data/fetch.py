@@ -1,4 +1,6 @@
-"""Downloads a data set's files, or takes them from a mirror. Everything with a known checksum is checked."""
+"""Downloads a data set's files, or takes them from a mirror. Everything with a known checksum is
+checked.
+"""
 
 import fnmatch
 import logging
@@ -18,23 +20,32 @@ from wtal_core.errors import WorkbookError
 
 @dataclass(frozen=True)
 class Fetched:
-    """fetched: paths now there. by_hand: path -> what the manifest says about obtaining it. failed: path -> why."""
+    """fetched: paths now there. by_hand: path -> what the manifest says about obtaining it. failed:
+    path -> why.
+    """
 
     fetched: tuple[str, ...]
     by_hand: dict[str, str]
     failed: dict[str, str]
 
 
-def fetch(name: str, root: str | Path | None = None, mirror: str | Path | None = None, progress: bool = True) -> Fetched:
+def fetch(
+    name: str,
+    root: str | Path | None = None,
+    mirror: str | Path | None = None,
+    progress: bool = True,
+) -> Fetched:
     """Fetch the files that are not there or not right, into `<root>/<folder of the data set>`.
 
-    mirror: a local folder or the beginning of a URL, laid out as the data root. A file is written beside its place and
-    renamed once its checksum agrees, so a wrong or broken download leaves nothing behind. One file's failure does not
-    stop the others.
+    mirror: a local folder or the beginning of a URL, laid out as the data root. A file is written
+    beside its place and renamed once its checksum agrees, so a wrong or broken download leaves
+    nothing behind. One file's failure does not stop the others.
     """
     manifest = load_manifest(name)
     folder = data_root(root) / manifest.folder
-    wanted = [entry for entry in manifest.files if check_file(folder, entry, manifest).status != "ok"]
+    wanted = [
+        entry for entry in manifest.files if check_file(folder, entry, manifest).status != "ok"
+    ]
     fetched, by_hand, failed = [], {}, {}
     if mirror is None:
         fetched += _fetch_archives(manifest, folder, wanted, failed, progress)
@@ -78,11 +89,19 @@ def _retrieve(address: str, target: Path, sha256: str | None, progress: bool) ->
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
-        if stale:   # without a checksum pooch would keep what verify refused
+        if stale:  # without a checksum pooch would keep what verify refused
             target.unlink()
-        pooch.retrieve(address, known_hash=sha256 and f"sha256:{sha256}", fname=target.name, path=target.parent,
-                       downloader=pooch.HTTPDownloader(progressbar=progress, timeout=60) if remote else _copy)
-    except (OSError, ValueError) as error:   # requests' errors are OSErrors; a wrong checksum is a ValueError
+        pooch.retrieve(
+            address,
+            known_hash=sha256 and f"sha256:{sha256}",
+            fname=target.name,
+            path=target.parent,
+            downloader=pooch.HTTPDownloader(progressbar=progress, timeout=60) if remote else _copy,
+        )
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
         raise WorkbookError(f"{address}: {' '.join(str(error).split())[:300]}") from error
     finally:
         logger.setLevel(level)
@@ -93,9 +112,16 @@ def _copy(address: str, output: str | Path, pup: object) -> None:
     shutil.copyfile(address, output)
 
 
-def _fetch_archives(manifest: DatasetManifest, folder: Path, wanted: list[FileEntry], failed: dict[str, str],
-                    progress: bool) -> list[str]:
-    """Fetch and unpack the zips of a data set, if files that it needs are not there. Returns the wanted paths now there."""
+def _fetch_archives(
+    manifest: DatasetManifest,
+    folder: Path,
+    wanted: list[FileEntry],
+    failed: dict[str, str],
+    progress: bool,
+) -> list[str]:
+    """Fetch and unpack the zips of a data set, if files that it needs are not there. Returns the
+    wanted paths now there.
+    """
     if not any(entry.needed for entry in wanted):
         return []
     for archive in manifest.archives:
@@ -110,10 +136,14 @@ def _fetch_archives(manifest: DatasetManifest, folder: Path, wanted: list[FileEn
     return [entry.path for entry in wanted if check_file(folder, entry, manifest).status == "ok"]
 
 
-def unpack(archive: Path, folder: Path, entry: ArchiveEntry, known: dict[str, FileEntry]) -> list[str]:
-    """Unpack the members that the manifest names, each checked against its checksum where that is known.
+def unpack(
+    archive: Path, folder: Path, entry: ArchiveEntry, known: dict[str, FileEntry]
+) -> list[str]:
+    """Unpack the members that the manifest names, each checked against its checksum where that is
+    known.
 
-    A damaged zip, a member that leads out of `folder`, and a pattern without any member are errors. Returns the paths.
+    A damaged zip, a member that leads out of `folder`, and a pattern without any member are errors.
+    Returns the paths.
     """
     try:
         with zipfile.ZipFile(archive) as content:
@@ -121,7 +151,9 @@ def unpack(archive: Path, folder: Path, entry: ArchiveEntry, known: dict[str, Fi
             for member, path in targets.items():
                 _extract(content, member, path, known.get(path.relative_to(folder).as_posix()))
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise WorkbookError(f"{archive} is not a readable zip ({error}); remove it and fetch again") from error
+        raise WorkbookError(
+            f"{archive} is not a readable zip ({error}); remove it and fetch again"
+        ) from error
     return [path.relative_to(folder).as_posix() for path in targets.values()]
 
 
@@ -130,9 +162,13 @@ def _targets(members: list[str], folder: Path, entry: ArchiveEntry) -> dict[str,
     for pattern, place in entry.members.items():
         found = [member for member in fnmatch.filter(members, pattern) if not member.endswith("/")]
         if not found:
-            raise WorkbookError(f"{entry.url} has no member {pattern}; it differs from what the manifest describes")
+            raise WorkbookError(
+                f"{entry.url} has no member {pattern}; it differs from what the manifest describes"
+            )
         for member in found:
-            inside(folder, member)   # a member named to escape betrays a forged archive, wherever it would go
+            inside(
+                folder, member
+            )  # a member named to escape betrays a forged archive, wherever it would go
             targets[member] = inside(folder, f"{place}/{PurePosixPath(member).name}")
     return targets
 

@@ -17,7 +17,9 @@ def sha256_of(path: Path) -> str:
 
 
 def fingerprint(folder: Path, files: Iterable[Path], *facts: object) -> str:
-    """16 hexadecimal digits over the files' names inside `folder` and contents, and over `facts` (fold, cutting rule)."""
+    """16 hexadecimal digits over the files' names inside `folder` and contents, and over `facts`
+    (fold, cutting rule).
+    """
     digest = hashlib.sha256(repr(facts).encode())
     for path in sorted(files):
         name = path.relative_to(folder) if path.is_relative_to(folder) else path.name

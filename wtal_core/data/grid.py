@@ -8,10 +8,18 @@ from wtal_core.segments import intersection
 
 
 def inside(dataset: Dataset, video: str, label: str | None = None) -> Bool[np.ndarray, " T"]:
-    """Whether at least half of a snippet lies in an instance of the class; of any class if none is named."""
+    """Whether at least half of a snippet lies in an instance of the class; of any class if none is
+    named.
+    """
     segments = dataset.segments[dataset.segments["video"] == video]
     segments = segments if label is None else segments[segments["label"] == label]
-    begin = dataset.timebase.seconds(np.arange(dataset.video(video).length, dtype=np.float64))[:, None]
-    shared = intersection(begin, begin + dataset.timebase.snippet_seconds,
-                          segments["t_start"].to_numpy(), segments["t_end"].to_numpy())
+    begin = dataset.timebase.seconds(np.arange(dataset.video(video).length, dtype=np.float64))[
+        :, None
+    ]
+    shared = intersection(
+        begin,
+        begin + dataset.timebase.snippet_seconds,
+        segments["t_start"].to_numpy(),
+        segments["t_end"].to_numpy(),
+    )
     return shared.sum(axis=1) >= 0.5 * dataset.timebase.snippet_seconds

@@ -1,6 +1,8 @@
-"""HAPT: smartphone sensors on 30 people's waists, real untrimmed recordings, as weakly labelled bags.
+"""HAPT: smartphone sensors on 30 people's waists, real untrimmed recordings, as weakly labelled
+bags.
 
-Source: UCI data set 341, Reyes-Ortiz et al., "Transition-Aware Human Activity Recognition Using Smartphones", 2015.
+Source: UCI data set 341, Reyes-Ortiz et al., "Transition-Aware Human Activity Recognition Using
+Smartphones", 2015.
 """
 
 import re
@@ -23,15 +25,25 @@ from wtal_core.data.probes import probe_videos
 from wtal_core.errors import WorkbookError
 
 FPS, WINDOW, HOP = 50, 64, 32
-BANDS = ((1, 3), (3, 6), (6, 12), (12, 33))      # bins of 50/64 Hz: 0.8-2.3, 2.3-4.7, 4.7-9.4, 9.4-25 Hz
-SMALLEST_POWER = 1e-6                             # (g or rad/s)^2, keeps the logarithm of a still sensor finite
-CHANNELS = {"gyroscope": slice(3, 6), "accelerometer": slice(0, 3)}   # the stream that leads comes last
+BANDS = (
+    (1, 3),
+    (3, 6),
+    (6, 12),
+    (12, 33),
+)  # bins of 50/64 Hz: 0.8-2.3, 2.3-4.7, 4.7-9.4, 9.4-25 Hz
+SMALLEST_POWER = 1e-6  # (g or rad/s)^2, keeps the logarithm of a still sensor finite
+CHANNELS = {
+    "gyroscope": slice(3, 6),
+    "accelerometer": slice(0, 3),
+}  # the stream that leads comes last
 RECORDING = re.compile(r"exp(\d+)_user(\d+)")
 CLICK_SEED = 0
 
 
 def open_hapt(folder: Path) -> Dataset:
-    """Open HAPT from its folder, packed or in the original text layout. Snippet k covers samples [32 k + 16, 32 k + 48)."""
+    """Open HAPT from its folder, packed or in the original text layout. Snippet k covers samples
+    [32 k + 16, 32 k + 48).
+    """
     manifest = load_manifest("hapt")
     segments = read_segments(folder)
     signals = read_signals(folder)
@@ -42,57 +54,103 @@ def open_hapt(folder: Path) -> Dataset:
     return check_dataset(_dataset(manifest, folder, train, test))
 
 
-def _check_match(folder: Path, signals: dict[str, np.ndarray], segments: pd.DataFrame, users: dict[str, set[int]]) -> None:
-    """Refuse labels of recordings that are not there or are shorter, and people on both sides of the split."""
+def _check_match(
+    folder: Path, signals: dict[str, np.ndarray], segments: pd.DataFrame, users: dict[str, set[int]]
+) -> None:
+    """Refuse labels of recordings that are not there or are shorter, and people on both sides of
+    the split.
+    """
     for recording, last in segments.groupby("video")["t_end"].max().items():
         if len(signals.get(recording, ())) < round(last * FPS):
-            raise WorkbookError(f"hapt: {folder / 'labels.txt'} labels recording {recording} up to {last} s, its signals hold "
-                                f"{len(signals.get(recording, ())) / FPS} s; run `wtal data verify hapt`")
+            raise WorkbookError(
+                f"hapt: {folder / 'labels.txt'} labels recording {recording} up to {last} s, its "
+                f"signals hold "
+                f"{len(signals.get(recording, ())) / FPS} s; run `wtal data verify hapt`"
+            )
     if both := users["train"] & users["test"]:
-        raise WorkbookError(f"hapt: person {min(both)} is in both {folder / 'subject_id_train.txt'} and subject_id_test.txt; "
-                            "run `wtal data fetch hapt`")
+        raise WorkbookError(
+            f"hapt: person {min(both)} is in both {folder / 'subject_id_train.txt'} and "
+            f"subject_id_test.txt; "
+            "run `wtal data fetch hapt`"
+        )
 
 
 def _dataset(manifest: DatasetManifest, folder: Path, train: Bags, test: Bags) -> Dataset:
     segments = pd.concat([train.segments, test.segments], ignore_index=True)
-    durations = {video.id: float(manifest.timebase().seconds(float(video.length))) for video in train.videos}
+    durations = {
+        video.id: float(manifest.timebase().seconds(float(video.length))) for video in train.videos
+    }
     return Dataset(
-        name=manifest.name, title=manifest.title, origin=manifest.origin, classes=read_classes(folder),
-        streams=tuple(CHANNELS), timebase=manifest.timebase(),
-        train=train.videos, test=test.videos, segments=segments, default_protocol=manifest.default_protocol,
-        fingerprint=fingerprint(folder, source_files(folder), "hapt", WINDOW, HOP, BANDS, manifest.timebase()),
-        clicks={kind: simulate_clicks(train.segments, durations, kind, CLICK_SEED) for kind in ("action", "background")},
-        left_out=manifest.left_out, probes=probe_videos([video.id for video in test.videos], test.segments))
+        name=manifest.name,
+        title=manifest.title,
+        origin=manifest.origin,
+        classes=read_classes(folder),
+        streams=tuple(CHANNELS),
+        timebase=manifest.timebase(),
+        train=train.videos,
+        test=test.videos,
+        segments=segments,
+        default_protocol=manifest.default_protocol,
+        fingerprint=fingerprint(
+            folder, source_files(folder), "hapt", WINDOW, HOP, BANDS, manifest.timebase()
+        ),
+        clicks={
+            kind: simulate_clicks(train.segments, durations, kind, CLICK_SEED)
+            for kind in ("action", "background")
+        },
+        left_out=manifest.left_out,
+        probes=probe_videos([video.id for video in test.videos], test.segments),
+    )
 
 
 def source_files(folder: Path) -> list[Path]:
     """All files that the content of the data set comes from."""
     packed = folder / "hapt_raw_f32.npz"
-    tables = [folder / name for name in ("labels.txt", "activity_labels.txt", "subject_id_train.txt", "subject_id_test.txt")]
-    return tables + ([packed] if packed.exists() else sorted((folder / "RawData").glob("*_exp*_user*.txt")))
+    tables = [
+        folder / name
+        for name in (
+            "labels.txt",
+            "activity_labels.txt",
+            "subject_id_train.txt",
+            "subject_id_test.txt",
+        )
+    ]
+    return tables + (
+        [packed] if packed.exists() else sorted((folder / "RawData").glob("*_exp*_user*.txt"))
+    )
 
 
 def _bags(signals: dict[str, np.ndarray], segments: pd.DataFrame, users: set[int]) -> Bags:
     chosen = [recording for recording in signals if int(RECORDING.fullmatch(recording)[2]) in users]
-    return cut_recordings([Recording(recording, signals[recording], float(FPS), segments[segments["video"] == recording])
-                           for recording in chosen], bag_features)
+    return cut_recordings(
+        [
+            Recording(
+                recording, signals[recording], float(FPS), segments[segments["video"] == recording]
+            )
+            for recording in chosen
+        ],
+        bag_features,
+    )
 
 
 def bag_features(samples: Float[np.ndarray, "S 6"]) -> dict[str, Float[np.ndarray, "T 27"]]:
     """Both streams of a bag, nine statistics for each of three axes."""
-    return {stream: window_statistics(samples[:, channels]) for stream, channels in CHANNELS.items()}
+    return {
+        stream: window_statistics(samples[:, channels]) for stream, channels in CHANNELS.items()
+    }
 
 
 def window_statistics(samples: Float[np.ndarray, "S K"]) -> Float[np.ndarray, "T 9*K"]:
-    """Mean, deviation, minimum, maximum, log power in four bands, mean absolute difference, per channel and window.
+    """Mean, deviation, minimum, maximum, log power in four bands, mean absolute difference, per
+    channel and window.
 
     Windows of 64 samples, hop 32; fewer samples than one window give T = 0.
     """
     if len(samples) < WINDOW:
         return np.zeros((0, 9 * samples.shape[1]), dtype=np.float32)
-    windows = sliding_window_view(samples.astype(np.float64), WINDOW, axis=0)[::HOP]   # (T, K, 64)
+    windows = sliding_window_view(samples.astype(np.float64), WINDOW, axis=0)[::HOP]  # (T, K, 64)
     mean = windows.mean(-1)
-    power = np.abs(np.fft.rfft(windows - mean[..., None])) ** 2 / WINDOW ** 2          # (T, K, 33)
+    power = np.abs(np.fft.rfft(windows - mean[..., None])) ** 2 / WINDOW**2  # (T, K, 33)
     bands = [np.log(power[..., low:high].sum(-1) + SMALLEST_POWER) for low, high in BANDS]
     steps = np.abs(np.diff(windows)).mean(-1)
     parts = [mean, windows.std(-1), windows.min(-1), windows.max(-1), *bands, steps]
@@ -100,24 +158,37 @@ def window_statistics(samples: Float[np.ndarray, "S K"]) -> Float[np.ndarray, "T
 
 
 def read_signals(folder: Path) -> dict[str, Float[np.ndarray, "_ 6"]]:
-    """Recording (`exp01_user01`) -> accelerometer xyz in g, gyroscope xyz in rad/s, at 50 Hz, float32."""
+    """Recording (`exp01_user01`) -> accelerometer xyz in g, gyroscope xyz in rad/s, at 50 Hz,
+    float32.
+    """
     packed, texts = folder / "hapt_raw_f32.npz", folder / "RawData"
     if packed.exists():
         return _checked(packed, read_npz(packed, "hapt"))
     found = sorted(texts.glob("acc_exp*_user*.txt"))
     if not found:
-        raise WorkbookError(f"hapt: no signals in {folder}, looked for {packed.name} and RawData/acc_expXX_userYY.txt; "
-                            "run `wtal data fetch hapt`")
-    return _checked(texts, {path.stem.removeprefix("acc_"): read_text_recording(path) for path in found})
+        raise WorkbookError(
+            f"hapt: no signals in {folder}, looked for {packed.name} and "
+            f"RawData/acc_expXX_userYY.txt; "
+            "run `wtal data fetch hapt`"
+        )
+    return _checked(
+        texts, {path.stem.removeprefix("acc_"): read_text_recording(path) for path in found}
+    )
 
 
 def read_text_recording(path: Path) -> Float[np.ndarray, "S 6"]:
-    """One recording in the original layout: `acc_expXX_userYY.txt` and the `gyro_...` file beside it."""
-    other = require(path.with_name(path.name.replace("acc_", "gyro_", 1)), "the gyroscope's file", "hapt")
+    """One recording in the original layout: `acc_expXX_userYY.txt` and the `gyro_...` file beside
+    it.
+    """
+    other = require(
+        path.with_name(path.name.replace("acc_", "gyro_", 1)), "the gyroscope's file", "hapt"
+    )
     parts = [_read_numbers(part, np.float32) for part in (path, other)]
     if len(parts[0]) != len(parts[1]):
-        raise WorkbookError(f"hapt: {path} has {len(parts[0])} samples, {other.name} has {len(parts[1])}; "
-                            "one is truncated: run `wtal data fetch hapt`")
+        raise WorkbookError(
+            f"hapt: {path} has {len(parts[0])} samples, {other.name} has {len(parts[1])}; "
+            "one is truncated: run `wtal data fetch hapt`"
+        )
     return np.concatenate(parts, axis=1)
 
 
@@ -126,7 +197,9 @@ def _read_numbers(path: Path, dtype: Callable) -> np.ndarray:
     try:
         return np.loadtxt(path, dtype=dtype, ndmin=2)
     except ValueError as error:
-        raise WorkbookError(f"{path} is damaged ({error}); remove it and run `wtal data fetch hapt`") from error
+        raise WorkbookError(
+            f"{path} is damaged ({error}); remove it and run `wtal data fetch hapt`"
+        ) from error
 
 
 def _checked(source: Path, signals: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -134,32 +207,52 @@ def _checked(source: Path, signals: dict[str, np.ndarray]) -> dict[str, np.ndarr
         if not RECORDING.fullmatch(name):
             raise WorkbookError(f"{source}: recording {name!r} is not named as expXX_userYY")
         if samples.ndim != 2 or samples.shape[1] != 6 or not np.isfinite(samples).all():
-            raise WorkbookError(f"{source}: recording {name} has shape {samples.shape} or holds NaN, expected finite (S, 6)")
+            raise WorkbookError(
+                f"{source}: recording {name} has shape {samples.shape} or holds NaN, expected "
+                f"finite (S, 6)"
+            )
     return signals
 
 
 def read_segments(folder: Path) -> pd.DataFrame:
-    """Instances of all recordings in seconds. Rows of labels.txt: recording, user, class, first and last sample.
+    """Instances of all recordings in seconds. Rows of labels.txt: recording, user, class, first and
+    last sample.
 
-    Both samples belong to the instance: where activities follow each other without a gap, the next first sample is the
-    last one plus 1. That counting begins at 1 is the habit of MATLAB, in which the set was made, and not stated in its
-    description; a wrong guess would shift everything by one sample, 0.02 s.
+    Both samples belong to the instance: where activities follow each other without a gap, the next
+    first sample is the last one plus 1. That counting begins at 1 is the habit of MATLAB, in which
+    the set was made, and not stated in its description; a wrong guess would shift everything by one
+    sample, 0.02 s.
     """
     table = _read_numbers(folder / "labels.txt", np.int64)
     names = np.array(read_classes(folder))
     if table.shape[1] != 5 or table[:, 2].min() < 1 or table[:, 2].max() > len(names):
-        raise WorkbookError(f"{folder / 'labels.txt'}: expected rows of recording, user, class 1 to {len(names)}, first and "
-                            "last sample; run `wtal data verify hapt`")
-    return pd.DataFrame({"video": [f"exp{e:02d}_user{u:02d}" for e, u in table[:, :2]], "label": names[table[:, 2] - 1],
-                         "t_start": (table[:, 3] - 1) / FPS, "t_end": table[:, 4] / FPS})
+        raise WorkbookError(
+            f"{folder / 'labels.txt'}: expected rows of recording, user, class 1 to {len(names)}, "
+            f"first and "
+            "last sample; run `wtal data verify hapt`"
+        )
+    return pd.DataFrame(
+        {
+            "video": [f"exp{e:02d}_user{u:02d}" for e, u in table[:, :2]],
+            "label": names[table[:, 2] - 1],
+            "t_start": (table[:, 3] - 1) / FPS,
+            "t_end": table[:, 4] / FPS,
+        }
+    )
 
 
 def read_classes(folder: Path) -> tuple[str, ...]:
     """The twelve activities, in order of their numbers."""
-    lines = require(folder / "activity_labels.txt", "the list of activities", "hapt").read_text().split("\n")
+    lines = (
+        require(folder / "activity_labels.txt", "the list of activities", "hapt")
+        .read_text()
+        .split("\n")
+    )
     return tuple(line.split()[1] for line in lines if line.strip())
 
 
 def read_users(folder: Path, split: str) -> set[int]:
-    """People of the official split; the files repeat a number for every window of the original feature vectors."""
+    """People of the official split; the files repeat a number for every window of the original
+    feature vectors.
+    """
     return set(_read_numbers(folder / f"subject_id_{split}.txt", np.int64).ravel().tolist())

@@ -1,4 +1,6 @@
-"""Data set manifests: what files, where from, under which licence, with which checksums, shapes and counts."""
+"""Data set manifests: what files, where from, under which licence, with which checksums, shapes and
+counts.
+"""
 
 import re
 from collections.abc import Mapping
@@ -17,9 +19,12 @@ from wtal_core.timebase import Timebase
 class FileEntry:
     """One file of a data set.
 
-    path: relative to the data set's folder. urls: public addresses; empty if only behind a form, then `note` says so.
-    sha256, bytes: None where unknown. shape, dtype: of an array file. needed: whether the data set opens without it.
-    alternatives: glob patterns; if one matches, the file itself is not missing (another published layout).
+    path: relative to the data set's folder. urls: public addresses; empty if only behind a form,
+    then `note` says so.
+    sha256, bytes: None where unknown. shape, dtype: of an array file. needed: whether the data set
+    opens without it.
+    alternatives: glob patterns; if one matches, the file itself is not missing (another published
+    layout).
     """
 
     path: str
@@ -35,7 +40,9 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class ArchiveEntry:
-    """A zip that holds files of the data set. members: name or glob inside the zip -> folder in the data set ("." = top)."""
+    """A zip that holds files of the data set. members: name or glob inside the zip -> folder in the
+    data set ("." = top).
+    """
 
     url: str
     members: dict[str, str]
@@ -46,7 +53,9 @@ class ArchiveEntry:
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of videos and of action instances of one split; None where nobody states how many instances."""
+    """Numbers of videos and of action instances of one split; None where nobody states how many
+    instances.
+    """
 
     videos: int
     instances: int | None
@@ -54,9 +63,11 @@ class Counts:
 
 @dataclass(frozen=True)
 class DatasetManifest:
-    """What `data_manifests/datasets/<name>.yaml` states. fps and stride in frames, offset the frame of snippet 0.
+    """What `data_manifests/datasets/<name>.yaml` states. fps and stride in frames, offset the frame
+    of snippet 0.
 
-    splits: split name -> counts. left_out: protocol id -> test videos that it does not use. simulator: free constants.
+    splits: split name -> counts. left_out: protocol id -> test videos that it does not use.
+    simulator: free constants.
     """
 
     name: str
@@ -100,7 +111,10 @@ def dataset_names() -> list[str]:
 def manifest_path(name: str) -> Path:
     """Path of a manifest file; an unknown name raises an error that lists the known ones."""
     if name not in dataset_names():
-        raise WorkbookError(f"unknown data set {name!r}; known ones: {', '.join(dataset_names())} (see `wtal data list`)")
+        raise WorkbookError(
+            f"unknown data set {name!r}; known ones: {', '.join(dataset_names())} (see `wtal data "
+            f"list`)"
+        )
     return paths.MANIFEST_FOLDER / f"{name}.yaml"
 
 
@@ -110,14 +124,20 @@ def load_manifest(name: str) -> DatasetManifest:
 
 
 def read_manifest(path: Path) -> DatasetManifest:
-    """Read a manifest file, strictly: unknown keys, missing keys and malformed values are errors that name them."""
+    """Read a manifest file, strictly: unknown keys, missing keys and malformed values are errors
+    that name them.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise WorkbookError(f"manifest {path} cannot be read: {' '.join(str(error).split())}") from error
+        raise WorkbookError(
+            f"manifest {path} cannot be read: {' '.join(str(error).split())}"
+        ) from error
     manifest = _build(DatasetManifest, content, path.name)
     if manifest.name != path.stem:
-        raise WorkbookError(f"{path.name}: name is {manifest.name!r}, expected {path.stem!r} as the file is called")
+        raise WorkbookError(
+            f"{path.name}: name is {manifest.name!r}, expected {path.stem!r} as the file is called"
+        )
     return manifest
 
 
@@ -131,20 +151,29 @@ def _build(kind: type, content: object, where: str) -> Any:
     needed = {n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
     if missing := sorted(needed - set(content)):
         raise WorkbookError(f"{where}: key {missing[0]!r} is missing")
-    values = {key: _value(kind, key, value, f"{where}: {key}") for key, value in content.items()
-              if value is not None or key in needed}
+    values = {
+        key: _value(kind, key, value, f"{where}: {key}")
+        for key, value in content.items()
+        if value is not None or key in needed
+    }
     try:
         return kind(**values)
-    except Exception as error:   # beartype's in tests
+    except Exception as error:  # beartype's in tests
         raise WorkbookError(f"{where}: {' '.join(str(error).split())}") from error
 
 
 def _value(kind: type, key: str, value: Any, where: str) -> Any:
     if key == "splits":
-        return {split: _build(Counts, counts, f"{where} {split}") for split, counts in _typed(value, dict, where).items()}
+        return {
+            split: _build(Counts, counts, f"{where} {split}")
+            for split, counts in _typed(value, dict, where).items()
+        }
     if key in ("files", "archives"):
         nested = FileEntry if key == "files" else ArchiveEntry
-        return tuple(_build(nested, item, f"{where}[{i}]") for i, item in enumerate(_typed(value, list, where)))
+        return tuple(
+            _build(nested, item, f"{where}[{i}]")
+            for i, item in enumerate(_typed(value, list, where))
+        )
     if key == "left_out":
         return {protocol: tuple(videos) for protocol, videos in _typed(value, dict, where).items()}
     return _checked(key, _plain(kind, key, value, where), where)
@@ -157,7 +186,13 @@ def _plain(kind: type, key: str, value: Any, where: str) -> Any:
         return None
     if "tuple" in declared:
         return tuple(_typed(value, list, where))
-    for name, accepted in (("dict", dict), ("float", (float, int)), ("bool", bool), ("int", int), ("str", str)):
+    for name, accepted in (
+        ("dict", dict),
+        ("float", (float, int)),
+        ("bool", bool),
+        ("int", int),
+        ("str", str),
+    ):
         if name in declared:
             value = _typed(value, accepted, where)
             return float(value) if name == "float" else value
@@ -177,5 +212,7 @@ def _checked(key: str, value: Any, where: str) -> Any:
     if key in ("path", "folder"):
         parts = PurePosixPath(value).parts
         if not parts or ".." in parts or parts[0] == "/" or "\\" in value:
-            raise WorkbookError(f"{where}: {value!r} must be a relative path inside the data set's folder")
+            raise WorkbookError(
+                f"{where}: {value!r} must be a relative path inside the data set's folder"
+            )
     return value

@@ -1,9 +1,10 @@
 """Arrays of Python objects (.npy) without the dangers of pickle.
 
-The field shares features and labels as pickled object arrays; an ordinary unpickler would run any code in them. Here a
-pickle can only name the few globals that arrays are made of, and even these are stand-ins: no constructor and no
-`__setstate__` of numpy's C code sees values from the file, because a forged dtype state could make numpy follow
-addresses from the file. Arrays are rebuilt afterwards from checked parts.
+The field shares features and labels as pickled object arrays; an ordinary unpickler would run any
+code in them. Here a pickle can only name the few globals that arrays are made of, and even these
+are stand-ins: no constructor and no `__setstate__` of numpy's C code sees values from the file,
+because a forged dtype state could make numpy follow addresses from the file. Arrays are rebuilt
+afterwards from checked parts.
 """
 
 import math
@@ -18,11 +19,13 @@ import numpy as np
 from wtal_core.errors import WorkbookError
 
 PLAIN_DTYPE = re.compile(r"[<>|=]?(?:[biufcSUO]\d*|\?)")
-MAX_DEPTH = 8   # arrays of lists of lists, as published, need 4
+MAX_DEPTH = 8  # arrays of lists of lists, as published, need 4
 
 
 class Admitted:
-    """A callable that a pickle may name. Without attributes or state, so that a pickle cannot change it."""
+    """A callable that a pickle may name. Without attributes or state, so that a pickle cannot
+    change it.
+    """
 
     __slots__ = ("build",)
 
@@ -69,14 +72,21 @@ class PendingArray:
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, self.dtype, self.fortran, self.data = state
-        if not all(type(size) is int and size >= 0 for size in shape) or type(self.dtype) is not PendingDtype:
+        if (
+            not all(type(size) is int and size >= 0 for size in shape)
+            or type(self.dtype) is not PendingDtype
+        ):
             raise pickle.UnpicklingError("an array's state is malformed")
         self.shape = tuple(shape)
 
     def resolve(self, depth: int) -> np.ndarray:
         """The array. Numbers come from bytes of exactly the right length, objects one by one."""
         dtype, count = self.dtype.resolve(), math.prod(self.shape)
-        flat = self._objects(count, depth) if dtype.hasobject else np.frombuffer(_raw(self.data), dtype)
+        flat = (
+            self._objects(count, depth)
+            if dtype.hasobject
+            else np.frombuffer(_raw(self.data), dtype)
+        )
         if len(flat) != count:
             raise pickle.UnpicklingError(f"an array of shape {self.shape} holds {len(flat)} values")
         return flat.reshape(self.shape, order="F" if self.fortran else "C")
@@ -102,11 +112,11 @@ def _scalar(dtype: PendingDtype, data: Any) -> np.generic:
 
 
 def _latin1(text: str, encoding: str = "latin1") -> bytes:
-    return text.encode("latin1")   # pickle writes bytes so at protocol 2, always with this encoding
+    return text.encode("latin1")  # pickle writes bytes so at protocol 2, always with this encoding
 
 
 def _no_bytes() -> bytes:
-    return b""   # how protocols 0 to 2 write empty bytes
+    return b""  # how protocols 0 to 2 write empty bytes
 
 
 def _resolve(value: Any, depth: int = 0) -> Any:
@@ -119,15 +129,23 @@ def _resolve(value: Any, depth: int = 0) -> Any:
         return type(value)(_resolve(item, depth + 1) for item in value)
     if type(value) is dict:
         return {key: _resolve(item, depth + 1) for key, item in value.items()}
-    if type(value) in (str, bytes, int, float, bool, complex, type(None)) or isinstance(value, np.generic):
+    if type(value) in (str, bytes, int, float, bool, complex, type(None)) or isinstance(
+        value, np.generic
+    ):
         return value
     raise pickle.UnpicklingError(f"a value of type {type(value).__name__} is not admitted")
 
 
 NUMPY_PARTS = {"_reconstruct": Admitted(PendingArray), "scalar": Admitted(_scalar)}
 ADMITTED = {
-    **{(f"numpy.{core}.multiarray", name): part for core in ("core", "_core") for name, part in NUMPY_PARTS.items()},
-    ("numpy", "ndarray"): Admitted(PendingArray),   # only ever named, as first argument of _reconstruct
+    **{
+        (f"numpy.{core}.multiarray", name): part
+        for core in ("core", "_core")
+        for name, part in NUMPY_PARTS.items()
+    },
+    ("numpy", "ndarray"): Admitted(
+        PendingArray
+    ),  # only ever named, as first argument of _reconstruct
     ("numpy", "dtype"): Admitted(PendingDtype),
     ("_codecs", "encode"): Admitted(_latin1),
     ("__builtin__", "bytes"): Admitted(_no_bytes),
@@ -145,10 +163,11 @@ class RestrictedUnpickler(pickle.Unpickler):
 
 
 def load_object_array(path: Path) -> np.ndarray:
-    """Read a .npy file: numbers and strings directly, objects (lists, strings, arrays) through the restricted unpickler.
+    """Read a .npy file: numbers and strings directly, objects (lists, strings, arrays) through the
+    restricted unpickler.
 
-    Files of Python 2 are read with latin1, as their bytes are. A damaged, truncated or suspicious file raises a
-    WorkbookError that names it.
+    Files of Python 2 are read with latin1, as their bytes are. A damaged, truncated or suspicious
+    file raises a WorkbookError that names it.
     """
     try:
         with Path(path).open("rb") as stream:
@@ -158,19 +177,31 @@ def load_object_array(path: Path) -> np.ndarray:
                 return np.load(stream, allow_pickle=False)
             if dtype.names is not None or dtype.subdtype is not None:
                 raise WorkbookError(f"dtype {dtype} mixes objects and numbers")
-            return _checked_shape(_resolve(RestrictedUnpickler(stream, encoding="latin1").load()), shape)
+            return _checked_shape(
+                _resolve(RestrictedUnpickler(stream, encoding="latin1").load()), shape
+            )
     except FileNotFoundError as error:
-        raise WorkbookError(f"{path} is missing; run `wtal data verify` to see what else is") from error
+        raise WorkbookError(
+            f"{path} is missing; run `wtal data verify` to see what else is"
+        ) from error
     except WorkbookError as error:
-        raise WorkbookError(f"{path} is not read: {error}; get it again from the address in the manifest") from error
-    except Exception as error:   # a malformed pickle can raise nearly anything
-        raise WorkbookError(f"{path} is damaged or truncated ({type(error).__name__}: {' '.join(str(error).split())}); "
-                            "remove it and run `wtal data fetch`") from error
+        raise WorkbookError(
+            f"{path} is not read: {error}; get it again from the address in the manifest"
+        ) from error
+    except Exception as error:  # a malformed pickle can raise nearly anything
+        raise WorkbookError(
+            f"{path} is damaged or truncated ({type(error).__name__}: "
+            f"{' '.join(str(error).split())}); "
+            "remove it and run `wtal data fetch`"
+        ) from error
 
 
 def _read_header(stream: Any) -> tuple[tuple[int, ...], np.dtype]:
     version = np.lib.format.read_magic(stream)
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
     if version not in readers:
         raise WorkbookError(f"version {version} of the .npy format is not supported")
     shape, _, dtype = readers[version](stream)
@@ -179,5 +210,8 @@ def _read_header(stream: Any) -> tuple[tuple[int, ...], np.dtype]:
 
 def _checked_shape(array: Any, shape: tuple[int, ...]) -> np.ndarray:
     if not isinstance(array, np.ndarray) or array.shape != shape:
-        raise WorkbookError(f"its header promises shape {shape}, its content is {getattr(array, 'shape', type(array).__name__)}")
+        raise WorkbookError(
+            f"its header promises shape {shape}, its content is "
+            f"{getattr(array, 'shape', type(array).__name__)}"
+        )
     return array

@@ -1,7 +1,9 @@
-"""50 Salads: accelerometers on ten kitchen objects, real untrimmed recordings, as weakly labelled bags.
+"""50 Salads: accelerometers on ten kitchen objects, real untrimmed recordings, as weakly labelled
+bags.
 
-Source: Stein and McKenna, "Combining Embedded Accelerometers with Computer Vision for Recognizing Food Preparation
-Activities", UbiComp 2013; labels ("eval" granularity) and folds as in colincsl/TemporalConvolutionalNetworks.
+Source: Stein and McKenna, "Combining Embedded Accelerometers with Computer Vision for Recognizing
+Food Preparation Activities", UbiComp 2013; labels ("eval" granularity) and folds as in
+colincsl/TemporalConvolutionalNetworks.
 """
 
 from pathlib import Path
@@ -21,39 +23,65 @@ from wtal_core.data.paths import require
 from wtal_core.data.probes import probe_videos
 from wtal_core.errors import WorkbookError
 
-FPS, SPAN = 5, 5        # frames a second; frames of one centred second
+FPS, SPAN = 5, 5  # frames a second; frames of one centred second
 STREAM = "accelerometer"
 SIGNALS, NAMES = "acc_eval_5fps.npz", "labels/eval_actions.txt"
 CLICK_SEED = 0
 
 
 def open_salads50(folder: Path, fold: int = 0) -> Dataset:
-    """Open 50 Salads from its folder. fold: 0 to 4, the subject-wise split `Split_<fold + 1>`. One snippet a frame."""
+    """Open 50 Salads from its folder. fold: 0 to 4, the subject-wise split `Split_<fold + 1>`. One
+    snippet a frame.
+    """
     manifest = load_manifest("salads50")
     if not 0 <= fold < manifest.folds:
         raise WorkbookError(f"salads50 has no fold {fold}; expected 0 to {manifest.folds - 1}")
     recordings = {recording.id: recording for recording in read_recordings(folder)}
-    bags = {split: cut_recordings([_find(recordings, name, folder) for name in read_split(folder, fold, split)], bag_features)
-            for split in ("train", "test")}
+    bags = {
+        split: cut_recordings(
+            [_find(recordings, name, folder) for name in read_split(folder, fold, split)],
+            bag_features,
+        )
+        for split in ("train", "test")
+    }
     train, test = standardise(bags["train"].labelled(), bags["test"])
     return check_dataset(_dataset(manifest, folder, fold, train, test))
 
 
-def _dataset(manifest: DatasetManifest, folder: Path, fold: int, train: Bags, test: Bags) -> Dataset:
+def _dataset(
+    manifest: DatasetManifest, folder: Path, fold: int, train: Bags, test: Bags
+) -> Dataset:
     durations = {video.id: video.length / FPS for video in train.videos}
     return Dataset(
-        name=manifest.name, title=f"{manifest.title}, fold {fold}", origin=manifest.origin, classes=read_classes(folder),
-        streams=(STREAM,), timebase=manifest.timebase(), train=train.videos, test=test.videos,
+        name=manifest.name,
+        title=f"{manifest.title}, fold {fold}",
+        origin=manifest.origin,
+        classes=read_classes(folder),
+        streams=(STREAM,),
+        timebase=manifest.timebase(),
+        train=train.videos,
+        test=test.videos,
         segments=pd.concat([train.segments, test.segments], ignore_index=True),
         default_protocol=manifest.default_protocol,
-        fingerprint=fingerprint(folder, source_files(folder, fold), "salads50", SPAN, fold, manifest.timebase()),
-        clicks={kind: simulate_clicks(train.segments, durations, kind, CLICK_SEED) for kind in ("action", "background")},
-        left_out=manifest.left_out, probes=probe_videos([video.id for video in test.videos], test.segments))
+        fingerprint=fingerprint(
+            folder, source_files(folder, fold), "salads50", SPAN, fold, manifest.timebase()
+        ),
+        clicks={
+            kind: simulate_clicks(train.segments, durations, kind, CLICK_SEED)
+            for kind in ("action", "background")
+        },
+        left_out=manifest.left_out,
+        probes=probe_videos([video.id for video in test.videos], test.segments),
+    )
 
 
 def source_files(folder: Path, fold: int) -> list[Path]:
     """All files that the content of a fold comes from."""
-    return [folder / SIGNALS, folder / NAMES, *(_split_file(folder, fold, split) for split in ("train", "test"))]
+    return [
+        folder / SIGNALS,
+        folder / NAMES,
+        *(_split_file(folder, fold, split) for split in ("train", "test")),
+    ]
 
 
 def _split_file(folder: Path, fold: int, split: str) -> Path:
@@ -62,13 +90,19 @@ def _split_file(folder: Path, fold: int, split: str) -> Path:
 
 def read_split(folder: Path, fold: int, split: str) -> list[str]:
     """Sequences of one side of a fold, in the file's order."""
-    return require(_split_file(folder, fold, split), f"the list of {split} sequences", "salads50").read_text().split()
+    return (
+        require(_split_file(folder, fold, split), f"the list of {split} sequences", "salads50")
+        .read_text()
+        .split()
+    )
 
 
 def _find(recordings: dict[str, Recording], name: str, folder: Path) -> Recording:
     if name not in recordings:
-        raise WorkbookError(f"salads50: sequence {name!r} of the split is not in {folder / SIGNALS}; "
-                            "run `wtal data verify salads50`")
+        raise WorkbookError(
+            f"salads50: sequence {name!r} of the split is not in {folder / SIGNALS}; "
+            "run `wtal data verify salads50`"
+        )
     return recordings[name]
 
 
@@ -78,17 +112,31 @@ def read_classes(folder: Path) -> tuple[str, ...]:
 
 
 def read_recordings(folder: Path) -> list[Recording]:
-    """All sequences: 30 acceleration channels at 5 frames a second, and the runs of equal frame labels as segments."""
+    """All sequences: 30 acceleration channels at 5 frames a second, and the runs of equal frame
+    labels as segments.
+    """
     classes = read_classes(folder)
     path = require(folder / SIGNALS, "the accelerometers' file", "salads50")
     arrays = read_npz(path, "salads50")
     names = [name.removesuffix("/acc") for name in arrays if name.endswith("/acc")]
-    return [_recording(path, name, arrays[f"{name}/acc"], arrays.get(f"{name}/label"), classes) for name in names]
+    return [
+        _recording(path, name, arrays[f"{name}/acc"], arrays.get(f"{name}/label"), classes)
+        for name in names
+    ]
 
 
-def _recording(path: Path, name: str, samples: np.ndarray, labels: np.ndarray | None, classes: tuple[str, ...]) -> Recording:
-    if labels is None or samples.ndim != 2 or samples.shape[1] != 30 or labels.shape != (len(samples),):
-        raise WorkbookError(f"{path}: sequence {name} has shape {samples.shape}, expected (T, 30) with T labels")
+def _recording(
+    path: Path, name: str, samples: np.ndarray, labels: np.ndarray | None, classes: tuple[str, ...]
+) -> Recording:
+    if (
+        labels is None
+        or samples.ndim != 2
+        or samples.shape[1] != 30
+        or labels.shape != (len(samples),)
+    ):
+        raise WorkbookError(
+            f"{path}: sequence {name} has shape {samples.shape}, expected (T, 30) with T labels"
+        )
     if not np.isfinite(samples).all():
         raise WorkbookError(f"{path}: sequence {name} holds NaN or infinite values")
     if len(labels) and not 0 <= labels.min() <= labels.max() <= len(classes):
@@ -96,19 +144,32 @@ def _recording(path: Path, name: str, samples: np.ndarray, labels: np.ndarray | 
     return Recording(name, samples, float(FPS), frame_segments(labels, classes, name))
 
 
-def frame_segments(labels: Integer[np.ndarray, " T"], classes: tuple[str, ...], video: str) -> pd.DataFrame:
+def frame_segments(
+    labels: Integer[np.ndarray, " T"], classes: tuple[str, ...], video: str
+) -> pd.DataFrame:
     """Runs of equal frame labels as segments in seconds; label 0 is background and gives none."""
     borders = np.flatnonzero(np.diff(labels)) + 1
     starts, ends = np.concatenate(([0], borders)), np.concatenate((borders, [len(labels)]))
-    return pd.DataFrame([(video, classes[labels[start] - 1], start / FPS, end / FPS)
-                         for start, end in zip(starts, ends, strict=True) if end > start and labels[start] > 0],
-                        columns=SEGMENT_COLUMNS)
+    return pd.DataFrame(
+        [
+            (video, classes[labels[start] - 1], start / FPS, end / FPS)
+            for start, end in zip(starts, ends, strict=True)
+            if end > start and labels[start] > 0
+        ],
+        columns=SEGMENT_COLUMNS,
+    )
 
 
 def bag_features(samples: Float[np.ndarray, "T K"]) -> dict[str, Float[np.ndarray, "T 3*K"]]:
-    """Mean, deviation and maximum of each channel over one second, centred on the frame; edges are repeated."""
+    """Mean, deviation and maximum of each channel over one second, centred on the frame; edges are
+    repeated.
+    """
     if not len(samples):
         return {STREAM: np.zeros((0, 3 * samples.shape[1]), dtype=np.float32)}
     padded = np.pad(samples, ((SPAN // 2, SPAN // 2), (0, 0)), mode="edge")
-    windows = sliding_window_view(padded, SPAN, axis=0)                       # (T, K, 5)
-    return {STREAM: np.concatenate([windows.mean(-1), windows.std(-1), windows.max(-1)], axis=1).astype(np.float32)}
+    windows = sliding_window_view(padded, SPAN, axis=0)  # (T, K, 5)
+    return {
+        STREAM: np.concatenate([windows.mean(-1), windows.std(-1), windows.max(-1)], axis=1).astype(
+            np.float32
+        )
+    }

@@ -1,4 +1,6 @@
-"""Simulated features under real THUMOS14 annotations, written in the layout in which the real features come."""
+"""Simulated features under real THUMOS14 annotations, written in the layout in which the real
+features come.
+"""
 
 import os
 import shutil
@@ -16,30 +18,54 @@ from wtal_core.data.simulator import draw_directions, draw_features, load_consta
 from wtal_core.data.thumos14 import ANNOTATIONS
 
 NAME = "thumos14-simulated"
-CLICK_FOLDERS = ("action_clicks", "background_clicks")            # beside the annotations, where they are
+CLICK_FOLDERS = ("action_clicks", "background_clicks")  # beside the annotations, where they are
 
 
-def write_simulated(annotations: Path, out: Path | None = None, seed: int = 0, feature_size: int = 1024) -> Path:
-    """Write data set `thumos14-simulated` below the data root `out`: annotations, joint feature file (T, 2 D), origin.yaml.
+def write_simulated(
+    annotations: Path, out: Path | None = None, seed: int = 0, feature_size: int = 1024
+) -> Path:
+    """Write data set `thumos14-simulated` below the data root `out`: annotations, joint feature
+    file (T, 2 D), origin.yaml.
 
-    annotations: folder of W-TALC's arrays. The generative model is that of the data set `simulated`, with THUMOS14's 20
-    classes, segments and durations. Needs about 2 GiB of memory at D = 1024. Returns the feature file.
+    annotations: folder of W-TALC's arrays. The generative model is that of the data set
+    `simulated`, with THUMOS14's 20 classes, segments and durations. Needs about 2 GiB of memory at
+    D = 1024. Returns the feature file.
     """
     source, manifest, constants = read_wtalc(annotations), load_manifest(NAME), load_constants()
     rng = np.random.default_rng(seed)
     directions = draw_directions(len(source.classes), feature_size, constants, rng)
     segments = dict(iter(source.segments.groupby("video")))
     joint = np.empty(len(source.videos), dtype=object)
-    for i, video in enumerate(tqdm(source.videos.itertuples(), total=len(joint), desc="videos", unit="video")):
-        rows = [(s.label, s.t_start, s.t_end) for s in segments[video.video].itertuples()] if video.video in segments else []
-        streams = draw_features(rows, video.labels, float(video.duration), source.classes, directions, constants,
-                                manifest.timebase(), rng)
+    for i, video in enumerate(
+        tqdm(source.videos.itertuples(), total=len(joint), desc="videos", unit="video")
+    ):
+        rows = (
+            [(s.label, s.t_start, s.t_end) for s in segments[video.video].itertuples()]
+            if video.video in segments
+            else []
+        )
+        streams = draw_features(
+            rows,
+            video.labels,
+            float(video.duration),
+            source.classes,
+            directions,
+            constants,
+            manifest.timebase(),
+            rng,
+        )
         joint[i] = np.concatenate(list(streams.values()), 1)
     folder = data_root(out) / NAME
     for part in (annotations, *(annotations.parent / name for name in CLICK_FOLDERS)):
         if part.is_dir():
-            shutil.copytree(part, folder / (ANNOTATIONS if part == annotations else part.name), dirs_exist_ok=True)
-    (folder / "origin.yaml").write_text(yaml.safe_dump({"name": NAME, "title": manifest.title, "origin": manifest.origin}))
+            shutil.copytree(
+                part,
+                folder / (ANNOTATIONS if part == annotations else part.name),
+                dirs_exist_ok=True,
+            )
+    (folder / "origin.yaml").write_text(
+        yaml.safe_dump({"name": NAME, "title": manifest.title, "origin": manifest.origin})
+    )
     partial = folder / f"{JOINT_FILE}.partial"
     with partial.open("wb") as stream:
         np.save(stream, joint)

@@ -1,6 +1,8 @@
-"""Simulated untrimmed videos: timelines from THUMOS14's statistics, features from a generative model with known confounders.
+"""Simulated untrimmed videos: timelines from THUMOS14's statistics, features from a generative
+model with known confounders.
 
-Every constant and the fact behind it: `data_manifests/datasets/simulated.yaml`. Deterministic from the seed there.
+Every constant and the fact behind it: `data_manifests/datasets/simulated.yaml`. Deterministic from
+the seed there.
 """
 
 import hashlib
@@ -51,7 +53,9 @@ class Constants:
 
 @dataclass(frozen=True)
 class Directions:
-    """Unit vectors of one stream, drawn once a data set: what a class, its scene, motion and backgrounds look like."""
+    """Unit vectors of one stream, drawn once a data set: what a class, its scene, motion and
+    backgrounds look like.
+    """
 
     action: Float[np.ndarray, "C D"]
     scene: Float[np.ndarray, "C D"]
@@ -64,9 +68,13 @@ def load_constants() -> Constants:
     values = load_manifest("simulated").simulator
     expected = {f.name for f in fields(Constants)}
     if wrong := expected ^ set(values):
-        raise WorkbookError(f"simulated.yaml: the simulator constant {min(wrong)} is missing or unknown")
-    return Constants(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-                     | {"timelines": {label: tuple(row) for label, row in values["timelines"].items()}})
+        raise WorkbookError(
+            f"simulated.yaml: the simulator constant {min(wrong)} is missing or unknown"
+        )
+    return Constants(
+        **{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        | {"timelines": {label: tuple(row) for label, row in values["timelines"].items()}}
+    )
 
 
 def open_simulated() -> Dataset:
@@ -84,31 +92,66 @@ def open_simulated() -> Dataset:
             labels, duration, rows = draw_timeline(i, classes, constants, rng)
             durations[name] = duration
             segments.extend((name, *row) for row in rows)
-            features = draw_features(rows, labels, duration, classes, directions, constants, timebase, rng)
+            features = draw_features(
+                rows, labels, duration, classes, directions, constants, timebase, rng
+            )
             videos.append(Video(name, features, labels))
         subsets[subset] = tuple(videos)
     table = pd.DataFrame(segments, columns=SEGMENT_COLUMNS)
-    clicks = {kind: simulate_clicks(table, durations, kind, constants.seed) for kind in ("action", "background")}
-    sizes = [manifest.feature_size, {name: split.videos for name, split in manifest.splits.items()}, asdict(timebase)]
+    clicks = {
+        kind: simulate_clicks(table, durations, kind, constants.seed)
+        for kind in ("action", "background")
+    }
+    sizes = [
+        manifest.feature_size,
+        {name: split.videos for name, split in manifest.splits.items()},
+        asdict(timebase),
+    ]
     content = json.dumps([sizes, asdict(constants)], sort_keys=True)
-    return check_dataset(Dataset(
-        name="simulated", title=manifest.title, origin=manifest.origin, classes=classes, streams=tuple(manifest.streams),
-        timebase=timebase, segments=table, default_protocol=manifest.default_protocol, clicks=clicks,
-        probes=choose_probes(table, subsets["test"]), fingerprint=hashlib.sha256(content.encode()).hexdigest(), **subsets))
+    return check_dataset(
+        Dataset(
+            name="simulated",
+            title=manifest.title,
+            origin=manifest.origin,
+            classes=classes,
+            streams=tuple(manifest.streams),
+            timebase=timebase,
+            segments=table,
+            default_protocol=manifest.default_protocol,
+            clicks=clicks,
+            probes=choose_probes(table, subsets["test"]),
+            fingerprint=hashlib.sha256(content.encode()).hexdigest(),
+            **subsets,
+        )
+    )
 
 
 def choose_probes(segments: pd.DataFrame, test: tuple[Video, ...]) -> tuple[str, ...]:
-    """Two test videos for figures, by rule and not by result: of those with one class, most and median number of instances."""
+    """Two test videos for figures, by rule and not by result: of those with one class, most and
+    median number of instances.
+    """
     single = {v.id for v in test if len(v.labels) == 1}
-    counts = segments[segments["video"].isin(single)].groupby("video").size().sort_values(kind="stable")
+    counts = (
+        segments[segments["video"].isin(single)].groupby("video").size().sort_values(kind="stable")
+    )
     return counts.index[-1], counts.index[len(counts) // 2]
 
 
-def draw_timeline(number: int, classes: tuple[str, ...], constants: Constants, rng: np.random.Generator,
-                  ) -> tuple[tuple[str, ...], float, list[tuple[str, float, float]]]:
-    """(labels, duration in seconds, [(label, start, end)]) of one video; classes come in turn, a second one at random."""
+def draw_timeline(
+    number: int,
+    classes: tuple[str, ...],
+    constants: Constants,
+    rng: np.random.Generator,
+) -> tuple[tuple[str, ...], float, list[tuple[str, float, float]]]:
+    """(labels, duration in seconds, [(label, start, end)]) of one video; classes come in turn, a
+    second one at random.
+    """
     low, high = constants.duration_range
-    duration = float(np.clip(rng.lognormal(constants.duration_log_mean, constants.duration_log_deviation), low, high))
+    duration = float(
+        np.clip(
+            rng.lognormal(constants.duration_log_mean, constants.duration_log_deviation), low, high
+        )
+    )
     labels = [classes[number % len(classes)]]
     if rng.random() < constants.second_label:
         labels.append(classes[(number + 1 + int(rng.integers(len(classes) - 1))) % len(classes)])
@@ -123,7 +166,7 @@ def draw_timeline(number: int, classes: tuple[str, ...], constants: Constants, r
         end = start + length_median * np.exp(length_spread * rng.standard_normal())
         if end > last and rows:
             break
-        if end > duration:                                # the first one always fits: a video shows its class at least once
+        if end > duration:  # the first one always fits: a video shows its class at least once
             end = duration * float(rng.uniform(0.5, 1))
             start = max(0.0, end - min(length_median, duration / 2))
         rows.append((label, round(float(start), 1), round(float(max(end, start + 0.2)), 1)))
@@ -131,23 +174,41 @@ def draw_timeline(number: int, classes: tuple[str, ...], constants: Constants, r
     return tuple(sorted({label for label, _, _ in rows})), round(duration, 2), rows
 
 
-def draw_directions(classes: int, size: int, constants: Constants, rng: np.random.Generator) -> dict[str, Directions]:
+def draw_directions(
+    classes: int, size: int, constants: Constants, rng: np.random.Generator
+) -> dict[str, Directions]:
     """Random directions of each stream."""
+
     def unit(*shape: int) -> np.ndarray:
         vectors = rng.standard_normal((*shape, size))
         return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return {stream: Directions(unit(classes), unit(classes), unit(), unit(constants.generic_backgrounds))
-            for stream in ("rgb", "flow")}
+
+    return {
+        stream: Directions(
+            unit(classes), unit(classes), unit(), unit(constants.generic_backgrounds)
+        )
+        for stream in ("rgb", "flow")
+    }
 
 
-def draw_features(rows: list[tuple[str, float, float]], labels: tuple[str, ...], duration: float, classes: tuple[str, ...],
-                  directions: dict[str, Directions], constants: Constants, timebase: Timebase, rng: np.random.Generator,
-                  snippets: int | None = None) -> dict[str, Float[np.ndarray, "T D"]]:
-    """Both streams of one video, float32. The hidden states (phase, scene, look-alike, background) are shared by them."""
+def draw_features(
+    rows: list[tuple[str, float, float]],
+    labels: tuple[str, ...],
+    duration: float,
+    classes: tuple[str, ...],
+    directions: dict[str, Directions],
+    constants: Constants,
+    timebase: Timebase,
+    rng: np.random.Generator,
+    snippets: int | None = None,
+) -> dict[str, Float[np.ndarray, "T D"]]:
+    """Both streams of one video, float32. The hidden states (phase, scene, look-alike, background)
+    are shared by them.
+    """
     length = max(1, int(duration / timebase.snippet_seconds)) if snippets is None else snippets
     shown = np.array([classes.index(label) for label in labels] or [0])
     plain, weak = phases(rows, classes, length, constants, timebase, rng)
-    inside = np.minimum((plain + weak).sum(1, keepdims=True), 1)                                          # (T, 1)
+    inside = np.minimum((plain + weak).sum(1, keepdims=True), 1)  # (T, 1)
     stay = timebase.snippet_seconds / constants.scene_seconds
     scene = switching(length, constants.scene_share, stay, rng)[:, None] * (1 - inside) + inside
     burst = timebase.snippet_seconds / constants.lookalike_seconds
@@ -159,19 +220,33 @@ def draw_features(rows: list[tuple[str, float, float]], labels: tuple[str, ...],
     features = {}
     for s, (stream, d) in enumerate(directions.items()):
         size = d.action.shape[1]
-        identity = rng.standard_normal(size) / size ** 0.5
-        noise = rng.standard_normal((length, size), dtype=np.float32) * (2 / size ** 0.5)
-        total = (constants.discriminative[s] * plain @ d.action + constants.weak[s] * weak @ d.action
-                 + constants.motion[s] * (inside + lookalike) * d.motion
-                 + constants.weak[s] / 2 * lookalike * d.action[owner] + constants.scene[s] * scene * d.scene[owner]
-                 + constants.generic[s] * d.generic[generic] + constants.identity[s] * identity + constants.noise[s] * noise)
+        identity = rng.standard_normal(size) / size**0.5
+        noise = rng.standard_normal((length, size), dtype=np.float32) * (2 / size**0.5)
+        total = (
+            constants.discriminative[s] * plain @ d.action
+            + constants.weak[s] * weak @ d.action
+            + constants.motion[s] * (inside + lookalike) * d.motion
+            + constants.weak[s] / 2 * lookalike * d.action[owner]
+            + constants.scene[s] * scene * d.scene[owner]
+            + constants.generic[s] * d.generic[generic]
+            + constants.identity[s] * identity
+            + constants.noise[s] * noise
+        )
         features[stream] = np.maximum(total, 0).astype(np.float32)
     return features
 
 
-def phases(rows: list[tuple[str, float, float]], classes: tuple[str, ...], length: int, constants: Constants,
-           timebase: Timebase, rng: np.random.Generator) -> tuple[Float[np.ndarray, "T C"], Float[np.ndarray, "T C"]]:
-    """Share of each snippet that lies in the discriminative part, and in the rest, of an instance of each class."""
+def phases(
+    rows: list[tuple[str, float, float]],
+    classes: tuple[str, ...],
+    length: int,
+    constants: Constants,
+    timebase: Timebase,
+    rng: np.random.Generator,
+) -> tuple[Float[np.ndarray, "T C"], Float[np.ndarray, "T C"]]:
+    """Share of each snippet that lies in the discriminative part, and in the rest, of an instance
+    of each class.
+    """
     plain, whole = np.zeros((length, len(classes))), np.zeros((length, len(classes)))
     for label, start, end in rows:
         part = constants.discriminative_part * (end - start)
@@ -190,8 +265,12 @@ def covered(start: float, end: float, length: int, timebase: Timebase) -> Float[
     return np.clip(np.minimum(grid + 1, last) - np.maximum(grid, first), 0, 1)
 
 
-def switching(length: int, share: float, leave: float, rng: np.random.Generator) -> Bool[np.ndarray, " T"]:
-    """A two-state process that is on for `share` of the time and redraws its state with probability `leave` a snippet."""
+def switching(
+    length: int, share: float, leave: float, rng: np.random.Generator
+) -> Bool[np.ndarray, " T"]:
+    """A two-state process that is on for `share` of the time and redraws its state with probability
+    `leave` a snippet.
+    """
     state = rng.random(length) < share
     redraw = rng.random(length) < leave
     return state[np.maximum.accumulate(np.where(redraw, np.arange(length), 0))]

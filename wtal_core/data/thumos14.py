@@ -1,6 +1,8 @@
-"""THUMOS14 as the weakly supervised literature uses it: 200 validation videos to train on, 212 (or 210) test videos.
+"""THUMOS14 as the weakly supervised literature uses it: 200 validation videos to train on, 212 (or
+210) test videos.
 
-Annotations: W-TALC's arrays (identical with the official ones). Features: whatever layout `features.py` finds.
+Annotations: W-TALC's arrays (identical with the official ones). Features: whatever layout
+`features.py` finds.
 """
 
 from dataclasses import replace
@@ -12,7 +14,13 @@ import yaml
 from wtal_core.data.annotations import Annotations, read_wtalc
 from wtal_core.data.clicks import read_annotators
 from wtal_core.data.dataset import Dataset, Video, check_dataset
-from wtal_core.data.features import FeatureSource, common_length, read_features, require_features, resample_videos
+from wtal_core.data.features import (
+    FeatureSource,
+    common_length,
+    read_features,
+    require_features,
+    resample_videos,
+)
 from wtal_core.data.fingerprint import fingerprint
 from wtal_core.data.manifests import DatasetManifest, load_manifest, manifest_path
 from wtal_core.data.paths import require
@@ -20,19 +28,32 @@ from wtal_core.data.probes import probe_videos
 from wtal_core.errors import WorkbookError
 
 ANNOTATIONS = "Thumos14reduced-Annotations"
-SUBSETS = {"train": "validation", "test": "test"}       # the official training videos are trimmed: nobody uses them here
-CLICKS = {"action": {number: f"action_clicks/THUMOS{number}.txt" for number in (1, 2, 3, 4)},                # annotator -> file
-          "background": {number: f"background_clicks/THUMOS14_Background-Click-Annotation_A{number}.txt" for number in (1, 2, 3)}}
+SUBSETS = {
+    "train": "validation",
+    "test": "test",
+}  # the official training videos are trimmed: nobody uses them here
+CLICKS = {
+    "action": {
+        number: f"action_clicks/THUMOS{number}.txt" for number in (1, 2, 3, 4)
+    },  # annotator -> file
+    "background": {
+        number: f"background_clicks/THUMOS14_Background-Click-Annotation_A{number}.txt"
+        for number in (1, 2, 3)
+    },
+}
 
 
 def open_thumos14(root: Path) -> Dataset:
-    """Open THUMOS14 from its folder: annotations, and features in any of the layouts that circulate.
+    """Open THUMOS14 from its folder: annotations, and features in any of the layouts that
+    circulate.
 
-    `origin.yaml` beside the features overrides name, title and origin, so that simulated features are never called real.
-    Clicks are those of all annotators whose files are there (SF-Net's THUMOS1 to 4, BackTAL's A1 to A3), for training videos.
-    Features that lack exactly the videos which the ActivityNet protocol leaves out (BaS-Net's, 210 test videos) make
-    that protocol the default. DIFFERS: features that were rescaled to one length (BackTAL's 750) are brought back to the
-    grid of 25 fps and stride 16 by linear interpolation; the title then says so.
+    `origin.yaml` beside the features overrides name, title and origin, so that simulated features
+    are never called real. Clicks are those of all annotators whose files are there (SF-Net's
+    THUMOS1 to 4, BackTAL's A1 to A3), for training videos. Features that lack exactly the videos
+    which the ActivityNet protocol leaves out (BaS-Net's, 210 test videos) make
+    that protocol the default. DIFFERS: features that were rescaled to one length (BackTAL's 750)
+    are brought back to the grid of 25 fps and stride 16 by linear interpolation; the title then
+    says so.
     """
     manifest = load_manifest("thumos14")
     folder = require(root / ANNOTATIONS, "the folder of annotations", "thumos14")
@@ -45,44 +66,84 @@ def open_thumos14(root: Path) -> Dataset:
     return check_dataset(_named(dataset, _features_folder(source), note))
 
 
-def _read(source: FeatureSource, annotations: Annotations, manifest: DatasetManifest) -> tuple[dict, str]:
+def _read(
+    source: FeatureSource, annotations: Annotations, manifest: DatasetManifest
+) -> tuple[dict, str]:
     """Features of all videos, and what the title must add about them."""
     videos = annotations.videos
-    features = read_features(source, videos["video"].tolist(), (videos["subset"] == SUBSETS["train"]).tolist(),
-                             manifest.streams, manifest.feature_size, frozenset(manifest.left_out["activitynet"]))
+    features = read_features(
+        source,
+        videos["video"].tolist(),
+        (videos["subset"] == SUBSETS["train"]).tolist(),
+        manifest.streams,
+        manifest.feature_size,
+        frozenset(manifest.left_out["activitynet"]),
+    )
     length = common_length(features)
     if length is None:
         return features, ""
     seconds = dict(zip(videos["video"], videos["duration"], strict=True))
     grid = manifest.timebase()
-    return (resample_videos(features, lambda video: max(1, int(grid.snippets(seconds[video])))),
-            f", features rescaled to {length} snippets and interpolated back")
+    return (
+        resample_videos(features, lambda video: max(1, int(grid.snippets(seconds[video])))),
+        f", features rescaled to {length} snippets and interpolated back",
+    )
 
 
-def _dataset(manifest: DatasetManifest, root: Path, annotations: Annotations, features: dict, source: FeatureSource) -> Dataset:
-    sides = {side: tuple(Video(row.video, features[row.video], row.labels)
-                         for row in annotations.of_subset(subset).itertuples() if row.video in features)
-             for side, subset in SUBSETS.items()}
-    segments = annotations.segments[annotations.segments["video"].isin(features)].reset_index(drop=True)
+def _dataset(
+    manifest: DatasetManifest,
+    root: Path,
+    annotations: Annotations,
+    features: dict,
+    source: FeatureSource,
+) -> Dataset:
+    sides = {
+        side: tuple(
+            Video(row.video, features[row.video], row.labels)
+            for row in annotations.of_subset(subset).itertuples()
+            if row.video in features
+        )
+        for side, subset in SUBSETS.items()
+    }
+    segments = annotations.segments[annotations.segments["video"].isin(features)].reset_index(
+        drop=True
+    )
     test_ids = [video.id for video in sides["test"]]
     train_ids = [video.id for video in sides["train"]]
     return Dataset(
-        name=manifest.name, title=manifest.title, origin=manifest.origin, classes=annotations.classes,
-        streams=manifest.streams, timebase=manifest.timebase(), **sides, segments=segments,
-        ambiguous=annotations.ambiguous, default_protocol=manifest.default_protocol, left_out=manifest.left_out,
-        clicks=read_clicks(root, train_ids), fingerprint=_fingerprint(root, source),
-        probes=probe_videos(test_ids, segments))
+        name=manifest.name,
+        title=manifest.title,
+        origin=manifest.origin,
+        classes=annotations.classes,
+        streams=manifest.streams,
+        timebase=manifest.timebase(),
+        **sides,
+        segments=segments,
+        ambiguous=annotations.ambiguous,
+        default_protocol=manifest.default_protocol,
+        left_out=manifest.left_out,
+        clicks=read_clicks(root, train_ids),
+        fingerprint=_fingerprint(root, source),
+        probes=probe_videos(test_ids, segments),
+    )
 
 
 def read_clicks(root: Path, videos: list[str]) -> dict[str, pd.DataFrame]:
-    """Clicks of the kinds whose files are there, restricted to `videos` (one published file misspells an id).
+    """Clicks of the kinds whose files are there, restricted to `videos` (one published file
+    misspells an id).
 
-    `video, label, t` (s), of background clicks also `t_end`, and `annotator`, the number of the file, from 1.
+    `video, label, t` (s), of background clicks also `t_end`, and `annotator`, the number of the
+    file, from 1.
     """
-    tables = {kind: read_annotators({number: root / file for number, file in files.items()}, kind)
-              for kind, files in CLICKS.items()}
-    return {kind: table[table["video"].isin(videos)].reset_index(drop=True)
-            for kind, table in tables.items() if table is not None}
+    tables = {
+        kind: read_annotators({number: root / file for number, file in files.items()}, kind)
+        for kind, files in CLICKS.items()
+    }
+    return {
+        kind: table[table["video"].isin(videos)].reset_index(drop=True)
+        for kind, table in tables.items()
+        if table is not None
+    }
 
 
 def _features_folder(source: FeatureSource) -> Path:
@@ -90,7 +151,9 @@ def _features_folder(source: FeatureSource) -> Path:
 
 
 def _fingerprint(root: Path, source: FeatureSource) -> str:
-    extra = [root / file for files in CLICKS.values() for file in files.values()] + [_features_folder(source) / "origin.yaml"]
+    extra = [root / file for files in CLICKS.values() for file in files.values()] + [
+        _features_folder(source) / "origin.yaml"
+    ]
     files = [manifest_path("thumos14"), *(root / ANNOTATIONS).iterdir(), *source.files(), *extra]
     return fingerprint(root, {path for path in files if path.is_file()}, "thumos14")
 
@@ -108,10 +171,18 @@ def read_origin(path: Path) -> dict[str, str]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise WorkbookError(f"{path} is not valid YAML; write it again with `wtal data simulate`") from error
+        raise WorkbookError(
+            f"{path} is not valid YAML; write it again with `wtal data simulate`"
+        ) from error
     known = {"name", "title", "origin"}
-    if not isinstance(content, dict) or "origin" not in content or set(content) - known or \
-            not all(isinstance(value, str) for value in content.values()):
-        raise WorkbookError(f"{path}: expected the texts `origin`, and perhaps `title` and `name`; "
-                            "write it again with `wtal data simulate`")
+    if (
+        not isinstance(content, dict)
+        or "origin" not in content
+        or set(content) - known
+        or not all(isinstance(value, str) for value in content.values())
+    ):
+        raise WorkbookError(
+            f"{path}: expected the texts `origin`, and perhaps `title` and `name`; "
+            "write it again with `wtal data simulate`"
+        )
     return content

@@ -24,7 +24,8 @@ from wtal_core.errors import WorkbookError
 class Finding:
     """What is known of one file (or of the counts of one split).
 
-    status: "ok", "missing", "short", "wrong shape", "not finite", "wrong checksum", "damaged" or "wrong counts".
+    status: "ok", "missing", "short", "wrong shape", "not finite", "wrong checksum", "damaged" or
+    "wrong counts".
     needed: whether the data set opens without it. expected, found: in words.
     """
 
@@ -36,7 +37,9 @@ class Finding:
 
 
 def verify(name: str, root: str | Path | None = None) -> list[Finding]:
-    """Check each file of the manifest, then the counts of videos and instances where the annotations can be read."""
+    """Check each file of the manifest, then the counts of videos and instances where the
+    annotations can be read.
+    """
     manifest = load_manifest(name)
     folder = data_root(root) / manifest.folder
     findings = [check_file(folder, entry, manifest) for entry in manifest.files]
@@ -46,7 +49,9 @@ def verify(name: str, root: str | Path | None = None) -> list[Finding]:
 
 
 def check_file(folder: Path, entry: FileEntry, manifest: DatasetManifest) -> Finding:
-    """Compare one file with its entry: there, long enough, right checksum; without a checksum: readable, right shape."""
+    """Compare one file with its entry: there, long enough, right checksum; without a checksum:
+    readable, right shape.
+    """
     path = folder / entry.path
     if not path.exists():
         return _absent(folder, entry, manifest.name)
@@ -61,36 +66,58 @@ def check_file(folder: Path, entry: FileEntry, manifest: DatasetManifest) -> Fin
 def _absent(folder: Path, entry: FileEntry, name: str) -> Finding:
     for pattern in entry.alternatives:
         if found := sorted(folder.glob(pattern)):
-            return Finding(entry.path, "ok", "this file or another layout", f"{len(found)} files {pattern}", entry.needed)
-    remedy = f"`wtal data fetch {name}`" if entry.urls else entry.note or f"`wtal data fetch {name}`"
+            return Finding(
+                entry.path,
+                "ok",
+                "this file or another layout",
+                f"{len(found)} files {pattern}",
+                entry.needed,
+            )
+    remedy = (
+        f"`wtal data fetch {name}`" if entry.urls else entry.note or f"`wtal data fetch {name}`"
+    )
     return Finding(entry.path, "missing", remedy, "nothing", entry.needed)
 
 
 def _compare_checksum(path: Path, entry: FileEntry) -> Finding:
     found = sha256_of(path)
     status = "ok" if found == entry.sha256 else "wrong checksum"
-    return Finding(entry.path, status, f"sha256 {entry.sha256[:12]}", f"sha256 {found[:12]}", entry.needed)
+    return Finding(
+        entry.path, status, f"sha256 {entry.sha256[:12]}", f"sha256 {found[:12]}", entry.needed
+    )
 
 
 def _check_content(path: Path, entry: FileEntry) -> Finding:
     if path.suffix != ".npy":
-        return Finding(entry.path, "ok", "checksum unknown", f"{path.stat().st_size} bytes", entry.needed)
+        return Finding(
+            entry.path, "ok", "checksum unknown", f"{path.stat().st_size} bytes", entry.needed
+        )
     try:
         shape = load_object_array(path).shape
     except WorkbookError as error:
         return Finding(entry.path, "damaged", "a readable .npy file", str(error), entry.needed)
     status = "ok" if entry.shape in (None, shape) else "wrong shape"
-    return Finding(entry.path, status, f"shape {entry.shape}", f"shape {shape}, checksum unknown", entry.needed)
+    return Finding(
+        entry.path, status, f"shape {entry.shape}", f"shape {shape}, checksum unknown", entry.needed
+    )
 
 
 def check_feature_source(source: FeatureSource, folder: Path, manifest: DatasetManifest) -> Finding:
-    """Read all THUMOS14 features as the opener does, and name the first video that is missing or wrong."""
+    """Read all THUMOS14 features as the opener does, and name the first video that is missing or
+    wrong.
+    """
     expected = f"{manifest.feature_size} values a snippet and stream, all finite"
     name = f"features ({source.layout})"
     try:
         videos = read_wtalc(folder / ANNOTATIONS).videos
-        found = read_features(source, videos["video"].tolist(), (videos["subset"] == SUBSETS["train"]).tolist(),
-                              manifest.streams, manifest.feature_size, frozenset(manifest.left_out["activitynet"]))
+        found = read_features(
+            source,
+            videos["video"].tolist(),
+            (videos["subset"] == SUBSETS["train"]).tolist(),
+            manifest.streams,
+            manifest.feature_size,
+            frozenset(manifest.left_out["activitynet"]),
+        )
     except WorkbookError as error:
         return Finding(name, _status_of(str(error)), expected, str(error))
     return Finding(name, "ok", expected, f"{len(found)} videos")
@@ -103,18 +130,33 @@ def _status_of(message: str) -> str:
 
 
 def _check_counts(manifest: DatasetManifest, folder: Path) -> list[Finding]:
-    """Counts of each split; nothing where a file needed to count is absent, as the file's own finding tells."""
+    """Counts of each split; nothing where a file needed to count is absent, as the file's own
+    finding tells.
+    """
     if manifest.name not in COUNTERS:
         return []
     try:
         found = COUNTERS[manifest.name](folder)
     except WorkbookError as error:
-        return [] if "missing" in str(error) else [Finding("counts", "damaged", "readable annotations", str(error))]
-    return [_compare_counts(split, counts, found[split]) for split, counts in manifest.splits.items() if split in found]
+        return (
+            []
+            if "missing" in str(error)
+            else [Finding("counts", "damaged", "readable annotations", str(error))]
+        )
+    return [
+        _compare_counts(split, counts, found[split])
+        for split, counts in manifest.splits.items()
+        if split in found
+    ]
 
 
 def _compare_counts(split: str, expected: Counts, found: Counts) -> Finding:
-    return Finding(f"counts of {split}", "ok" if _agree(expected, found) else "wrong counts", _words(expected), _words(found))
+    return Finding(
+        f"counts of {split}",
+        "ok" if _agree(expected, found) else "wrong counts",
+        _words(expected),
+        _words(found),
+    )
 
 
 def _agree(expected: Counts, found: Counts) -> bool:
@@ -135,14 +177,20 @@ def _count_thumos14(folder: Path) -> dict[str, Counts]:
     found = _subset_counts(annotations, SUBSETS)
     left_out = load_manifest("thumos14").left_out["activitynet"]
     gone = int(annotations.segments["video"].isin(left_out).sum())
-    found["test_activitynet"] = Counts(found["test"].videos - len(left_out), found["test"].instances - gone)
+    found["test_activitynet"] = Counts(
+        found["test"].videos - len(left_out), found["test"].instances - gone
+    )
     return found
 
 
 def _count_opened(opener: Callable) -> Callable[[Path], dict[str, Counts]]:
     def count(folder: Path) -> dict[str, Counts]:
         dataset = opener(folder)
-        return {side: Counts(len(getattr(dataset, side)), len(dataset.segments_of(side))) for side in ("train", "test")}
+        return {
+            side: Counts(len(getattr(dataset, side)), len(dataset.segments_of(side)))
+            for side in ("train", "test")
+        }
+
     return count
 
 
@@ -160,8 +208,14 @@ def _count_hapt(folder: Path) -> dict[str, Counts]:
 
 
 def _count_json(name: str) -> Callable[[Path], dict[str, Counts]]:
-    subsets = {"train": ACTIVITYNET_SUBSETS["train"], "validation": ACTIVITYNET_SUBSETS["test"], "test": "testing"}
-    return lambda folder: _subset_counts(read_activitynet_json(annotation_file(name, folder)), subsets)
+    subsets = {
+        "train": ACTIVITYNET_SUBSETS["train"],
+        "validation": ACTIVITYNET_SUBSETS["test"],
+        "test": "testing",
+    }
+    return lambda folder: _subset_counts(
+        read_activitynet_json(annotation_file(name, folder)), subsets
+    )
 
 
 def _count_arrays(name: str) -> Callable[[Path], dict[str, Counts]]:
@@ -175,5 +229,6 @@ COUNTERS = {
     "hapt": _count_hapt,
     "salads50": _count_salads50,
     "activitynet1.3": lambda folder: _subset_counts(
-        read_bsn(folder), {"train": "training", "validation": "validation", "test": "testing"}),
+        read_bsn(folder), {"train": "training", "validation": "validation", "test": "testing"}
+    ),
 }

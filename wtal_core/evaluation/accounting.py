@@ -1,7 +1,8 @@
-"""What was odd in the input of an evaluation, and the statement of one: numbers, rules and counts, as JSON or as text.
+"""What was odd in the input of an evaluation, and the statement of one: numbers, rules and counts,
+as JSON or as text.
 
-`preparation.prepare` counts what becomes of each detection and instance; here is counted what they were like. Nothing that is
-counted here is dropped here.
+`preparation.prepare` counts what becomes of each detection and instance; here is counted what they
+were like. Nothing that is counted here is dropped here.
 """
 
 from collections.abc import Sequence
@@ -18,33 +19,43 @@ from wtal_core.evaluation.protocols import ACTIVITYNET, OPENTAD, Protocol
 from wtal_core.evaluation.thresholds import tiou_name
 from wtal_core.timebase import Timebase
 
-# Counts of the text form, in its order. Those of `prepare` and those of this file, with what they mean.
+# Counts of the text form, in its order. Those of `prepare` and those of this file, with what they
+# mean.
 MEANING = {
     "detections": {
         "given": "detections in the file",
         "used": "are scored",
         "dropped_blocked_video": "dropped: in a blocked video",
-        "dropped_video_without_ground_truth": "dropped: in a video without instances, or in an unknown one",
+        "dropped_video_without_ground_truth": "dropped: in a video without instances, or in an "
+        "unknown one",
         "dropped_ambiguous": "dropped: meet an ambiguous interval",
-        "dropped_class_without_ground_truth": "dropped: of a class without instances, or of an unknown one",
-        "outside_ground_truth": "of those scored: in videos without instances, or in unknown ones; false positives",
-        "tied_scores": "of those scored: as good as another one of the class; their order in the file decides",
+        "dropped_class_without_ground_truth": "dropped: of a class without instances, or of an "
+        "unknown one",
+        "outside_ground_truth": "of those scored: in videos without instances, or in unknown "
+        "ones; false positives",
+        "tied_scores": "of those scored: as good as another one of the class; their order in the "
+        "file decides",
         "unknown_video": "of those in the file: the ground truth does not list the video",
         "unknown_label": "of those in the file: the ground truth does not list the label",
-        "infinite_score": "of those in the file: score plus or minus infinity; ranked first or last",
+        "infinite_score": "of those in the file: score plus or minus infinity; ranked first or "
+        "last",
         "zero_length": "of those in the file: start equals end; never a match",
-        "empty_on_grid": "of those in the file: no whole snippet long on the protocol's grid; never a match",
-        "repeated": "of those in the file: equal to an earlier one in everything; kept"},
+        "empty_on_grid": "of those in the file: no whole snippet long on the protocol's grid; "
+        "never a match",
+        "repeated": "of those in the file: equal to an earlier one in everything; kept",
+    },
     "ground_truth": {
         "instances": "instances in the file",
         "used": "are scored",
         "dropped_blocked_video": "dropped: in a blocked video",
         "dropped_too_short": "dropped: shorter than the protocol allows",
         "dropped_duplicate": "dropped: within 0.001 s of an earlier one of its video and class",
-        "without_length": "of those scored: no length in the protocol's unit; never matched, counted as missed",
+        "without_length": "of those scored: no length in the protocol's unit; never matched, "
+        "counted as missed",
         "reversed": "of those in the file: end before they start",
         "zero_length": "of those in the file: start equals end",
-        "duplicate": "of those in the file: within 0.001 s of an earlier one of their video and class",
+        "duplicate": "of those in the file: within 0.001 s of an earlier one of their video and "
+        "class",
         "videos": "videos",
         "videos_without_instances": "videos without instances",
         "videos_without_detections": "videos with instances and without detections",
@@ -53,55 +64,107 @@ MEANING = {
         "classes_without_detections": "classes with instances and without detections; AP 0",
         "blocked_unknown": "blocked videos that the ground truth does not list",
         "ambiguous": "ambiguous intervals",
-        "ambiguous_unknown_video": "ambiguous intervals of videos that the ground truth does not list"}}
+        "ambiguous_unknown_video": "ambiguous intervals of videos that the ground truth does not "
+        "list",
+    },
+}
 ORDERS = {"low": "equal scores worst first", "high": "equal scores best first"}
-ALWAYS = {"given", "used", "instances", "videos", "classes"}       # lines of the text form also where all are 0
+ALWAYS = {
+    "given",
+    "used",
+    "instances",
+    "videos",
+    "classes",
+}  # lines of the text form also where all are 0
 
 
-def account(ground_truth: GroundTruth, detections: pd.DataFrame, score: Score, protocol: Protocol) -> dict[str, dict[str, int]]:
-    """Counts of detections and of the ground truth under the names of MEANING; `score`: of these under this protocol."""
+def account(
+    ground_truth: GroundTruth, detections: pd.DataFrame, score: Score, protocol: Protocol
+) -> dict[str, dict[str, int]]:
+    """Counts of detections and of the ground truth under the names of MEANING; `score`: of these
+    under this protocol.
+    """
     counts = score.counts
-    found = {"given": counts["detections"], "used": counts["used"],
-             **{name: counts[name] for name in MEANING["detections"] if name in counts and name != "used"},
-             **_account_detections(ground_truth, detections, protocol)}
-    truth = {"instances": counts["instances"], "used": counts["instances_used"],
-             "without_length": counts["instances_without_length"],
-             "classes_without_detections": counts["classes_without_detections"],
-             **_account_instances(ground_truth, protocol), **_account_lists(ground_truth, detections)}
-    return {"detections": {name: found[name] for name in MEANING["detections"]},
-            "ground_truth": {name: truth[name] for name in MEANING["ground_truth"]}}
+    found = {
+        "given": counts["detections"],
+        "used": counts["used"],
+        **{
+            name: counts[name]
+            for name in MEANING["detections"]
+            if name in counts and name != "used"
+        },
+        **_account_detections(ground_truth, detections, protocol),
+    }
+    truth = {
+        "instances": counts["instances"],
+        "used": counts["instances_used"],
+        "without_length": counts["instances_without_length"],
+        "classes_without_detections": counts["classes_without_detections"],
+        **_account_instances(ground_truth, protocol),
+        **_account_lists(ground_truth, detections),
+    }
+    return {
+        "detections": {name: found[name] for name in MEANING["detections"]},
+        "ground_truth": {name: truth[name] for name in MEANING["ground_truth"]},
+    }
 
 
-def _account_detections(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Protocol) -> dict[str, int]:
+def _account_detections(
+    ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Protocol
+) -> dict[str, int]:
     start, end = _times(detections)
-    return {"unknown_video": _number_unknown(detections["video"], ground_truth.videos),
-            "unknown_label": _number_unknown(detections["label"], ground_truth.classes),
-            "infinite_score": int(np.isinf(detections["score"].to_numpy(dtype=np.float64)).sum()),
-            "zero_length": int((end == start).sum()),
-            "empty_on_grid": _empty_on_grid(start, end, ground_truth.timebase) if protocol.unit == "snippets" else 0,
-            "repeated": int(detections.duplicated(DETECTION_COLUMNS).sum())}
+    return {
+        "unknown_video": _number_unknown(detections["video"], ground_truth.videos),
+        "unknown_label": _number_unknown(detections["label"], ground_truth.classes),
+        "infinite_score": int(np.isinf(detections["score"].to_numpy(dtype=np.float64)).sum()),
+        "zero_length": int((end == start).sum()),
+        "empty_on_grid": _empty_on_grid(start, end, ground_truth.timebase)
+        if protocol.unit == "snippets"
+        else 0,
+        "repeated": int(detections.duplicated(DETECTION_COLUMNS).sum()),
+    }
 
 
 def _account_instances(ground_truth: GroundTruth, protocol: Protocol) -> dict[str, int]:
-    """What is odd about the instances, and how many the protocol drops for it: blocked first, then short, then duplicates."""
+    """What is odd about the instances, and how many the protocol drops for it: blocked first, then
+    short, then duplicates.
+    """
     start, end = _times(ground_truth.segments)
-    unblocked, all_kept = replace(ground_truth, blocked=()), replace(protocol, duplicates=None, shortest=-np.inf)
-    kept = [int(kept_instances(ground_truth, rules).sum())
-            for rules in (all_kept, replace(protocol, duplicates=None), protocol)]
+    unblocked, all_kept = (
+        replace(ground_truth, blocked=()),
+        replace(protocol, duplicates=None, shortest=-np.inf),
+    )
+    kept = [
+        int(kept_instances(ground_truth, rules).sum())
+        for rules in (all_kept, replace(protocol, duplicates=None), protocol)
+    ]
     twice = ~kept_instances(unblocked, replace(ACTIVITYNET, duplicates=OPENTAD.duplicates))
-    return {"reversed": int((end < start).sum()), "zero_length": int((end == start).sum()), "duplicate": int(twice.sum()),
-            "dropped_blocked_video": len(start) - kept[0], "dropped_too_short": kept[0] - kept[1],
-            "dropped_duplicate": kept[1] - kept[2]}
+    return {
+        "reversed": int((end < start).sum()),
+        "zero_length": int((end == start).sum()),
+        "duplicate": int(twice.sum()),
+        "dropped_blocked_video": len(start) - kept[0],
+        "dropped_too_short": kept[0] - kept[1],
+        "dropped_duplicate": kept[1] - kept[2],
+    }
 
 
 def _account_lists(ground_truth: GroundTruth, detections: pd.DataFrame) -> dict[str, int]:
     annotated, videos = set(ground_truth.segments["video"]), set(ground_truth.videos)
-    return {"videos": len(videos), "videos_without_instances": len(videos - annotated),
-            "videos_without_detections": len(annotated - set(detections["video"])),
-            "classes": len(ground_truth.classes),
-            "classes_without_instances": len(set(ground_truth.classes) - set(ground_truth.segments["label"])),
-            "blocked_unknown": len(set(ground_truth.blocked) - videos), "ambiguous": len(ground_truth.ambiguous),
-            "ambiguous_unknown_video": _number_unknown(ground_truth.ambiguous["video"], ground_truth.videos)}
+    return {
+        "videos": len(videos),
+        "videos_without_instances": len(videos - annotated),
+        "videos_without_detections": len(annotated - set(detections["video"])),
+        "classes": len(ground_truth.classes),
+        "classes_without_instances": len(
+            set(ground_truth.classes) - set(ground_truth.segments["label"])
+        ),
+        "blocked_unknown": len(set(ground_truth.blocked) - videos),
+        "ambiguous": len(ground_truth.ambiguous),
+        "ambiguous_unknown_video": _number_unknown(
+            ground_truth.ambiguous["video"], ground_truth.videos
+        ),
+    }
 
 
 def _times(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -117,62 +180,111 @@ def _empty_on_grid(start: np.ndarray, end: np.ndarray, timebase: Timebase) -> in
     return int(((end > start) & (timebase.truncated(start) == timebase.truncated(end))).sum())
 
 
-def statement(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Protocol, tious: Sequence[float] | None = None,
-              with_order_range: bool = False) -> dict:
-    """Everything about one evaluation, ready for JSON; mAP and AP in percent, thresholds as names (`tiou_name`).
+def statement(
+    ground_truth: GroundTruth,
+    detections: pd.DataFrame,
+    protocol: Protocol,
+    tious: Sequence[float] | None = None,
+    with_order_range: bool = False,
+) -> dict:
+    """Everything about one evaluation, ready for JSON; mAP and AP in percent, thresholds as names
+    (`tiou_name`).
 
-    with_order_range: also the scores under two other orders of equal scores (`order_range`), three evaluations in all.
+    with_order_range: also the scores under two other orders of equal scores (`order_range`), three
+    evaluations in all.
     """
     score = evaluate(ground_truth, detections, protocol, tious)
     grid = f"on a grid of {ground_truth.timebase.snippet_seconds:g} s"
-    content = {"protocol": protocol.id, "title": protocol.title, "rules_as_in": protocol.source,
-               "times": grid if protocol.unit == "snippets" else "in seconds",
-               "ambiguity_filter": _ambiguity_filter(ground_truth, protocol), "tious": list(score.tious), **_percent(score),
-               "ap": {name: _row(score.tious, 100 * score.ap[:, number]) for number, name in enumerate(score.classes)},
-               "counts": account(ground_truth, detections, score, protocol),
-               "examples": _examples(ground_truth, detections)}
+    content = {
+        "protocol": protocol.id,
+        "title": protocol.title,
+        "rules_as_in": protocol.source,
+        "times": grid if protocol.unit == "snippets" else "in seconds",
+        "ambiguity_filter": _ambiguity_filter(ground_truth, protocol),
+        "tious": list(score.tious),
+        **_percent(score),
+        "ap": {
+            name: _row(score.tious, 100 * score.ap[:, number])
+            for number, name in enumerate(score.classes)
+        },
+        "counts": account(ground_truth, detections, score, protocol),
+        "examples": _examples(ground_truth, detections),
+    }
     if with_order_range:
         scores = order_range(ground_truth, detections, protocol, tious)
-        content["order_range"] = {name: _percent(one) for name, one in zip(("low", "high"), scores, strict=True)}
+        content["order_range"] = {
+            name: _percent(one) for name, one in zip(("low", "high"), scores, strict=True)
+        }
     return content
 
 
 def _percent(score: Score) -> dict:
-    return {"mAP": _row(score.tious, 100 * score.map), "average": round(100 * float(score.average), 10)}
+    return {
+        "mAP": _row(score.tious, 100 * score.map),
+        "average": round(100 * float(score.average), 10),
+    }
 
 
 def _row(tious: Sequence[float], values: np.ndarray) -> dict[str, float]:
     """{threshold: value}; ten decimals, so that rounding errors of the machine are not printed."""
-    return {tiou_name(tiou): round(float(value), 10) for tiou, value in zip(tious, values, strict=True)}
+    return {
+        tiou_name(tiou): round(float(value), 10) for tiou, value in zip(tious, values, strict=True)
+    }
 
 
 def _ambiguity_filter(ground_truth: GroundTruth, protocol: Protocol) -> str:
     if not protocol.ambiguity_filter:
         return "not part of this protocol"
-    return f"on, {len(ground_truth.ambiguous)} intervals" if len(ground_truth.ambiguous) else "off, no intervals given"
+    return (
+        f"on, {len(ground_truth.ambiguous)} intervals"
+        if len(ground_truth.ambiguous)
+        else "off, no intervals given"
+    )
 
 
 def _examples(ground_truth: GroundTruth, detections: pd.DataFrame) -> dict[str, list[str]]:
     """The first three names of each kind that the ground truth does not list."""
     known = {"video": ground_truth.videos, "label": ground_truth.classes}
-    strange = {name: [one for one in detections[name].unique() if one not in set(listed)] for name, listed in known.items()}
-    return {f"unknown_{name}": [str(one) for one in names[:3]] for name, names in strange.items() if names}
+    strange = {
+        name: [one for one in detections[name].unique() if one not in set(listed)]
+        for name, listed in known.items()
+    }
+    return {
+        f"unknown_{name}": [str(one) for one in names[:3]]
+        for name, names in strange.items()
+        if names
+    }
 
 
 def as_text(statements: Sequence[dict], per_class: bool = False) -> str:
     """Statements of the same input under one protocol or several, as tables to read."""
-    lines = [f"mAP in percent, protocol {one['protocol']}: {one['title']}; times {one['times']}, "
-             f"ambiguity filter {one['ambiguity_filter']}" for one in statements]
-    rows = [{"protocol": one["protocol"] + more, **values["mAP"], "average": values["average"]} for one in statements
-            for more, values in (("", one), *((f", {ORDERS[name]}", v) for name, v in one.get("order_range", {}).items()))]
+    lines = [
+        f"mAP in percent, protocol {one['protocol']}: {one['title']}; times {one['times']}, "
+        f"ambiguity filter {one['ambiguity_filter']}"
+        for one in statements
+    ]
+    rows = [
+        {"protocol": one["protocol"] + more, **values["mAP"], "average": values["average"]}
+        for one in statements
+        for more, values in (
+            ("", one),
+            *((f", {ORDERS[name]}", v) for name, v in one.get("order_range", {}).items()),
+        )
+    ]
     parts = ["\n".join(lines), tabulate(rows, headers="keys", floatfmt=".2f")]
     if per_class:
-        parts += [f"AP in percent of each class, protocol {one['protocol']}\n" + _class_table(one) for one in statements]
+        parts += [
+            f"AP in percent of each class, protocol {one['protocol']}\n" + _class_table(one)
+            for one in statements
+        ]
     return "\n\n".join([*parts, _count_table(statements), *_strangers(statements[0])])
 
 
 def _class_table(content: dict) -> str:
-    rows = [{"class": name, **values, "average": sum(values.values()) / len(values)} for name, values in content["ap"].items()]
+    rows = [
+        {"class": name, **values, "average": sum(values.values()) / len(values)}
+        for name, values in content["ap"].items()
+    ]
     return tabulate(rows, headers="keys", floatfmt=".2f")
 
 
@@ -189,4 +301,7 @@ def _count_table(statements: Sequence[dict]) -> str:
 
 
 def _strangers(content: dict) -> list[str]:
-    return [f"{name.replace('_', ' ')}, such as: " + ", ".join(map(repr, names)) for name, names in content["examples"].items()]
+    return [
+        f"{name.replace('_', ' ')}, such as: " + ", ".join(map(repr, names))
+        for name, names in content["examples"].items()
+    ]

@@ -1,4 +1,6 @@
-"""A case to diagnose: the detections of one method on one test list and, where they are known, the signals that led to them."""
+"""A case to diagnose: the detections of one method on one test list and, where they are known, the
+signals that led to them.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,14 +15,16 @@ from wtal_core.evaluation.characteristics import characteristics, read_durations
 from wtal_core.evaluation.ground_truth import GroundTruth
 from wtal_core.evaluation.tables import read_detections, read_ground_truth
 
-MOST_METHODS = 7                # colours that can be told apart
+MOST_METHODS = 7  # colours that can be told apart
 
 
 @dataclass(frozen=True)
 class Case:
-    """name: of the method. title: data set and origin, for captions. source: where the detections are from.
+    """name: of the method. title: data set and origin, for captions. source: where the detections
+    are from.
 
-    durations: seconds of each video where known. activation: video -> class activation sequences [T, C], columns as
+    durations: seconds of each video where known. activation: video -> class activation sequences
+    [T, C], columns as
     ground_truth.classes. attention: video -> [T]. Both are empty for detections from a file.
     """
 
@@ -38,25 +42,52 @@ class Case:
         return characteristics(self.ground_truth, self.durations)
 
 
-def read_cases(ground_truth: str | Path, detections: Sequence[str | Path], names: Sequence[str] = (), title: str = "",
-               subset: str | None = None, durations: str | Path | None = None) -> list[Case]:
-    """A case a detections file, all on one ground truth; formats as `read_ground_truth` and `read_detections` take them.
+def read_cases(
+    ground_truth: str | Path,
+    detections: Sequence[str | Path],
+    names: Sequence[str] = (),
+    title: str = "",
+    subset: str | None = None,
+    durations: str | Path | None = None,
+) -> list[Case]:
+    """A case a detections file, all on one ground truth; formats as `read_ground_truth` and
+    `read_detections` take them.
 
-    names: of the methods, default the files' names without their endings. durations: a JSON file that holds them, see
-    `read_durations`; None: they are taken from the ground truth where it is such a file.
+    names: of the methods, default the files' names without their endings. durations: a JSON file
+    that holds them, see `read_durations`; None: they are taken from the ground truth where it is
+    such a file.
     """
     paths = [Path(path) for path in detections]
     names = list(names) or [path.stem for path in paths]
     if not paths or len(names) != len(paths) or len(set(names)) < len(names):
-        raise WorkbookError(f"{len(paths)} detections files and the names {', '.join(names) or '(none)'}; give at least one "
-                            "file, and a different name for each with --names")
-    if unusable := [name for name in names if not name.strip() or name.startswith("_")] or names[MOST_METHODS:]:
-        raise WorkbookError(f"the method name {unusable[0]!r} cannot stand in a figure; give at most {MOST_METHODS} methods, and "
-                            "names that are not empty and do not begin with '_'")
+        raise WorkbookError(
+            f"{len(paths)} detections files and the names {', '.join(names) or '(none)'}; give at "
+            f"least one "
+            "file, and a different name for each with --names"
+        )
+    if (
+        unusable := [name for name in names if not name.strip() or name.startswith("_")]
+        or names[MOST_METHODS:]
+    ):
+        raise WorkbookError(
+            f"the method name {unusable[0]!r} cannot stand in a figure; give at most "
+            f"{MOST_METHODS} methods, and "
+            "names that are not empty and do not begin with '_'"
+        )
     truth = read_ground_truth(ground_truth, subset)
-    seconds = read_durations(ground_truth if durations is None else durations, required=durations is not None)
+    seconds = read_durations(
+        ground_truth if durations is None else durations, required=durations is not None
+    )
     truth_file = Path(ground_truth)
     below = f"{truth_file.name}, SHA-256 {sha256_of(truth_file)[:16]}…"
-    return [Case(name, title or truth_file.stem, truth, read_detections(path), seconds,
-                 f"{path.name}, SHA-256 {sha256_of(path)[:16]}…, on {below}")
-            for name, path in zip(names, paths, strict=True)]
+    return [
+        Case(
+            name,
+            title or truth_file.stem,
+            truth,
+            read_detections(path),
+            seconds,
+            f"{path.name}, SHA-256 {sha256_of(path)[:16]}…, on {below}",
+        )
+        for name, path in zip(names, paths, strict=True)
+    ]

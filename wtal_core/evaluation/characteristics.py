@@ -1,4 +1,6 @@
-"""Properties of instances that a detector may find hard, and the buckets in which DETAD sorts them (Alwassel et al. 2018)."""
+"""Properties of instances that a detector may find hard, and the buckets in which DETAD sorts them
+(Alwassel et al. 2018).
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +20,9 @@ FIVE, FOUR = ("XS", "S", "M", "L", "XL"), ("XS", "S", "M", "L")
 
 @dataclass(frozen=True)
 class Buckets:
-    """A characteristic, cut at `edges` into right-closed buckets (a, b]; the lowest edge belongs to the first bucket."""
+    """A characteristic, cut at `edges` into right-closed buckets (a, b]; the lowest edge belongs to
+    the first bucket.
+    """
 
     name: str
     unit: str
@@ -27,87 +31,143 @@ class Buckets:
 
     def __post_init__(self) -> None:
         """Refuse edges that do not rise, and a number of labels that does not fit."""
-        if len(self.labels) != len(self.edges) - 1 or not all(a < b for a, b in zip(self.edges, self.edges[1:], strict=False)):
-            raise WorkbookError(f"buckets of {self.name}: edges {self.edges} must rise and be one more than the labels "
-                                f"{self.labels}; correct one of them")
+        if len(self.labels) != len(self.edges) - 1 or not all(
+            a < b for a, b in zip(self.edges, self.edges[1:], strict=False)
+        ):
+            raise WorkbookError(
+                f"buckets of {self.name}: edges {self.edges} must rise and be one more than the "
+                f"labels "
+                f"{self.labels}; correct one of them"
+            )
 
     def ranges(self) -> list[str]:
         """What each bucket holds, in words: "≤ 3 s", "3 to 6 s", "> 18 s"; shares in percent."""
-        scale, unit = (100, " %") if self.unit.startswith("share") else (1, f" {self.unit}" if self.unit == "s" else "")
-        low, high = ([f"{scale * edge:g}" for edge in edges] for edges in (self.edges[:-1], self.edges[1:]))
+        scale, unit = (
+            (100, " %")
+            if self.unit.startswith("share")
+            else (1, f" {self.unit}" if self.unit == "s" else "")
+        )
+        low, high = (
+            [f"{scale * edge:g}" for edge in edges] for edges in (self.edges[:-1], self.edges[1:])
+        )
         words = [f"{a} to {b}{unit}" for a, b in zip(low, high, strict=True)]
         words[0] = f"≤ {high[0]}{unit}"
         return words if np.isfinite(self.edges[-1]) else [*words[:-1], f"> {low[-1]}{unit}"]
 
     def number(self, values: Float[np.ndarray, " G"]) -> Int[np.ndarray, " G"]:
-        """Bucket of each value, 0 for the first label; -1 for NaN and for values outside the edges."""
+        """Bucket of each value, 0 for the first label; -1 for NaN and for values outside
+        the edges.
+        """
         edges = np.array(self.edges)
         place = np.searchsorted(edges, values, side="left") - 1
         place[values == edges[0]] = 0
         return np.where((values >= edges[0]) & (values <= edges[-1]), place, -1)
 
 
-def _three(coverage: tuple[float, ...], length: tuple[float, ...], instances: tuple[float, ...],
-           ) -> tuple[Buckets, Buckets, Buckets]:
-    return (Buckets("coverage", "share of the video", coverage, FIVE), Buckets("length", "s", length, FIVE),
-            Buckets("instances", "instances in the video", instances, FOUR))
+def _three(
+    coverage: tuple[float, ...],
+    length: tuple[float, ...],
+    instances: tuple[float, ...],
+) -> tuple[Buckets, Buckets, Buckets]:
+    return (
+        Buckets("coverage", "share of the video", coverage, FIVE),
+        Buckets("length", "s", length, FIVE),
+        Buckets("instances", "instances in the video", instances, FOUR),
+    )
 
 
-# Of the published tool. No instance is longer than its video: those of coverage > 1 are removed before.
-THUMOS14_BUCKETS = _three((0.0, 0.02, 0.04, 0.06, 0.08, 1.0), (0.0, 3.0, 6.0, 12.0, 18.0, np.inf),
-                          (-1.0, 1.0, 40.0, 80.0, np.inf))
-ACTIVITYNET_BUCKETS = _three(tuple(np.linspace(0, 1, 6).tolist()), (0.0, 30.0, 60.0, 120.0, 180.0, np.inf),
-                             (-1.0, 1.0, 4.0, 8.0, np.inf))
+# Of the published tool. No instance is longer than its video: those of coverage > 1 are removed
+# before.
+THUMOS14_BUCKETS = _three(
+    (0.0, 0.02, 0.04, 0.06, 0.08, 1.0),
+    (0.0, 3.0, 6.0, 12.0, 18.0, np.inf),
+    (-1.0, 1.0, 40.0, 80.0, np.inf),
+)
+ACTIVITYNET_BUCKETS = _three(
+    tuple(np.linspace(0, 1, 6).tolist()),
+    (0.0, 30.0, 60.0, 120.0, 180.0, np.inf),
+    (-1.0, 1.0, 4.0, 8.0, np.inf),
+)
 
 
-def characteristics(ground_truth: GroundTruth, durations: Mapping[str, float] | None = None) -> pd.DataFrame:
-    """A row per row of `ground_truth.segments`: coverage (share of the video's duration), length (s), instances (in the video).
+def characteristics(
+    ground_truth: GroundTruth, durations: Mapping[str, float] | None = None
+) -> pd.DataFrame:
+    """A row per row of `ground_truth.segments`: coverage (share of the video's duration), length
+    (s), instances (in the video).
 
-    coverage is NaN where the duration (seconds, by video) is not known. instances counts all listed ones of the video, of
-    any class, as in the file that DETAD published for THUMOS14.
-    Raises WorkbookError for durations that are not positive and finite, and if none is of a video of the ground truth.
+    coverage is NaN where the duration (seconds, by video) is not known. instances counts all listed
+    ones of the video, of any class, as in the file that DETAD published for THUMOS14.
+    Raises WorkbookError for durations that are not positive and finite, and if none is of a video
+    of the ground truth.
     """
     segments = ground_truth.segments
-    length = segments["t_end"].to_numpy(dtype=np.float64) - segments["t_start"].to_numpy(dtype=np.float64)
-    duration = segments["video"].map(_checked(durations or {}, ground_truth)).to_numpy(dtype=np.float64)
+    length = segments["t_end"].to_numpy(dtype=np.float64) - segments["t_start"].to_numpy(
+        dtype=np.float64
+    )
+    duration = (
+        segments["video"].map(_checked(durations or {}, ground_truth)).to_numpy(dtype=np.float64)
+    )
     instances = segments.groupby("video")["video"].transform("size").to_numpy(dtype=np.float64)
     return pd.DataFrame({"coverage": length / duration, "length": length, "instances": instances})
 
 
 def read_durations(path: str | Path, required: bool = True) -> dict[str, float]:
-    """Seconds by video, from the key "duration" of an ActivityNet JSON: {"database": {video: {"duration": seconds}}}.
+    """Seconds by video, from the key "duration" of an ActivityNet JSON: {"database": {video:
+    {"duration": seconds}}}.
 
-    Videos without that key, or with null, are absent. Numbers may be written as strings. required: False takes a file
-    without any duration, or of another kind, for one that tells nothing.
-    Raises WorkbookError for a file that cannot be read, one without any duration, and a duration that is none.
+    Videos without that key, or with null, are absent. Numbers may be written as strings. required:
+    False takes a file without any duration, or of another kind, for one that tells nothing.
+    Raises WorkbookError for a file that cannot be read, one without any duration, and a duration
+    that is none.
     """
     path = Path(path)
     if path.suffix != ".json" and not required:
         return {}
     database = _database(path)
-    given = {video: entry["duration"] for video, entry in database.items()
-             if isinstance(entry, dict) and entry.get("duration") is not None}
+    given = {
+        video: entry["duration"]
+        for video, entry in database.items()
+        if isinstance(entry, dict) and entry.get("duration") is not None
+    }
     if not given and required:
-        raise WorkbookError(f"{path}: no video has the key 'duration'; add it, in seconds, or go without durations "
-                            "(then coverage is left out)")
+        raise WorkbookError(
+            f"{path}: no video has the key 'duration'; add it, in seconds, or go without durations "
+            "(then coverage is left out)"
+        )
     return {video: _seconds(value, f"{path}: video {video}") for video, value in given.items()}
 
 
-def read_traits(table: pd.DataFrame, ground_truth: GroundTruth, buckets: Sequence[Buckets]) -> pd.DataFrame:
-    """The columns of `table` that `buckets` name, as float64. Refuse a table of another length or without a column."""
+def read_traits(
+    table: pd.DataFrame, ground_truth: GroundTruth, buckets: Sequence[Buckets]
+) -> pd.DataFrame:
+    """The columns of `table` that `buckets` name, as float64. Refuse a table of another length or
+    without a column.
+    """
     if len(table) != len(ground_truth.segments):
-        raise WorkbookError(f"characteristics: {len(table)} rows for {len(ground_truth.segments)} instances; give a row per "
-                            "row of the ground truth's segments, in that order")
+        raise WorkbookError(
+            f"characteristics: {len(table)} rows for {len(ground_truth.segments)} instances; give "
+            f"a row per "
+            "row of the ground truth's segments, in that order"
+        )
     if missing := [one.name for one in buckets if one.name not in table.columns]:
-        raise WorkbookError(f"characteristics: column {missing[0]!r} is missing; expected {', '.join(b.name for b in buckets)}")
+        raise WorkbookError(
+            f"characteristics: column {missing[0]!r} is missing; expected "
+            f"{', '.join(b.name for b in buckets)}"
+        )
     return pd.DataFrame({one.name: numbers(table, one.name, "characteristics") for one in buckets})
 
 
 def _checked(durations: Mapping[str, float], ground_truth: GroundTruth) -> Mapping[str, float]:
     if durations and not set(durations) & set(ground_truth.videos):
-        raise WorkbookError(f"durations: not one video is in the ground truth; it names {ground_truth.videos[0]!r}, the "
-                            f"durations {next(iter(durations))!r}; spell them alike")
-    return {video: _seconds(value, f"durations: video {video}") for video, value in durations.items()}
+        raise WorkbookError(
+            f"durations: not one video is in the ground truth; it names "
+            f"{ground_truth.videos[0]!r}, the "
+            f"durations {next(iter(durations))!r}; spell them alike"
+        )
+    return {
+        video: _seconds(value, f"durations: video {video}") for video, value in durations.items()
+    }
 
 
 def _seconds(value: object, where: str) -> float:
@@ -116,7 +176,10 @@ def _seconds(value: object, where: str) -> float:
     except (TypeError, ValueError):
         seconds = np.nan
     if not 0 < seconds < np.inf:
-        raise WorkbookError(f"{where} has the duration {str(value)[:40]!r}; write a positive number of seconds, or leave it out")
+        raise WorkbookError(
+            f"{where} has the duration {str(value)[:40]!r}; write a positive number of seconds, "
+            f"or leave it out"
+        )
     return seconds
 
 
@@ -126,7 +189,12 @@ def _database(path: Path) -> dict:
     except OSError as error:
         raise WorkbookError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
-        raise WorkbookError(f"{path}: not complete JSON ({str(error)[:80]}); write or fetch the file again") from None
+        raise WorkbookError(
+            f"{path}: not complete JSON ({str(error)[:80]}); write or fetch the file again"
+        ) from None
     if not isinstance(content, dict) or not isinstance(content.get("database"), dict):
-        raise WorkbookError(f"{path}: the key 'database' with an object is missing; expected the ActivityNet JSON format")
+        raise WorkbookError(
+            f"{path}: the key 'database' with an object is missing; expected the ActivityNet JSON "
+            f"format"
+        )
     return content["database"]

@@ -1,7 +1,9 @@
-"""Where a detector errs: false positives, sensitivity and false negatives (DETAD, Alwassel et al. 2018).
+"""Where a detector errs: false positives, sensitivity and false negatives (DETAD, Alwassel et al.
+2018).
 
-All values are fractions and deterministic. The matching is that of the `activitynet` protocol, average precision is the
-normalised one. Only the analysis of false positives has a budget, int(G n) detections a class.
+All values are fractions and deterministic. The matching is that of the `activitynet` protocol,
+average precision is the normalised one. Only the analysis of false positives has a budget, int(G n)
+detections a class.
 """
 
 import math
@@ -13,35 +15,53 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from wtal_core.errors import WorkbookError
-from wtal_core.evaluation.characteristics import THUMOS14_BUCKETS, Buckets, characteristics, read_traits
+from wtal_core.evaluation.characteristics import (
+    THUMOS14_BUCKETS,
+    Buckets,
+    characteristics,
+    read_traits,
+)
 from wtal_core.evaluation.error_types import ERROR_TYPES, OUTCOMES, RULES, Assigned, assign
 from wtal_core.evaluation.ground_truth import GroundTruth
 from wtal_core.evaluation.mean_average_precision import thresholds
-from wtal_core.evaluation.normalised_precision import Hits, average_precision, hits_of, place_in_group
+from wtal_core.evaluation.normalised_precision import (
+    Hits,
+    average_precision,
+    hits_of,
+    place_in_group,
+)
 
-WORTHLESS = 0.05        # false negatives: a match at a normalised precision up to this one does not count
+WORTHLESS = 0.05  # false negatives: a match at a normalised precision up to this one does not count
 
 
 @dataclass(frozen=True)
 class Diagnosis:
     """What `diagnose` found; fractions.
 
-    counts: of every given detection and instance. `detections` = `used` + those `dropped_*`, and `beyond_budget` of the used;
-        `instances` = `instances_used` + `instances_dropped`, the latter = `..._blocked` + `..._without_length` +
-        `..._longer_than_video`; `without_<characteristic>` of the used instances are in no bucket. Others: see `prepare`.
+    counts: of every given detection and instance. `detections` = `used` + those `dropped_*`, and
+    `beyond_budget` of the used;
+        `instances` = `instances_used` + `instances_dropped`, the latter = `..._blocked` +
+        `..._without_length` + `..._longer_than_video`; `without_<characteristic>` of the used
+        instances are in no bucket. Others: see `prepare`.
     left_out: characteristics that are not known of any instance. reference: N, instances per class.
-    normalised_map: within the budget, mean over tIoUs; normalised_map_by_tiou: before the mean. normalised_map_of_all: the
+    normalised_map: within the budget, mean over tIoUs; normalised_map_by_tiou: before the mean.
+    normalised_map_of_all: the
         same with all detections, to which the sensitivity is relative.
     outcome_counts: index tIoU, columns OUTCOMES; within the budget.
-    profile: index "1G", "2G", ..., columns OUTCOMES: shares of the n best detections of all classes, of the next n, ...; mean
+    profile: index "1G", "2G", ..., columns OUTCOMES: shares of the n best detections of all
+    classes, of the next n, ...; mean
         over tIoUs, NaN for an empty block. block_sizes: detections in each block.
-    impact: index ERROR_TYPES: gain of normalised mAP if the errors of that type were not there. Never negative.
-    sensitivity: characteristic, bucket, range (in words), instances, normalised_map (NaN for a bucket without instances). A
-        detection counts for a bucket if at every threshold it is unmatched or matched to an instance of it, as in the
-        published tool; so the value at several thresholds is not the mean of the values at each (up to .018 higher on 4240
-        detections).
-    relative_change: index characteristic; smallest and largest normalised_map of its buckets, over normalised_map_of_all.
-    false_negatives: characteristic, bucket, range, instances, share (of the instances used), rate (share of them that no
+    impact: index ERROR_TYPES: gain of normalised mAP if the errors of that type were not there.
+    Never negative.
+    sensitivity: characteristic, bucket, range (in words), instances, normalised_map (NaN for a
+    bucket without instances). A
+        detection counts for a bucket if at every threshold it is unmatched or matched to an
+        instance of it, as in the published tool; so the value at several thresholds is not the mean
+        of the values at each (up to .018 higher on 4240 detections).
+    relative_change: index characteristic; smallest and largest normalised_map of its buckets, over
+    normalised_map_of_all.
+    false_negatives: characteristic, bucket, range, instances, share (of the instances used), rate
+    (share of them that no
         detection matched at a normalised precision above .05; NaN for a bucket without instances).
     """
 
@@ -61,29 +81,57 @@ class Diagnosis:
     left_out: tuple[str, ...]
 
 
-def diagnose(ground_truth: GroundTruth, detections: pd.DataFrame, tious: Sequence[float] = (0.5,),
-             traits: pd.DataFrame | None = None, buckets: Sequence[Buckets] = THUMOS14_BUCKETS, g: float | int = 10,
-             as_published: bool = False) -> Diagnosis:
+def diagnose(
+    ground_truth: GroundTruth,
+    detections: pd.DataFrame,
+    tious: Sequence[float] = (0.5,),
+    traits: pd.DataFrame | None = None,
+    buckets: Sequence[Buckets] = THUMOS14_BUCKETS,
+    g: float | int = 10,
+    as_published: bool = False,
+) -> Diagnosis:
     """All three analyses of detections (`video, label, t_start, t_end, score`; seconds).
 
-    traits: a row per instance as `characteristics` returns it; None: without durations, so coverage is left out.
-    Instances without positive length and those of coverage > 1 are removed, and counted. g: the budget's G.
+    traits: a row per instance as `characteristics` returns it; None: without durations, so coverage
+    is left out. Instances without positive length and those of coverage > 1 are removed, and
+    counted. g: the budget's G.
     as_published: see `error_types.assign`.
-    Raises WorkbookError for thresholds outside (0, 1], g <= 0, traits that do not fit, and tables that `prepare` refuses.
+    Raises WorkbookError for thresholds outside (0, 1], g <= 0, traits that do not fit, and tables
+    that `prepare` refuses.
     """
     if not 0 < g < math.inf:
-        raise WorkbookError(f"diagnosis: a budget of {g} detections per instance is not usable; give a positive number")
-    known = read_traits(characteristics(ground_truth) if traits is None else traits, ground_truth, buckets)
+        raise WorkbookError(
+            f"diagnosis: a budget of {g} detections per instance is not usable; give a positive "
+            f"number"
+        )
+    known = read_traits(
+        characteristics(ground_truth) if traits is None else traits, ground_truth, buckets
+    )
     levels = thresholds(RULES, tious)
-    kept = np.flatnonzero(~(known["coverage"].to_numpy() > 1)) if "coverage" in known else np.arange(len(known))
+    kept = (
+        np.flatnonzero(~(known["coverage"].to_numpy() > 1))
+        if "coverage" in known
+        else np.arange(len(known))
+    )
     truth = replace(ground_truth, segments=ground_truth.segments.iloc[kept])
     assigned = assign(truth, detections, levels, g, as_published)
     rows = kept[assigned.prepared.instance_row]
-    return _summary(assigned, known.iloc[rows].reset_index(drop=True), buckets, g, _counts(assigned, ground_truth, kept))
+    return _summary(
+        assigned,
+        known.iloc[rows].reset_index(drop=True),
+        buckets,
+        g,
+        _counts(assigned, ground_truth, kept),
+    )
 
 
-def _summary(assigned: Assigned, known: pd.DataFrame, buckets: Sequence[Buckets], g: float | int, counts: dict[str, int],
-             ) -> Diagnosis:
+def _summary(
+    assigned: Assigned,
+    known: pd.DataFrame,
+    buckets: Sequence[Buckets],
+    g: float | int,
+    counts: dict[str, int],
+) -> Diagnosis:
     """The three analyses put together. known: characteristics of the instances used."""
     n_levels = len(assigned.levels)
     hits = hits_of(assigned.matches, assigned.prepared, n_levels)
@@ -91,42 +139,70 @@ def _summary(assigned: Assigned, known: pd.DataFrame, buckets: Sequence[Buckets]
     limited, of_all = within.map_by_tiou(n_levels), float(hits.map_by_tiou(n_levels).mean())
     usable = [one for one in buckets if known[one.name].notna().any()]
     sorted_in = [(one, one.number(known[one.name].to_numpy())) for one in usable]
-    sensitivity, false_negatives = _sensitivity(hits, sorted_in, assigned), _false_negatives(hits, sorted_in, n_levels)
+    sensitivity, false_negatives = (
+        _sensitivity(hits, sorted_in, assigned),
+        _false_negatives(hits, sorted_in, n_levels),
+    )
     profile, block_sizes = profile_of(assigned, g)
     return Diagnosis(
-        tious=tuple(assigned.levels.tolist()), normalised_map=float(limited.mean()),
-        counts=counts | {f"without_{one.name}": int((number < 0).sum()) for one, number in sorted_in},
-        outcome_counts=_outcome_counts(assigned), profile=profile, block_sizes=block_sizes,
-        impact=_impact(within, limited, assigned), sensitivity=sensitivity,
-        relative_change=_relative_change(sensitivity, of_all), false_negatives=false_negatives,
-        normalised_map_by_tiou=pd.Series(limited, index=pd.Index(assigned.levels, name="tIoU"), name="normalised_map"),
-        normalised_map_of_all=of_all, reference=hits.reference,
-        left_out=tuple(one.name for one in buckets if one not in usable))
+        tious=tuple(assigned.levels.tolist()),
+        normalised_map=float(limited.mean()),
+        counts=counts
+        | {f"without_{one.name}": int((number < 0).sum()) for one, number in sorted_in},
+        outcome_counts=_outcome_counts(assigned),
+        profile=profile,
+        block_sizes=block_sizes,
+        impact=_impact(within, limited, assigned),
+        sensitivity=sensitivity,
+        relative_change=_relative_change(sensitivity, of_all),
+        false_negatives=false_negatives,
+        normalised_map_by_tiou=pd.Series(
+            limited, index=pd.Index(assigned.levels, name="tIoU"), name="normalised_map"
+        ),
+        normalised_map_of_all=of_all,
+        reference=hits.reference,
+        left_out=tuple(one.name for one in buckets if one not in usable),
+    )
 
 
-def _counts(assigned: Assigned, ground_truth: GroundTruth, kept: Int[np.ndarray, " R"]) -> dict[str, int]:
-    """What `prepare` counted, with the instances of coverage > 1 that it was not given. kept: rows that it was given."""
+def _counts(
+    assigned: Assigned, ground_truth: GroundTruth, kept: Int[np.ndarray, " R"]
+) -> dict[str, int]:
+    """What `prepare` counted, with the instances of coverage > 1 that it was not given. kept: rows
+    that it was given.
+    """
     counts, segments = assigned.prepared.counts, ground_truth.segments
     blocked = int(segments["video"].iloc[kept].isin(ground_truth.blocked).sum())
     longer = len(segments) - len(kept)
-    return {**counts, "beyond_budget": int((~assigned.within).sum()), "instances": len(segments),
-            "instances_dropped": counts["instances_dropped"] + longer, "instances_dropped_blocked": blocked,
-            "instances_dropped_without_length": counts["instances_dropped"] - blocked,
-            "instances_dropped_longer_than_video": longer}
+    return {
+        **counts,
+        "beyond_budget": int((~assigned.within).sum()),
+        "instances": len(segments),
+        "instances_dropped": counts["instances_dropped"] + longer,
+        "instances_dropped_blocked": blocked,
+        "instances_dropped_without_length": counts["instances_dropped"] - blocked,
+        "instances_dropped_longer_than_video": longer,
+    }
 
 
 def _outcome_counts(assigned: Assigned) -> pd.DataFrame:
     counts = [np.bincount(code[assigned.within], minlength=len(OUTCOMES)) for code in assigned.code]
-    return pd.DataFrame(counts, index=pd.Index(assigned.levels, name="tIoU"), columns=list(OUTCOMES))
+    return pd.DataFrame(
+        counts, index=pd.Index(assigned.levels, name="tIoU"), columns=list(OUTCOMES)
+    )
 
 
 def profile_of(assigned: Assigned, g: float | int) -> tuple[pd.DataFrame, pd.Series]:
-    """Shares of the outcomes in each block of n detections a class, all classes together, and the sizes of the blocks."""
+    """Shares of the outcomes in each block of n detections a class, all classes together, and the
+    sizes of the blocks.
+    """
     prepared, n_blocks, n_outcomes = assigned.prepared, math.ceil(g), len(OUTCOMES)
     n_instances = np.bincount(prepared.instance_label, minlength=len(prepared.classes))
     block = (place_in_group(prepared.label) // n_instances[prepared.label])[assigned.within]
     cell = block * n_outcomes + assigned.code[:, assigned.within]
-    counts = np.bincount(cell.ravel(), minlength=n_blocks * n_outcomes).reshape(n_blocks, n_outcomes)
+    counts = np.bincount(cell.ravel(), minlength=n_blocks * n_outcomes).reshape(
+        n_blocks, n_outcomes
+    )
     index = pd.Index([f"{number}G" for number in range(1, n_blocks + 1)], name="block")
     total = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
@@ -135,7 +211,9 @@ def profile_of(assigned: Assigned, g: float | int) -> tuple[pd.DataFrame, pd.Ser
 
 
 def _impact(within: Hits, limited: Float[np.ndarray, " K"], assigned: Assigned) -> pd.Series:
-    """Gain of normalised mAP without the errors of each type. Fewer false positives before each true one: never a loss."""
+    """Gain of normalised mAP without the errors of each type. Fewer false positives before each
+    true one: never a loss.
+    """
     gains = []
     for code in range(1, len(OUTCOMES)):
         errors = np.flatnonzero(assigned.code == code)
@@ -144,14 +222,24 @@ def _impact(within: Hits, limited: Float[np.ndarray, " K"], assigned: Assigned) 
     return pd.Series(gains, index=pd.Index(ERROR_TYPES, name="error type"), name="gain")
 
 
-def _sensitivity(hits: Hits, sorted_in: list[tuple[Buckets, np.ndarray]], assigned: Assigned) -> pd.DataFrame:
-    parts = [_sizes(one, number).assign(normalised_map=_map_by_bucket(hits, number, len(one.labels), assigned))
-             for one, number in sorted_in]
+def _sensitivity(
+    hits: Hits, sorted_in: list[tuple[Buckets, np.ndarray]], assigned: Assigned
+) -> pd.DataFrame:
+    parts = [
+        _sizes(one, number).assign(
+            normalised_map=_map_by_bucket(hits, number, len(one.labels), assigned)
+        )
+        for one, number in sorted_in
+    ]
     return _stacked(parts, ["characteristic", "bucket", "range", "instances", "normalised_map"])
 
 
-def _false_negatives(hits: Hits, sorted_in: list[tuple[Buckets, np.ndarray]], n_levels: int) -> pd.DataFrame:
-    """Share of the instances of each bucket that no detection matched at P_N > .05, mean over thresholds."""
+def _false_negatives(
+    hits: Hits, sorted_in: list[tuple[Buckets, np.ndarray]], n_levels: int
+) -> pd.DataFrame:
+    """Share of the instances of each bucket that no detection matched at P_N > .05, mean over
+    thresholds.
+    """
     found = hits.instance[hits.precision() > WORTHLESS]
     parts = []
     for one, number in sorted_in:
@@ -165,47 +253,77 @@ def _false_negatives(hits: Hits, sorted_in: list[tuple[Buckets, np.ndarray]], n_
 
 def _sizes(buckets: Buckets, number: Int[np.ndarray, " G"]) -> pd.DataFrame:
     counts = np.bincount(number[number >= 0], minlength=len(buckets.labels))
-    return pd.DataFrame({"characteristic": buckets.name, "bucket": list(buckets.labels), "range": buckets.ranges(),
-                         "instances": counts})
+    return pd.DataFrame(
+        {
+            "characteristic": buckets.name,
+            "bucket": list(buckets.labels),
+            "range": buckets.ranges(),
+            "instances": counts,
+        }
+    )
 
 
 def _stacked(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def _map_by_bucket(hits: Hits, number: Int[np.ndarray, " G"], n_buckets: int, assigned: Assigned) -> Float[np.ndarray, " B"]:
-    """Normalised mAP on the instances of each bucket, mean over thresholds, then over classes with instances in it."""
+def _map_by_bucket(
+    hits: Hits, number: Int[np.ndarray, " G"], n_buckets: int, assigned: Assigned
+) -> Float[np.ndarray, " B"]:
+    """Normalised mAP on the instances of each bucket, mean over thresholds, then over classes with
+    instances in it.
+    """
     n_levels, n_groups = len(assigned.levels), len(hits.n_instances)
     n_classes, inside = n_groups // n_levels, number >= 0
-    size = np.bincount(number[inside] * n_classes + assigned.prepared.instance_label[inside], minlength=n_buckets * n_classes)
+    size = np.bincount(
+        number[inside] * n_classes + assigned.prepared.instance_label[inside],
+        minlength=n_buckets * n_classes,
+    )
     size = size.reshape(n_buckets, n_classes)
     bucket, false_before = _left_to_bucket(hits, number, n_buckets, assigned)
     order = np.argsort(bucket, kind="stable")
     order = order[bucket[order] >= 0]
-    ap = average_precision(bucket[order] * n_groups + hits.group[order], false_before[order],
-                           np.tile(size, n_levels).ravel(), hits.reference)
-    of_class, present = ap.reshape(n_buckets, n_levels, n_classes).mean(axis=1), (size > 0).sum(axis=1)
+    ap = average_precision(
+        bucket[order] * n_groups + hits.group[order],
+        false_before[order],
+        np.tile(size, n_levels).ravel(),
+        hits.reference,
+    )
+    of_class, present = (
+        ap.reshape(n_buckets, n_levels, n_classes).mean(axis=1),
+        (size > 0).sum(axis=1),
+    )
     total = np.where(size > 0, of_class, 0).sum(axis=1)
     return np.divide(total, present, out=np.full(n_buckets, np.nan), where=present > 0)
 
 
-def _left_to_bucket(hits: Hits, number: Int[np.ndarray, " G"], n_buckets: int, assigned: Assigned,
-                    ) -> tuple[Int[np.ndarray, " M"], Int[np.ndarray, " M"]]:
-    """Of each true positive, the bucket that it is kept for (-1: none), and the false positives kept for that before it.
+def _left_to_bucket(
+    hits: Hits,
+    number: Int[np.ndarray, " G"],
+    n_buckets: int,
+    assigned: Assigned,
+) -> tuple[Int[np.ndarray, " M"], Int[np.ndarray, " M"]]:
+    """Of each true positive, the bucket that it is kept for (-1: none), and the false positives
+    kept for that before it.
 
-    A detection is kept for a bucket if at every threshold it is unmatched or matched to an instance of the bucket.
+    A detection is kept for a bucket if at every threshold it is unmatched or matched to an instance
+    of the bucket.
     """
     detection, n_cells = assigned.matches.detection, assigned.code.size
     low, high = (np.full(len(assigned.within), value) for value in (n_buckets, -2))
     np.minimum.at(low, detection, number[hits.instance])
     np.maximum.at(high, detection, number[hits.instance])
-    own = np.where(low == high, low, -1)                             # the one bucket that it is ever matched to
+    own = np.where(low == high, low, -1)  # the one bucket that it is ever matched to
     never = np.append(0, np.cumsum(np.tile(high == -2, len(assigned.levels))))
-    level, d = np.nonzero((assigned.code > 0) & (own >= 0))           # matched at some thresholds, at this one not
+    level, d = np.nonzero(
+        (assigned.code > 0) & (own >= 0)
+    )  # matched at some thresholds, at this one not
     partly = np.sort(own[d] * n_cells + level * len(own) + d)
     bucket = own[detection]
     shift = bucket * n_cells
-    before = np.searchsorted(partly, shift + hits.cell) - np.searchsorted(partly, shift + hits.start)
+    before = np.searchsorted(partly, shift + hits.cell) - np.searchsorted(
+        partly, shift + hits.start
+    )
     return bucket, never[hits.cell] - never[hits.start] + before
 
 

@@ -1,7 +1,9 @@
-"""Files of others: text, JSON and Parquet, each refused in one line that names it. Nothing is unpickled.
+"""Files of others: text, JSON and Parquet, each refused in one line that names it. Nothing is
+unpickled.
 
-Files are written whole or not at all: beside the target first, then renamed. What a file holds is either returned or refused:
-json keeps the last of equal keys without a word, so equal keys are refused.
+Files are written whole or not at all: beside the target first, then renamed. What a file holds is
+either returned or refused: json keeps the last of equal keys without a word, so equal keys are
+refused.
 """
 
 import json
@@ -17,16 +19,23 @@ from wtal_core.evaluation.ground_truth import numbers
 
 
 def file_format(path: Path) -> str:
-    """".json" or ".parquet", by the ending of the name. Raises WorkbookError for other endings and for folders."""
+    """ ".json" or ".parquet", by the ending of the name. Raises WorkbookError for other endings and
+    for folders.
+    """
     if path.is_dir():
         raise WorkbookError(f"{path}: is a folder; name the file in it")
     if path.suffix not in (".json", ".parquet"):
-        raise WorkbookError(f"{path}: unknown kind of file {path.suffix!r}; use .json (ActivityNet format) or .parquet")
+        raise WorkbookError(
+            f"{path}: unknown kind of file {path.suffix!r}; use .json (ActivityNet format) or "
+            f".parquet"
+        )
     return path.suffix
 
 
 def read_text(path: Path) -> str:
-    """All of a file in UTF-8, with or without a byte order mark. Raises WorkbookError where that is impossible."""
+    """All of a file in UTF-8, with or without a byte order mark. Raises WorkbookError where that is
+    impossible.
+    """
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -34,24 +43,36 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise WorkbookError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
-        raise WorkbookError(f"{path}: is no text in UTF-8 (byte {error.start}); write or fetch the file again") from None
+        raise WorkbookError(
+            f"{path}: is no text in UTF-8 (byte {error.start}); write or fetch the file again"
+        ) from None
 
 
 def read_json(path: Path) -> object:
-    """What a JSON file holds; NaN and Infinity are let through. Raises WorkbookError for all that is no whole JSON."""
+    """What a JSON file holds; NaN and Infinity are let through. Raises WorkbookError for all that
+    is no whole JSON.
+    """
     text = read_text(path)
     if not text.strip():
-        raise WorkbookError(f"{path}: is empty, so not complete JSON; write or fetch the file again")
+        raise WorkbookError(
+            f"{path}: is empty, so not complete JSON; write or fetch the file again"
+        )
     try:
         return json.loads(text, object_pairs_hook=partial(_object, path))
     except RecursionError:
-        raise WorkbookError(f"{path}: lists or objects are nested too deeply; expected the ActivityNet JSON format") from None
+        raise WorkbookError(
+            f"{path}: lists or objects are nested too deeply; expected the ActivityNet JSON format"
+        ) from None
     except json.JSONDecodeError as error:
-        raise WorkbookError(f"{path}: not complete JSON ({str(error)[:80]}); write or fetch the file again") from None
+        raise WorkbookError(
+            f"{path}: not complete JSON ({str(error)[:80]}); write or fetch the file again"
+        ) from None
     except WorkbookError:
         raise
-    except ValueError as error:              # such as an integer of more than 4300 digits
-        raise WorkbookError(f"{path}: a number cannot be read ({str(error)[:40]}); correct or remove it") from None
+    except ValueError as error:  # such as an integer of more than 4300 digits
+        raise WorkbookError(
+            f"{path}: a number cannot be read ({str(error)[:40]}); correct or remove it"
+        ) from None
 
 
 def _object(path: Path, pairs: list[tuple[str, object]]) -> dict:
@@ -60,25 +81,35 @@ def _object(path: Path, pairs: list[tuple[str, object]]) -> dict:
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in content if keys.count(key) > 1)
-        raise WorkbookError(f"{path}: the key {twice!r} is twice in one object; join what it holds (a reader would keep only "
-                            "the last)")
+        raise WorkbookError(
+            f"{path}: the key {twice!r} is twice in one object; join what it holds (a reader "
+            f"would keep only "
+            "the last)"
+        )
     return content
 
 
 def read_parquet(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Exactly these columns, in this order; `video` and `label` as text, the rest as float64; attributes as stored.
+    """Exactly these columns, in this order; `video` and `label` as text, the rest as float64;
+    attributes as stored.
 
-    Raises WorkbookError for other columns, for names that are not text and for values that are not numbers.
+    Raises WorkbookError for other columns, for names that are not text and for values that are not
+    numbers.
     """
     try:
         table = pd.read_parquet(path)
     except FileNotFoundError:
         raise WorkbookError(f"{path}: there is no such file") from None
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
-        raise WorkbookError(f"{path}: not a whole Parquet file ({str(error).partition(chr(10))[0][:80]}); "
-                            "write or fetch the file again") from None
+        raise WorkbookError(
+            f"{path}: not a whole Parquet file ({str(error).partition(chr(10))[0][:80]}); "
+            "write or fetch the file again"
+        ) from None
     if len(table.columns) != len(columns) or set(table.columns) != set(columns):
-        raise WorkbookError(f"{path}: has the columns {', '.join(map(str, table.columns))}; expected {', '.join(columns)}")
+        raise WorkbookError(
+            f"{path}: has the columns {', '.join(map(str, table.columns))}; expected "
+            f"{', '.join(columns)}"
+        )
     return _typed_parquet(table[columns], path)
 
 
@@ -91,10 +122,18 @@ def _typed_parquet(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             if column.dtype == bool:
                 raise WorkbookError(f"{path}: column {name!r} holds true and false; write numbers")
             columns[name] = numbers(table, name, str(path))
-        elif len(values := column.dropna().unique()) and not all(isinstance(value, str) for value in values):
-            raise WorkbookError(f"{path}: column {name!r} holds {str(values[0])[:40]}; write names as text")
+        elif len(values := column.dropna().unique()) and not all(
+            isinstance(value, str) for value in values
+        ):
+            raise WorkbookError(
+                f"{path}: column {name!r} holds {str(values[0])[:40]}; write names as text"
+            )
         else:
-            columns[name] = column.astype(object).where(column.notna(), None) if column.isna().any() else column.astype(str)
+            columns[name] = (
+                column.astype(object).where(column.notna(), None)
+                if column.isna().any()
+                else column.astype(str)
+            )
     typed = pd.DataFrame(columns)
     typed.attrs = table.attrs
     return typed

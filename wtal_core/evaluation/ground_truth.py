@@ -1,4 +1,6 @@
-"""What an evaluation begins with: ground truth and detections, refused where they would give wrong numbers."""
+"""What an evaluation begins with: ground truth and detections, refused where they would give wrong
+numbers.
+"""
 
 from dataclasses import dataclass, field
 
@@ -16,11 +18,15 @@ DETECTION_COLUMNS = [*SEGMENT_COLUMNS, "score"]
 class GroundTruth:
     """The instances of a test list.
 
-    segments: `video, label, t_start, t_end` in seconds, in file order (equal tIoU is decided by it). Zero-length and
-        reversed ones are kept: published files hold some; they are never matched, and each protocol counts or drops them.
+    segments: `video, label, t_start, t_end` in seconds, in file order (equal tIoU is decided by
+    it). Zero-length and
+        reversed ones are kept: published files hold some; they are never matched, and each protocol
+        counts or drops them.
     videos: the test list, also those without instance. classes: in the order of the tables.
-    ambiguous: `video, label, t_start, t_end` in seconds, for protocols with the ambiguity filter; empty: filter is off.
-    blocked: videos whose ground truth and detections are removed (option of the ActivityNet toolkit).
+    ambiguous: `video, label, t_start, t_end` in seconds, for protocols with the ambiguity filter;
+    empty: filter is off.
+    blocked: videos whose ground truth and detections are removed (option of the ActivityNet
+    toolkit).
     timebase: the grid of the W-TALC protocols.
     """
 
@@ -32,11 +38,15 @@ class GroundTruth:
     blocked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse lists with repeated entries and segments that are not finite or of unknown video or class."""
+        """Refuse lists with repeated entries and segments that are not finite or of unknown video
+        or class.
+        """
         for name, entries in (("videos", self.videos), ("classes", self.classes)):
             if len(set(entries)) < len(entries):
                 repeated = next(entry for entry in entries if entries.count(entry) > 1)
-                raise WorkbookError(f"ground truth: {repeated!r} is twice in the list of {name}; list it once")
+                raise WorkbookError(
+                    f"ground truth: {repeated!r} is twice in the list of {name}; list it once"
+                )
         check_intervals(self.segments, "ground truth")
         check_intervals(self.ambiguous, "ambiguous intervals")
         _check_known(self.segments, "video", self.videos)
@@ -44,30 +54,56 @@ class GroundTruth:
 
 
 def ground_truth_of(dataset: Dataset, protocol_id: str) -> GroundTruth:
-    """The test ground truth of a data set; the test videos that it leaves out under this protocol are blocked."""
+    """The test ground truth of a data set; the test videos that it leaves out under this protocol
+    are blocked.
+    """
     return GroundTruth(
-        segments=dataset.segments_of("test"), videos=tuple(video.id for video in dataset.test), classes=dataset.classes,
-        ambiguous=dataset.ambiguous, timebase=dataset.timebase, blocked=dataset.left_out.get(protocol_id, ()))
+        segments=dataset.segments_of("test"),
+        videos=tuple(video.id for video in dataset.test),
+        classes=dataset.classes,
+        ambiguous=dataset.ambiguous,
+        timebase=dataset.timebase,
+        blocked=dataset.left_out.get(protocol_id, ()),
+    )
 
 
 def check_intervals(table: pd.DataFrame, source: str) -> None:
-    """Refuse a table that lacks a column or a name, or that holds times that are not finite numbers."""
+    """Refuse a table that lacks a column or a name, or that holds times that are not finite
+    numbers.
+    """
     if missing := [name for name in SEGMENT_COLUMNS if name not in table.columns]:
-        raise WorkbookError(f"{source}: column {missing[0]!r} is missing, expected {', '.join(SEGMENT_COLUMNS)}")
-    refuse(table, table[["video", "label"]].isna().any(axis=1).to_numpy(), source, "has no video or no label")
+        raise WorkbookError(
+            f"{source}: column {missing[0]!r} is missing, expected {', '.join(SEGMENT_COLUMNS)}"
+        )
+    refuse(
+        table,
+        table[["video", "label"]].isna().any(axis=1).to_numpy(),
+        source,
+        "has no video or no label",
+    )
     for name in ("t_start", "t_end"):
-        refuse(table, ~np.isfinite(numbers(table, name, source)), source, f"has a {name} that is not a finite number")
+        refuse(
+            table,
+            ~np.isfinite(numbers(table, name, source)),
+            source,
+            f"has a {name} that is not a finite number",
+        )
 
 
 def check_detections(table: pd.DataFrame, source: str = "detections") -> None:
-    """Refuse what `check_intervals` refuses, intervals that end before they start, and scores that are NaN.
+    """Refuse what `check_intervals` refuses, intervals that end before they start, and scores that
+    are NaN.
 
-    Scores of plus and minus infinity order well and are allowed, and so are intervals of zero length (never a match).
-    DIFFERS: published codes rank a NaN score by accident of their sort; it has no place in an order, so it is refused.
+    Scores of plus and minus infinity order well and are allowed, and so are intervals of zero
+    length (never a match).
+    DIFFERS: published codes rank a NaN score by accident of their sort; it has no place in an
+    order, so it is refused.
     """
     check_intervals(table, source)
     if "score" not in table.columns:
-        raise WorkbookError(f"{source}: column 'score' is missing, expected {', '.join(DETECTION_COLUMNS)}")
+        raise WorkbookError(
+            f"{source}: column 'score' is missing, expected {', '.join(DETECTION_COLUMNS)}"
+        )
     start, end = numbers(table, "t_start", source), numbers(table, "t_end", source)
     refuse(table, end < start, source, "ends before it starts")
     refuse(table, np.isnan(numbers(table, "score", source)), source, "has the score NaN")
@@ -78,8 +114,11 @@ def refuse(table: pd.DataFrame, bad: np.ndarray, source: str, what: str) -> None
     if bad.any():
         first = int(np.argmax(bad))
         row = table.iloc[first]
-        raise WorkbookError(f"{source}: row {first}, [{row['t_start']}, {row['t_end']}] of {row['label']!r} in video "
-                            f"{row['video']!r}, {what} ({int(bad.sum())} such rows); correct or remove it")
+        raise WorkbookError(
+            f"{source}: row {first}, [{row['t_start']}, {row['t_end']}] of {row['label']!r} in "
+            f"video "
+            f"{row['video']!r}, {what} ({int(bad.sum())} such rows); correct or remove it"
+        )
 
 
 def numbers(table: pd.DataFrame, name: str, source: str) -> np.ndarray:
@@ -87,10 +126,17 @@ def numbers(table: pd.DataFrame, name: str, source: str) -> np.ndarray:
     try:
         return table[name].to_numpy(dtype=np.float64)
     except (TypeError, ValueError):
-        raise WorkbookError(f"{source}: column {name!r} holds something that is not a number; "
-                            "write numbers, times in seconds") from None
+        raise WorkbookError(
+            f"{source}: column {name!r} holds something that is not a number; "
+            "write numbers, times in seconds"
+        ) from None
 
 
 def _check_known(segments: pd.DataFrame, column: str, known: tuple[str, ...]) -> None:
     unknown = ~segments[column].isin(known).to_numpy()
-    refuse(segments, unknown, "ground truth", f"is of a {column} that the list of {column}s does not name")
+    refuse(
+        segments,
+        unknown,
+        "ground truth",
+        f"is of a {column} that the list of {column}s does not name",
+    )

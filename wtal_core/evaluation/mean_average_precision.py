@@ -1,4 +1,6 @@
-"""Mean average precision of temporal detections under a named protocol. float64, pure, stable order."""
+"""Mean average precision of temporal detections under a named protocol. float64, pure, stable
+order.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +20,11 @@ __all__ = ["GroundTruth", "Score", "evaluate", "order_range"]
 
 @dataclass(frozen=True)
 class Score:
-    """Average precision as fractions: ap[threshold, class], its mean over classes `map`, their mean `average`.
+    """Average precision as fractions: ap[threshold, class], its mean over classes `map`, their mean
+    `average`.
 
-    classes: those that have ground truth, in the order of the ground truth's list. counts: what became of every
-    detection and instance (see `preparation.prepare`).
+    classes: those that have ground truth, in the order of the ground truth's list. counts: what
+    became of every detection and instance (see `preparation.prepare`).
     """
 
     protocol: str
@@ -33,23 +36,34 @@ class Score:
     counts: dict[str, int]
 
 
-def evaluate(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Protocol,
-             tious: Sequence[float] | None = None) -> Score:
+def evaluate(
+    ground_truth: GroundTruth,
+    detections: pd.DataFrame,
+    protocol: Protocol,
+    tious: Sequence[float] | None = None,
+) -> Score:
     """Score detections (`video, label, t_start, t_end, score`; seconds) under a protocol.
 
-    Among equal scores the detection listed first comes first. DIFFERS: published codes sort unstably.
-    Raises WorkbookError for thresholds outside (0, 1] and for tables that `check_detections` or `prepare` refuses.
+    Among equal scores the detection listed first comes first. DIFFERS: published codes sort
+    unstably. Raises WorkbookError for thresholds outside (0, 1] and for tables that
+    `check_detections` or `prepare` refuses.
     """
     levels = thresholds(protocol, tious)
     prepared = prepare(ground_truth, detections, protocol)
     return _score(prepared, protocol, levels)
 
 
-def order_range(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Protocol,
-                tious: Sequence[float] | None = None) -> tuple[Score, Score]:
-    """Scores under two other orders of equal scores: smallest best tIoU first, and largest best tIoU first.
+def order_range(
+    ground_truth: GroundTruth,
+    detections: pd.DataFrame,
+    protocol: Protocol,
+    tious: Sequence[float] | None = None,
+) -> tuple[Score, Score]:
+    """Scores under two other orders of equal scores: smallest best tIoU first, and largest best
+    tIoU first.
 
-    Both are attained by some order, so the range that orders span is at least as wide; it is not proven to be wider.
+    Both are attained by some order, so the range that orders span is at least as wide; it is not
+    proven to be wider.
     """
     levels = thresholds(protocol, tious)
     prepared = prepare(ground_truth, detections, protocol)
@@ -57,7 +71,10 @@ def order_range(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: P
     best = np.zeros(len(detections))
     np.maximum.at(best, prepared.row[pairs.detection], pairs.tiou)
     order = np.argsort(best, kind="stable")
-    low, high = (evaluate(ground_truth, detections.iloc[rows], protocol, tious) for rows in (order, order[::-1]))
+    low, high = (
+        evaluate(ground_truth, detections.iloc[rows], protocol, tious)
+        for rows in (order, order[::-1])
+    )
     return low, high
 
 
@@ -65,31 +82,49 @@ def thresholds(protocol: Protocol, tious: Sequence[float] | None) -> Float[np.nd
     """The tIoU thresholds to use, checked."""
     levels = np.asarray(protocol.tious if tious is None else tious, dtype=np.float64)
     if not len(levels) or not ((levels > 0) & (levels <= 1)).all():
-        raise WorkbookError(f"tIoU thresholds {levels.tolist()} are not usable; give at least one, each in (0, 1]")
+        raise WorkbookError(
+            f"tIoU thresholds {levels.tolist()} are not usable; give at least one, each in (0, 1]"
+        )
     return levels
 
 
 def _score(prepared: Prepared, protocol: Protocol, levels: Float[np.ndarray, " K"]) -> Score:
-    matches = match_in_turn(prepared.detections, _place_in_group(prepared.label), prepared.instances, levels,
-                            protocol.matching, protocol.tie)
+    matches = match_in_turn(
+        prepared.detections,
+        _place_in_group(prepared.label),
+        prepared.instances,
+        levels,
+        protocol.matching,
+        protocol.tie,
+    )
     ap = average_precision(matches, prepared, len(levels), protocol.ap)
     mean = ap.mean(axis=1)
     if protocol.as_published and prepared.counts["classes_without_detections"]:
         mean = np.zeros(len(levels))
-    return Score(protocol=protocol.id, tious=tuple(levels.tolist()), classes=prepared.classes, ap=ap, map=mean,
-                 average=float(mean.mean()), counts=prepared.counts)
+    return Score(
+        protocol=protocol.id,
+        tious=tuple(levels.tolist()),
+        classes=prepared.classes,
+        ap=ap,
+        map=mean,
+        average=float(mean.mean()),
+        counts=prepared.counts,
+    )
 
 
-def average_precision(matches: Matches, prepared: Prepared, n_levels: int, rule: str) -> Float[np.ndarray, "K C"]:
+def average_precision(
+    matches: Matches, prepared: Prepared, n_levels: int, rule: str
+) -> Float[np.ndarray, "K C"]:
     """Area under the precision-recall curve per threshold and class; `rule` is the protocol's `ap`.
 
-    Only true positives are looked at: recall grows at them alone, and between two of them precision only falls.
+    Only true positives are looked at: recall grows at them alone, and between two of them precision
+    only falls.
     """
     n_classes = len(prepared.classes)
     n_instances = np.bincount(prepared.instance_label, minlength=n_classes)
     label = prepared.label[matches.detection]
-    group = matches.level * n_classes + label                         # (M,) ascending: detections are sorted by class
-    nth = _place_in_group(group)                                      # (M,) true positives of the group before this one
+    group = matches.level * n_classes + label  # (M,) ascending: detections are sorted by class
+    nth = _place_in_group(group)  # (M,) true positives of the group before this one
     rank = matches.detection - np.searchsorted(prepared.label, label)
     precision = np.zeros((n_levels * n_classes, int(n_instances.max())))
     precision[group, nth] = (nth + 1) / (rank + 1)

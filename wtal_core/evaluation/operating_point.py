@@ -8,12 +8,17 @@ from wtal_core.evaluation.error_types import MATCHED_TIOU, assign
 from wtal_core.evaluation.ground_truth import GroundTruth
 
 
-def best_f1_scores(ground_truth: GroundTruth, detections: pd.DataFrame, level: float = MATCHED_TIOU,
-                   ) -> Float[np.ndarray, " C"]:
-    """Of each class, the score down to which its detections have the best F1 at this tIoU, of equal ones the highest.
+def best_f1_scores(
+    ground_truth: GroundTruth,
+    detections: pd.DataFrame,
+    level: float = MATCHED_TIOU,
+) -> Float[np.ndarray, " C"]:
+    """Of each class, the score down to which its detections have the best F1 at this tIoU, of equal
+    ones the highest.
 
-    Matching is ActivityNet's. Infinite for a class without a true positive, of which nothing is worth keeping. The choice is
-    made on the very instances that are shown: for pictures, never for a score that is reported.
+    Matching is ActivityNet's. Infinite for a class without a true positive, of which nothing is
+    worth keeping. The choice is made on the very instances that are shown: for pictures, never for
+    a score that is reported.
     """
     best = np.full(len(ground_truth.classes), np.inf)
     if not len(detections):

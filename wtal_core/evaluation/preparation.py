@@ -1,4 +1,6 @@
-"""From tables to arrays: what a protocol drops, the grid that it compares on, and the order of detections."""
+"""From tables to arrays: what a protocol drops, the grid that it compares on, and the order of
+detections.
+"""
 
 from dataclasses import dataclass
 
@@ -20,7 +22,8 @@ class Prepared:
     """What is left to score; unit of the intervals as the protocol's.
 
     detections: sorted by class, then by decreasing score, then as listed. instances: in file order.
-    Keys are video * len(classes) + class; negative where the detection's video is not in the test list.
+    Keys are video * len(classes) + class; negative where the detection's video is not in the test
+    list.
     label: class of each detection. row, instance_row: which rows of the given tables are left.
     classes: those that have instances. counts: see `prepare`.
     """
@@ -37,7 +40,9 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Placed:
-    """A table as arrays: numbers of videos and classes (-1: not in the list), borders in the protocol's unit."""
+    """A table as arrays: numbers of videos and classes (-1: not in the list), borders in the
+    protocol's unit.
+    """
 
     video: Int[np.ndarray, " N"]
     label: Int[np.ndarray, " N"]
@@ -52,17 +57,20 @@ class _Placed:
 def prepare(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Protocol) -> Prepared:
     """Apply everything of a protocol that comes before matching.
 
-    counts: `detections` given = `used` + those `dropped_*`; a detection is counted for the first reason that applies, in
-    the order of DROPS. `outside_ground_truth` of the used lie in videos without ground truth; `tied_scores` of them share
-    their score with another one of their class, so their place in the table decides. `instances` given =
-    `instances_used` + `instances_dropped`; `instances_without_length` of the used can never be matched.
-    Raises WorkbookError if nothing is left to score, or if no detection is of a known video, or none of a known class.
+    counts: `detections` given = `used` + those `dropped_*`; a detection is counted for the first
+    reason that applies, in the order of DROPS. `outside_ground_truth` of the used lie in videos
+    without ground truth; `tied_scores` of them share their score with another one of their class,
+    so their place in the table decides. `instances` given = `instances_used` + `instances_dropped`;
+    `instances_without_length` of the used can never be matched. Raises WorkbookError if nothing is
+    left to score, or if no detection is of a known video, or none of a known class.
     """
     check_detections(detections)
     instance_row = np.flatnonzero(kept_instances(ground_truth, protocol))
     kept = ground_truth.segments.iloc[instance_row]
     if not len(kept):
-        raise WorkbookError(f"ground truth: no instance is left to score under {protocol.id}; check the test list")
+        raise WorkbookError(
+            f"ground truth: no instance is left to score under {protocol.id}; check the test list"
+        )
     _refuse_strangers(ground_truth, detections)
     present = set(kept["label"])
     classes = tuple(name for name in ground_truth.classes if name in present)
@@ -73,22 +81,38 @@ def prepare(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Proto
     reason = _reason_to_drop(given, truth, ground_truth, protocol, blocked)
     used = np.flatnonzero(reason == len(DROPS))
     used = used[np.lexsort((-score[used], given.label[used]))]
-    counts = {"detections": len(detections), "used": len(used),
-              **{f"dropped_{name}": int((reason == number).sum()) for number, name in enumerate(DROPS)},
-              "outside_ground_truth": int((~np.isin(given.video[used], truth.video)).sum()),
-              "tied_scores": _tied(given.label[used], score[used]),
-              "classes_without_detections": len(classes) - len(np.unique(given.label[used])),
-              "instances": len(ground_truth.segments), "instances_used": len(kept),
-              "instances_dropped": len(ground_truth.segments) - len(kept),
-              "instances_without_length": int((truth.end <= truth.start).sum())}
-    return Prepared(given.by_video_and_class(len(classes)).part(used), given.label[used], used,
-                    truth.by_video_and_class(len(classes)), truth.label, instance_row, classes, counts)
+    counts = {
+        "detections": len(detections),
+        "used": len(used),
+        **{f"dropped_{name}": int((reason == number).sum()) for number, name in enumerate(DROPS)},
+        "outside_ground_truth": int((~np.isin(given.video[used], truth.video)).sum()),
+        "tied_scores": _tied(given.label[used], score[used]),
+        "classes_without_detections": len(classes) - len(np.unique(given.label[used])),
+        "instances": len(ground_truth.segments),
+        "instances_used": len(kept),
+        "instances_dropped": len(ground_truth.segments) - len(kept),
+        "instances_without_length": int((truth.end <= truth.start).sum()),
+    }
+    return Prepared(
+        given.by_video_and_class(len(classes)).part(used),
+        given.label[used],
+        used,
+        truth.by_video_and_class(len(classes)),
+        truth.label,
+        instance_row,
+        classes,
+        counts,
+    )
 
 
 def kept_instances(ground_truth: GroundTruth, protocol: Protocol) -> Bool[np.ndarray, " G"]:
-    """Which rows of the ground truth this protocol scores: not blocked, not too short, not a duplicate of a kept one."""
+    """Which rows of the ground truth this protocol scores: not blocked, not too short, not a
+    duplicate of a kept one.
+    """
     segments = ground_truth.segments
-    length = segments["t_end"].to_numpy(dtype=np.float64) - segments["t_start"].to_numpy(dtype=np.float64)
+    length = segments["t_end"].to_numpy(dtype=np.float64) - segments["t_start"].to_numpy(
+        dtype=np.float64
+    )
     kept = ~segments["video"].isin(ground_truth.blocked).to_numpy() & (length >= protocol.shortest)
     if protocol.duplicates is not None:
         rows = np.flatnonzero(kept)
@@ -97,7 +121,9 @@ def kept_instances(ground_truth: GroundTruth, protocol: Protocol) -> Bool[np.nda
 
 
 def _first_of_duplicates(segments: pd.DataFrame, tolerance: float) -> Bool[np.ndarray, " G"]:
-    """False where an earlier *kept* instance of the same video and class has both borders within `tolerance` seconds."""
+    """False where an earlier *kept* instance of the same video and class has both borders within
+    `tolerance` seconds.
+    """
     key = segments.groupby(["video", "label"], sort=False, observed=True).ngroup().to_numpy()
     i, j = pairs_by_key(key, key)
     i, j = i[i < j], j[i < j]
@@ -105,19 +131,26 @@ def _first_of_duplicates(segments: pd.DataFrame, tolerance: float) -> Bool[np.nd
     near = (np.abs(times[i] - times[j]) <= tolerance).all(axis=1)
     i, j = i[near], j[near]
     kept, before = np.ones(len(key), dtype=bool), None
-    while not np.array_equal(kept, before):                  # as many rounds as the longest chain of near ones
+    while not np.array_equal(kept, before):  # as many rounds as the longest chain of near ones
         before, kept = kept, np.bincount(j[kept[i]], minlength=len(key)) == 0
     return kept
 
 
-def _place(table: pd.DataFrame, ground_truth: GroundTruth, classes: tuple[str, ...], protocol: Protocol, how: str,
-           ) -> _Placed:
+def _place(
+    table: pd.DataFrame,
+    ground_truth: GroundTruth,
+    classes: tuple[str, ...],
+    protocol: Protocol,
+    how: str,
+) -> _Placed:
     """`how`: the method of the timebase that puts times on the grid, where the protocol has one."""
     start, end = (table[name].to_numpy(dtype=np.float64) for name in ("t_start", "t_end"))
     if protocol.unit == "snippets":
         on_grid = getattr(ground_truth.timebase, how)
         start, end = on_grid(start).astype(np.float64), on_grid(end).astype(np.float64)
-    return _Placed(_codes(table["video"], ground_truth.videos), _codes(table["label"], classes), start, end)
+    return _Placed(
+        _codes(table["video"], ground_truth.videos), _codes(table["label"], classes), start, end
+    )
 
 
 def _codes(column: pd.Series, names: tuple[str, ...]) -> Int[np.ndarray, " N"]:
@@ -126,25 +159,43 @@ def _codes(column: pd.Series, names: tuple[str, ...]) -> Int[np.ndarray, " N"]:
     return pd.Index(names).get_indexer(pd.Index(found)).astype(np.int64)[code]
 
 
-def _reason_to_drop(given: _Placed, truth: _Placed, ground_truth: GroundTruth, protocol: Protocol,
-                    blocked: Bool[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
-    """Number in DROPS of the first reason to drop each detection; len(DROPS) for those that are used."""
+def _reason_to_drop(
+    given: _Placed,
+    truth: _Placed,
+    ground_truth: GroundTruth,
+    protocol: Protocol,
+    blocked: Bool[np.ndarray, " N"],
+) -> Int[np.ndarray, " N"]:
+    """Number in DROPS of the first reason to drop each detection; len(DROPS) for those that are
+    used.
+    """
     nothing = np.zeros(len(given.video), dtype=bool)
     ambiguous = ground_truth.ambiguous
     outside = ~np.isin(given.video, truth.video)
     filtered = protocol.ambiguity_filter and len(ambiguous)
-    reasons = (blocked,
-               outside if protocol.without_ground_truth == "dropped" else nothing,
-               _ambiguous(given, ground_truth, protocol) if filtered else nothing,
-               given.label < 0)
+    reasons = (
+        blocked,
+        outside if protocol.without_ground_truth == "dropped" else nothing,
+        _ambiguous(given, ground_truth, protocol) if filtered else nothing,
+        given.label < 0,
+    )
     return np.select(reasons, range(len(DROPS)), len(DROPS))
 
 
-def _ambiguous(given: _Placed, ground_truth: GroundTruth, protocol: Protocol) -> Bool[np.ndarray, " N"]:
+def _ambiguous(
+    given: _Placed, ground_truth: GroundTruth, protocol: Protocol
+) -> Bool[np.ndarray, " N"]:
     """Whether a detection shares a snippet with an ambiguous interval of its video."""
     other = _place(ground_truth.ambiguous, ground_truth, (), protocol, "rounded")
     listed = other.video >= 0
-    return meets_any(given.video, given.start, given.end, other.video[listed], other.start[listed], other.end[listed])
+    return meets_any(
+        given.video,
+        given.start,
+        given.end,
+        other.video[listed],
+        other.start[listed],
+        other.end[listed],
+    )
 
 
 def _tied(label: Int[np.ndarray, " N"], score: Float[np.ndarray, " N"]) -> int:
@@ -154,8 +205,12 @@ def _tied(label: Int[np.ndarray, " N"], score: Float[np.ndarray, " N"]) -> int:
 
 
 def _refuse_strangers(ground_truth: GroundTruth, detections: pd.DataFrame) -> None:
-    """A file of another data set, or other spelling of names ("v_" before ids), would score 0 without a word."""
+    """A file of another data set, or other spelling of names ("v_" before ids), would score 0
+    without a word.
+    """
     for column, known in (("video", ground_truth.videos), ("label", ground_truth.classes)):
         if len(detections) and not detections[column].isin(known).any():
-            raise WorkbookError(f"detections: not one {column} is in the ground truth; it names {known[0]!r}, "
-                                f"the detections {detections[column].iloc[0]!r}; spell them alike")
+            raise WorkbookError(
+                f"detections: not one {column} is in the ground truth; it names {known[0]!r}, "
+                f"the detections {detections[column].iloc[0]!r}; spell them alike"
+            )

@@ -1,4 +1,6 @@
-"""The evaluation protocols of the field, by name. What differs between two codes is a field here, never an `if` elsewhere."""
+"""The evaluation protocols of the field, by name. What differs between two codes is a field here,
+never an `if` elsewhere.
+"""
 
 import math
 from dataclasses import dataclass
@@ -12,20 +14,29 @@ ACTIVITYNET_TIOUS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 
 @dataclass(frozen=True)
 class Protocol:
-    """How detections become a number; `source` names the published code that each protocol agrees with.
+    """How detections become a number; `source` names the published code that each protocol agrees
+    with.
 
-    unit: grid of the intervals. "snippets": ground truth rounded (halves to even), detections truncated, half-open.
-    matching: a detection takes, of the free instances of its video and class that reach the threshold, the "best" (largest
-        tIoU) or the "first" in file order. tie: which of two instances of equal tIoU, by file order.
-    ap: "envelope" = sum over true positives of the best precision at their rank or later, divided by the number of
+    unit: grid of the intervals. "snippets": ground truth rounded (halves to even), detections
+    truncated, half-open.
+    matching: a detection takes, of the free instances of its video and class that reach the
+    threshold, the "best" (largest
+        tIoU) or the "first" in file order. tie: which of two instances of equal tIoU, by file
+        order.
+    ap: "envelope" = sum over true positives of the best precision at their rank or later, divided
+    by the number of
         instances; "sum" = the same with the precision at their rank (not interpolated).
     without_ground_truth: what becomes of detections in videos that hold no instance of any class.
-    ambiguity_filter: detections that share a snippet with an ambiguous interval, of any class, are removed first.
-    shortest: instances shorter than this many seconds are dropped. duplicates: so are instances whose borders both lie
+    ambiguity_filter: detections that share a snippet with an ambiguous interval, of any class, are
+    removed first.
+    shortest: instances shorter than this many seconds are dropped. duplicates: so are instances
+    whose borders both lie
         within this many seconds of an earlier one of the same video and class; None keeps all.
-    as_published: True lets a class without detections make the whole mAP 0, as the code of FAC-Net, RSKP and GauFuse does.
+    as_published: True lets a class without detections make the whole mAP 0, as the code of FAC-Net,
+    RSKP and GauFuse does.
         DIFFERS: the default is False, such a class has AP 0.
-    tious: thresholds when the caller names none: those of the papers' THUMOS14 tables; ActivityNet's are ACTIVITYNET_TIOUS.
+    tious: thresholds when the caller names none: those of the papers' THUMOS14 tables;
+    ActivityNet's are ACTIVITYNET_TIOUS.
     """
 
     id: str
@@ -44,26 +55,49 @@ class Protocol:
 
 
 ACTIVITYNET = Protocol(
-    id="activitynet", title="ActivityNet toolkit",
-    source="activitynet/ActivityNet, Evaluation/eval_detection.py; used by BaS-Net, UM, BackTAL, ASM-Loc, STPN")
+    id="activitynet",
+    title="ActivityNet toolkit",
+    source="activitynet/ActivityNet, Evaluation/eval_detection.py; used by BaS-Net, UM, BackTAL, "
+    "ASM-Loc, STPN",
+)
 
 OPENTAD = Protocol(
-    id="opentad", title="OpenTAD", source="sming256/OpenTAD, opentad/evaluations/mAP.py",
-    shortest=math.ulp(0.0), duplicates=1e-3)
+    id="opentad",
+    title="OpenTAD",
+    source="sming256/OpenTAD, opentad/evaluations/mAP.py",
+    shortest=math.ulp(0.0),
+    duplicates=1e-3,
+)
 
 ACTIONFORMER = Protocol(
-    id="actionformer", title="ActionFormer", source="happyharrycn/actionformer_release, libs/utils/metrics.py",
-    shortest=1e-3, duplicates=1e-3)
+    id="actionformer",
+    title="ActionFormer",
+    source="happyharrycn/actionformer_release, libs/utils/metrics.py",
+    shortest=1e-3,
+    duplicates=1e-3,
+)
 
 WTALC = Protocol(
-    id="wtalc", title="W-TALC lineage since 2021-08 (FAC-Net, RSKP, GauFuse)",
-    source="LeonHLJ/FAC-Net, evaluation/detectionMAP.py", unit="snippets", tie="earlier",
-    without_ground_truth="dropped", ambiguity_filter=True)
+    id="wtalc",
+    title="W-TALC lineage since 2021-08 (FAC-Net, RSKP, GauFuse)",
+    source="LeonHLJ/FAC-Net, evaluation/detectionMAP.py",
+    unit="snippets",
+    tie="earlier",
+    without_ground_truth="dropped",
+    ambiguity_filter=True,
+)
 
 WTALC_2019 = Protocol(
-    id="wtalc-2019", title="W-TALC 2019 (and FAC-Net before 2021-08-14)",
-    source="sujoyp/wtalc-pytorch, detectionMAP.py", unit="snippets", matching="first", tie="earlier", ap="sum",
-    without_ground_truth="dropped", ambiguity_filter=True)
+    id="wtalc-2019",
+    title="W-TALC 2019 (and FAC-Net before 2021-08-14)",
+    source="sujoyp/wtalc-pytorch, detectionMAP.py",
+    unit="snippets",
+    matching="first",
+    tie="earlier",
+    ap="sum",
+    without_ground_truth="dropped",
+    ambiguity_filter=True,
+)
 
 PROTOCOLS = {one.id: one for one in (ACTIVITYNET, OPENTAD, ACTIONFORMER, WTALC, WTALC_2019)}
 

@@ -17,7 +17,9 @@ Method = Literal["bca", "percentile", "t"]
 
 @dataclass(frozen=True)
 class Summary:
-    """Of n values: mean, standard deviation (n - 1; None for n = 1) and interval of the mean (None for n = 1)."""
+    """Of n values: mean, standard deviation (n - 1; None for n = 1) and interval of the mean (None
+    for n = 1).
+    """
 
     mean: float
     std: float | None
@@ -31,10 +33,11 @@ class Summary:
 class BestOf:
     """What it means to report the best of n runs, from `runs` observed ones; unit as the values'.
 
-    mean: of the observed values. expected: maximum of n runs. inflation = expected - mean, the points that come from
-    choosing alone; its bootstrap interval, None for one run.
-    normal, normal_interval: the inflation if values were normal, E[max of n standard normals] * deviation, with the
-    interval that follows from that of the deviation (chi-square); None for one run.
+    mean: of the observed values. expected: maximum of n runs. inflation = expected - mean, the
+    points that come from choosing alone; its bootstrap interval, None for one run.
+    normal, normal_interval: the inflation if values were normal, E[max of n standard normals] *
+    deviation, with the interval that follows from that of the deviation (chi-square); None for one
+    run.
     """
 
     n: int
@@ -49,12 +52,18 @@ class BestOf:
     confidence: float
 
 
-def summary(values: Sequence[float] | np.ndarray, method: Method = "bca",
-            confidence: float = 0.95, generator: np.random.Generator | None = None) -> Summary:
-    """Mean and its confidence interval by bootstrap (BCa or percentile) or from Student's t. Equal values: zero width.
+def summary(
+    values: Sequence[float] | np.ndarray,
+    method: Method = "bca",
+    confidence: float = 0.95,
+    generator: np.random.Generator | None = None,
+) -> Summary:
+    """Mean and its confidence interval by bootstrap (BCa or percentile) or from Student's t. Equal
+    values: zero width.
 
-    Bootstrap intervals of few values are too narrow: of nominal 95 %, they cover the mean of a normal distribution in
-    about 75 % of the cases for n = 3, 85 % for 5, 90 % for 10, 93 % for 20; "t" covers 95 % (measured, 400 trials).
+    Bootstrap intervals of few values are too narrow: of nominal 95 %, they cover the mean of a
+    normal distribution in about 75 % of the cases for n = 3, 85 % for 5, 90 % for 10, 93 % for 20;
+    "t" covers 95 % (measured, 400 trials).
     generator: of the resamples; None is one of seed 0, so the same values have the same interval.
     """
     values = _finite(values, "values")
@@ -68,22 +77,36 @@ def summary(values: Sequence[float] | np.ndarray, method: Method = "bca",
         low, high = stats.t.interval(confidence, n - 1, loc=mean, scale=std / np.sqrt(n))
     else:
         rng = np.random.default_rng(0) if generator is None else generator
-        low, high = stats.bootstrap((values,), np.mean, n_resamples=RESAMPLES, confidence_level=confidence,
-                                    method={"bca": "BCa", "percentile": "percentile"}[method], rng=rng,
-                                    ).confidence_interval
+        low, high = stats.bootstrap(
+            (values,),
+            np.mean,
+            n_resamples=RESAMPLES,
+            confidence_level=confidence,
+            method={"bca": "BCa", "percentile": "percentile"}[method],
+            rng=rng,
+        ).confidence_interval
     return Summary(mean, std, n, (float(low), float(high)), confidence, method)
 
 
-def paired_difference(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray, confidence: float = 0.95,
-                      method: Method = "t", generator: np.random.Generator | None = None) -> Summary:
-    """Mean of a - b, pair by pair (equal seeds at equal places), with the interval of the paired t-test.
+def paired_difference(
+    a: Sequence[float] | np.ndarray,
+    b: Sequence[float] | np.ndarray,
+    confidence: float = 0.95,
+    method: Method = "t",
+    generator: np.random.Generator | None = None,
+) -> Summary:
+    """Mean of a - b, pair by pair (equal seeds at equal places), with the interval of the paired
+    t-test.
 
-    Student's t assumes roughly normal differences; "bca" and "percentile" resample the pairs instead, which is too narrow
-    for few of them (see `summary`). Equal differences: zero width. One pair: no interval.
+    Student's t assumes roughly normal differences; "bca" and "percentile" resample the pairs
+    instead, which is too narrow for few of them (see `summary`). Equal differences: zero width. One
+    pair: no interval.
     """
     a, b = _finite(a, "first values"), _finite(b, "second values")
     if len(a) != len(b):
-        raise WorkbookError(f"paired difference: {len(a)} and {len(b)} values; give both for the same seeds")
+        raise WorkbookError(
+            f"paired difference: {len(a)} and {len(b)} values; give both for the same seeds"
+        )
     difference = a - b
     mean, n = float(difference.mean()), len(a)
     if n > 1 and _all_equal(difference, scale=float(np.abs([a, b]).max())):
@@ -91,32 +114,50 @@ def paired_difference(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.n
     return summary(difference, method, confidence, generator)
 
 
-def best_of(values: Sequence[float] | np.ndarray, n: int, replacement: bool = False, confidence: float = 0.95,
-            generator: np.random.Generator | None = None) -> BestOf:
-    """What reporting the best of n runs adds to their mean, from the values of some runs of one configuration.
+def best_of(
+    values: Sequence[float] | np.ndarray,
+    n: int,
+    replacement: bool = False,
+    confidence: float = 0.95,
+    generator: np.random.Generator | None = None,
+) -> BestOf:
+    """What reporting the best of n runs adds to their mean, from the values of some runs of one
+    configuration.
 
-    replacement: False draws n different runs of the observed ones, so n is at most their number. This estimates the
-    expected maximum of n fresh runs without bias; for as many as there are it is the observed maximum. True draws each of
-    the n from all observed ones: allowed for any n, but too small, since the largest value seen is the largest there is.
-    The interval is a percentile bootstrap over runs, too narrow for few of them: of nominal 95 % it covers the inflation of
-    the best of 5 normal runs in 74 % of the cases for 5 observed runs, 80 % for 10, 85 % for 20, 89 % for 50; with
-    replacement 44, 67, 78, 87 %. `normal_interval` covers 94 to 95 % of them (measured, 2000 trials).
+    replacement: False draws n different runs of the observed ones, so n is at most their number.
+    This estimates the expected maximum of n fresh runs without bias; for as many as there are it is
+    the observed maximum. True draws each of
+    the n from all observed ones: allowed for any n, but too small, since the largest value seen is
+    the largest there is. The interval is a percentile bootstrap over runs, too narrow for few of
+    them: of nominal 95 % it covers the inflation of the best of 5 normal runs in 74 % of the cases
+    for 5 observed runs, 80 % for 10, 85 % for 20, 89 % for 50; with replacement 44, 67, 78, 87 %.
+    `normal_interval` covers 94 to 95 % of them (measured, 2000 trials).
     """
     values = _finite(values, "values")
     runs = len(values)
     if n < 1 or (n > runs and not replacement):
-        raise WorkbookError(f"best of {n}: only {runs} runs are there to draw from without replacement; "
-                            "give 1 <= n <= runs, or replacement=True")
+        raise WorkbookError(
+            f"best of {n}: only {runs} runs are there to draw from without replacement; "
+            "give 1 <= n <= runs, or replacement=True"
+        )
     weights = maximum_weights(runs, n, replacement)
     mean, expected = float(values.mean()), float(np.sort(values) @ weights)
-    found = BestOf(n, runs, replacement, mean, expected, expected - mean, None, None, None, confidence)
-    return found if runs == 1 else replace(found, **_best_intervals(values, n, weights, confidence, generator))
+    found = BestOf(
+        n, runs, replacement, mean, expected, expected - mean, None, None, None, confidence
+    )
+    return (
+        found
+        if runs == 1
+        else replace(found, **_best_intervals(values, n, weights, confidence, generator))
+    )
 
 
 def maximum_weights(runs: int, n: int, replacement: bool) -> Float[np.ndarray, " M"]:
-    """Probability that the i-th smallest of `runs` values is the maximum of n drawn ones: exact, no sampling.
+    """Probability that the i-th smallest of `runs` values is the maximum of n drawn ones: exact, no
+    sampling.
 
-    With replacement (i / M)^n - ((i - 1) / M)^n; without, the share of the n-subsets whose largest member it is.
+    With replacement (i / M)^n - ((i - 1) / M)^n; without, the share of the n-subsets whose largest
+    member it is.
     """
     place = np.arange(1, runs + 1)
     if replacement:
@@ -124,11 +165,18 @@ def maximum_weights(runs: int, n: int, replacement: bool) -> Float[np.ndarray, "
     return comb(place - 1, n - 1) / comb(runs, n)
 
 
-def _best_intervals(values: Float[np.ndarray, " M"], n: int, weights: Float[np.ndarray, " M"], confidence: float,
-                    generator: np.random.Generator | None) -> dict[str, object]:
+def _best_intervals(
+    values: Float[np.ndarray, " M"],
+    n: int,
+    weights: Float[np.ndarray, " M"],
+    confidence: float,
+    generator: np.random.Generator | None,
+) -> dict[str, object]:
     """The fields of BestOf that one run cannot have."""
     runs, std = len(values), 0.0 if _all_equal(values) else float(values.std(ddof=1))
-    per_std = max(0.0, float(stats.order_statistic(stats.Normal(), r=n, n=n).mean()))       # n = 1: 0 but for rounding
+    per_std = max(
+        0.0, float(stats.order_statistic(stats.Normal(), r=n, n=n).mean())
+    )  # n = 1: 0 but for rounding
     tails = np.array([1 + confidence, 1 - confidence]) / 2
     low, high = per_std * std * np.sqrt((runs - 1) / stats.chi2.ppf(tails, runs - 1))
 
@@ -137,17 +185,30 @@ def _best_intervals(values: Float[np.ndarray, " M"], n: int, weights: Float[np.n
         return ordered @ weights - ordered.mean(axis=-1)
 
     rng = np.random.default_rng(0) if generator is None else generator
-    drawn = stats.bootstrap((values,), inflation, n_resamples=RESAMPLES, confidence_level=confidence, method="percentile",
-                            vectorized=True, rng=rng).confidence_interval
-    return {"interval": (float(drawn.low), float(drawn.high)), "normal": per_std * std,
-            "normal_interval": (float(low), float(high))}
+    drawn = stats.bootstrap(
+        (values,),
+        inflation,
+        n_resamples=RESAMPLES,
+        confidence_level=confidence,
+        method="percentile",
+        vectorized=True,
+        rng=rng,
+    ).confidence_interval
+    return {
+        "interval": (float(drawn.low), float(drawn.high)),
+        "normal": per_std * std,
+        "normal_interval": (float(low), float(high)),
+    }
 
 
 def _finite(values: Sequence[float] | np.ndarray, name: str) -> np.ndarray:
     """As float64 [n], n >= 1."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not len(array) or not np.isfinite(array).all():
-        raise WorkbookError(f"statistics: {name} {str(array.tolist())[:80]} must be one row of at least one finite number")
+        raise WorkbookError(
+            f"statistics: {name} {str(array.tolist())[:80]} must be one row of at least one "
+            f"finite number"
+        )
     return array
 
 

@@ -1,4 +1,5 @@
-"""Detections and ground truth on disk: the ActivityNet JSON format, which every tool of the field reads, and Parquet.
+"""Detections and ground truth on disk: the ActivityNet JSON format, which every tool of the field
+reads, and Parquet.
 
 What a file holds is either in the table or refused, with the file and the entry in the message.
 """
@@ -12,133 +13,214 @@ import pandas as pd
 from wtal_core.data.annotations import read_ambiguous
 from wtal_core.data.dataset import SEGMENT_COLUMNS
 from wtal_core.errors import WorkbookError
-from wtal_core.evaluation.files import file_format, read_json, read_parquet, read_text, write_json, write_whole
-from wtal_core.evaluation.ground_truth import DETECTION_COLUMNS, GroundTruth, check_detections, check_intervals, refuse
+from wtal_core.evaluation.files import (
+    file_format,
+    read_json,
+    read_parquet,
+    read_text,
+    write_json,
+    write_whole,
+)
+from wtal_core.evaluation.ground_truth import (
+    DETECTION_COLUMNS,
+    GroundTruth,
+    check_detections,
+    check_intervals,
+    refuse,
+)
 from wtal_core.timebase import Timebase
 
 OF_A_DETECTION = '{"label": name, "segment": [start, end], "score": number}'
 OF_AN_INSTANCE = '{"label": name, "segment": [start, end]}'
 ALL_SUBSETS = "all"
-LATEST = 1e12                    # seconds; beyond it, differences and numbers of snippets lose their meaning
+LATEST = 1e12  # seconds; beyond it, differences and numbers of snippets lose their meaning
 
 
 def read_detections(path: str | Path) -> pd.DataFrame:
-    """Detections `video, label, t_start, t_end, score` (seconds) of a .json or .parquet file; ids and labels as they are.
+    """Detections `video, label, t_start, t_end, score` (seconds) of a .json or .parquet file; ids
+    and labels as they are.
 
-    JSON: {"results": {video: [{"label", "segment": [start, end], "score"}]}}; other keys are not looked at. Numbers may be
-    written as strings, names may not be numbers. Parquet: exactly those five columns.
-    Raises WorkbookError, which names the file, for all that cannot be read as that or that `check_detections` refuses.
+    JSON: {"results": {video: [{"label", "segment": [start, end], "score"}]}}; other keys are not
+    looked at. Numbers may be written as strings, names may not be numbers. Parquet: exactly those
+    five columns. Raises WorkbookError, which names the file, for all that cannot be read as that or
+    that `check_detections` refuses.
     """
     path = Path(path)
     if file_format(path) == ".parquet":
         table = read_parquet(path, DETECTION_COLUMNS)
     else:
-        table = _flatten(_member(read_json(path), "results", path), DETECTION_COLUMNS, OF_A_DETECTION, path)
+        table = _flatten(
+            _member(read_json(path), "results", path), DETECTION_COLUMNS, OF_A_DETECTION, path
+        )
     check_detections(table, str(path))
     _check_size(table, path)
     return table
 
 
 def write_detections(detections: pd.DataFrame, path: str | Path) -> None:
-    """Write the five columns, by the ending of `path`. JSON keeps the order within a video, Parquet that of the table."""
+    """Write the five columns, by the ending of `path`. JSON keeps the order within a video, Parquet
+    that of the table.
+    """
     path = Path(path)
     check_detections(detections, f"detections for {path}")
     if file_format(path) == ".parquet":
-        write_whole(path, lambda partial: detections[DETECTION_COLUMNS].to_parquet(partial, index=False))
+        write_whole(
+            path, lambda partial: detections[DETECTION_COLUMNS].to_parquet(partial, index=False)
+        )
         return
     results = _by_video(detections, DETECTION_COLUMNS)
     write_json({"version": "VERSION 1.3", "results": results, "external_data": {}}, path)
 
 
 def read_ground_truth(path: str | Path, subset: str | None = None) -> GroundTruth:
-    """Ground truth of a .json or .parquet file; `subset`: only the videos of that subset (JSON), or "all" of them.
+    """Ground truth of a .json or .parquet file; `subset`: only the videos of that subset (JSON), or
+    "all" of them.
 
-    A file with several subsets needs one named: instances to train on would count as missed, without a word.
+    A file with several subsets needs one named: instances to train on would count as missed,
+    without a word.
 
-    JSON: {"database": {video: {"subset", "annotations": [{"label", "segment": [start, end]}]}}}, and optionally what
-    `write_ground_truth` adds: classes, ambiguous, timebase, blocked. Without `classes`: all labels of the file, sorted.
-    Parquet: the columns `video, label, t_start, t_end`; lists in the file's attributes, or else the names in use.
+    JSON: {"database": {video: {"subset", "annotations": [{"label", "segment": [start, end]}]}}},
+    and optionally what `write_ground_truth` adds: classes, ambiguous, timebase, blocked. Without
+    `classes`: all labels of the file, sorted.
+    Parquet: the columns `video, label, t_start, t_end`; lists in the file's attributes, or else the
+    names in use.
     """
     path = Path(path)
     if file_format(path) == ".parquet":
         if subset is not None:
-            raise WorkbookError(f"{path}: a Parquet file knows no subset {subset!r}; leave it out, or give a JSON file")
+            raise WorkbookError(
+                f"{path}: a Parquet file knows no subset {subset!r}; leave it out, or give a JSON "
+                f"file"
+            )
         segments = read_parquet(path, SEGMENT_COLUMNS)
-        return _assemble(segments, segments, list(dict.fromkeys(segments["video"])), segments.attrs, path)
+        return _assemble(
+            segments, segments, list(dict.fromkeys(segments["video"])), segments.attrs, path
+        )
     content = read_json(path)
     database = _member(content, "database", path)
-    annotations = {video: _member(entry, "annotations", f"{path}: video {video}", list)
-                   for video, entry in database.items()}
+    annotations = {
+        video: _member(entry, "annotations", f"{path}: video {video}", list)
+        for video, entry in database.items()
+    }
     segments = _flatten(annotations, SEGMENT_COLUMNS, OF_AN_INSTANCE, path)
     videos = _of_subset(database, subset, path)
-    return _assemble(segments[segments["video"].isin(videos)].reset_index(drop=True), segments, videos, content, path)
+    return _assemble(
+        segments[segments["video"].isin(videos)].reset_index(drop=True),
+        segments,
+        videos,
+        content,
+        path,
+    )
 
 
 def write_ground_truth(ground_truth: GroundTruth, path: str | Path) -> None:
-    """Write it so that `read_ground_truth` returns it, segments ordered by video in JSON (equal values in every protocol)."""
+    """Write it so that `read_ground_truth` returns it, segments ordered by video in JSON (equal
+    values in every protocol).
+    """
     path = Path(path)
     base = ground_truth.timebase
-    extra = {"classes": list(ground_truth.classes), "blocked": list(ground_truth.blocked),
-             "ambiguous": ground_truth.ambiguous[SEGMENT_COLUMNS].to_numpy(dtype=object).tolist(),
-             "timebase": {"fps": base.fps, "stride": base.stride, "offset": base.offset}}
+    extra = {
+        "classes": list(ground_truth.classes),
+        "blocked": list(ground_truth.blocked),
+        "ambiguous": ground_truth.ambiguous[SEGMENT_COLUMNS].to_numpy(dtype=object).tolist(),
+        "timebase": {"fps": base.fps, "stride": base.stride, "offset": base.offset},
+    }
     if file_format(path) == ".parquet":
         table = ground_truth.segments[SEGMENT_COLUMNS].copy()
         table.attrs = {**extra, "videos": list(ground_truth.videos)}
         write_whole(path, lambda partial: table.to_parquet(partial, index=False))
         return
     instances = _by_video(ground_truth.segments, SEGMENT_COLUMNS)
-    database = {video: {"subset": "test", "annotations": instances.get(video, [])} for video in ground_truth.videos}
+    database = {
+        video: {"subset": "test", "annotations": instances.get(video, [])}
+        for video in ground_truth.videos
+    }
     write_json({"database": database, **extra}, path)
 
 
-def _assemble(segments: pd.DataFrame, all_segments: pd.DataFrame, videos: list, extra: dict, path: Path) -> GroundTruth:
+def _assemble(
+    segments: pd.DataFrame, all_segments: pd.DataFrame, videos: list, extra: dict, path: Path
+) -> GroundTruth:
     """`all_segments` names the classes where `extra` does not, also those of other subsets."""
     segments.attrs = {}
     check_intervals(segments, str(path))
     _check_size(segments, path)
-    names = {name: _names(extra.get(name, default), name, path) for name, default in (
-        ("videos", videos), ("classes", sorted(set(all_segments["label"]))), ("blocked", []))}
+    names = {
+        name: _names(extra.get(name, default), name, path)
+        for name, default in (
+            ("videos", videos),
+            ("classes", sorted(set(all_segments["label"]))),
+            ("blocked", []),
+        )
+    }
     try:
         ambiguous = _typed(pd.DataFrame(extra.get("ambiguous", []), columns=SEGMENT_COLUMNS))
-        timebase = Timebase(**{name: float(value) for name, value in extra.get("timebase", {}).items()})
+        timebase = Timebase(
+            **{name: float(value) for name, value in extra.get("timebase", {}).items()}
+        )
     except (AttributeError, TypeError, ValueError, OverflowError):
-        raise WorkbookError(f"{path}: 'ambiguous' must be a list of [video, label, start, end] and 'timebase' hold "
-                            "fps, stride, offset; correct or remove them") from None
+        raise WorkbookError(
+            f"{path}: 'ambiguous' must be a list of [video, label, start, end] and 'timebase' hold "
+            "fps, stride, offset; correct or remove them"
+        ) from None
     _check_size(ambiguous, path)
-    if not (0 < timebase.fps < math.inf and 0 < timebase.stride < math.inf and math.isfinite(timebase.offset)):
-        raise WorkbookError(f"{path}: the timebase needs fps and stride above 0 and a finite offset, it has "
-                            f"{timebase.fps}, {timebase.stride}, {timebase.offset}; correct or remove it")
+    if not (
+        0 < timebase.fps < math.inf
+        and 0 < timebase.stride < math.inf
+        and math.isfinite(timebase.offset)
+    ):
+        raise WorkbookError(
+            f"{path}: the timebase needs fps and stride above 0 and a finite offset, it has "
+            f"{timebase.fps}, {timebase.stride}, {timebase.offset}; correct or remove it"
+        )
     return GroundTruth(segments=segments, ambiguous=ambiguous, timebase=timebase, **names)
 
 
 def _names(given: object, name: str, path: Path) -> tuple[str, ...]:
     """A list of names; a single text would fall apart into letters."""
     if not isinstance(given, list) or not all(isinstance(entry, str) for entry in given):
-        raise WorkbookError(f"{path}: {name!r} is {str(given)[:60]}, expected a list of names; correct or remove it")
+        raise WorkbookError(
+            f"{path}: {name!r} is {str(given)[:60]}, expected a list of names; correct or remove it"
+        )
     return tuple(given)
 
 
-def with_lists(ground_truth: GroundTruth, ambiguous: str | Path | None = None, blocked: str | Path | None = None) -> GroundTruth:
-    """The ground truth with what other files hold: THUMOS14's ambiguous intervals, ActivityNet's blocked videos.
+def with_lists(
+    ground_truth: GroundTruth,
+    ambiguous: str | Path | None = None,
+    blocked: str | Path | None = None,
+) -> GroundTruth:
+    """The ground truth with what other files hold: THUMOS14's ambiguous intervals, ActivityNet's
+    blocked videos.
 
-    ambiguous: lines `video start end` in seconds. blocked: a video a line, or a JSON list. Raises WorkbookError for files that
-    cannot be read, that name no video of the ground truth, and where it has ambiguous intervals already.
+    ambiguous: lines `video start end` in seconds. blocked: a video a line, or a JSON list. Raises
+    WorkbookError for files that cannot be read, that name no video of the ground truth, and where
+    it has ambiguous intervals already.
     """
     if ambiguous is not None:
         ground_truth = replace(ground_truth, ambiguous=_ambiguous(ground_truth, Path(ambiguous)))
     if blocked is not None:
         path = Path(blocked)
-        names = _names(read_json(path) if path.suffix == ".json" else read_text(path).split(), "blocked videos", path)
+        names = _names(
+            read_json(path) if path.suffix == ".json" else read_text(path).split(),
+            "blocked videos",
+            path,
+        )
         _check_any_known(list(names), ground_truth, path)
-        ground_truth = replace(ground_truth, blocked=tuple(dict.fromkeys((*ground_truth.blocked, *names))))
+        ground_truth = replace(
+            ground_truth, blocked=tuple(dict.fromkeys((*ground_truth.blocked, *names)))
+        )
     return ground_truth
 
 
 def _ambiguous(ground_truth: GroundTruth, path: Path) -> pd.DataFrame:
     if len(ground_truth.ambiguous):
-        raise WorkbookError(f"{path}: the ground truth has {len(ground_truth.ambiguous)} ambiguous intervals already; "
-                            "take them out of it, or leave out this file")
-    read_text(path)                          # names a file that is missing or is no text
+        raise WorkbookError(
+            f"{path}: the ground truth has {len(ground_truth.ambiguous)} ambiguous intervals "
+            f"already; "
+            "take them out of it, or leave out this file"
+        )
+    read_text(path)  # names a file that is missing or is no text
     intervals = read_ambiguous(path)
     check_intervals(intervals, str(path))
     _check_size(intervals, path)
@@ -148,8 +230,11 @@ def _ambiguous(ground_truth: GroundTruth, path: Path) -> pd.DataFrame:
 
 def _check_any_known(videos: list[str], ground_truth: GroundTruth, path: Path) -> None:
     if videos and ground_truth.videos and not set(videos) & set(ground_truth.videos):
-        raise WorkbookError(f"{path}: not one video is in the ground truth; it names {ground_truth.videos[0]!r}, this file "
-                            f"{videos[0]!r}; give the file of this test list")
+        raise WorkbookError(
+            f"{path}: not one video is in the ground truth; it names {ground_truth.videos[0]!r}, "
+            f"this file "
+            f"{videos[0]!r}; give the file of this test list"
+        )
 
 
 def _check_size(table: pd.DataFrame, path: Path) -> None:
@@ -163,18 +248,28 @@ def _of_subset(database: dict, subset: str | None, path: Path) -> list[str]:
     of = {video: entry.get("subset") for video, entry in database.items()}
     known = sorted(set(map(str, of.values())))
     if subset is None and len(known) > 1:
-        raise WorkbookError(f"{path}: holds the subsets {', '.join(known)}; name one (--subset {known[0]}), "
-                            f"or {ALL_SUBSETS!r} to score on every video")
+        raise WorkbookError(
+            f"{path}: holds the subsets {', '.join(known)}; name one (--subset {known[0]}), "
+            f"or {ALL_SUBSETS!r} to score on every video"
+        )
     if subset not in (None, ALL_SUBSETS, *of.values()):
-        raise WorkbookError(f"{path}: no video of subset {subset!r}; the file has {', '.join(known)}")
+        raise WorkbookError(
+            f"{path}: no video of subset {subset!r}; the file has {', '.join(known)}"
+        )
     return [video for video, name in of.items() if subset in (None, ALL_SUBSETS, name)]
 
 
 def _flatten(entries: dict, columns: list[str], expected: str, path: Path) -> pd.DataFrame:
-    """{video: [entry]} as a table, in file order. A JSON file is nested text, so this one place does go through entries."""
+    """{video: [entry]} as a table, in file order. A JSON file is nested text, so this one place
+    does go through entries.
+    """
     with_score = "score" in columns
     try:
-        found = [(video, *_values(entry, with_score)) for video, listed in entries.items() for entry in _listed(listed)]
+        found = [
+            (video, *_values(entry, with_score))
+            for video, listed in entries.items()
+            for entry in _listed(listed)
+        ]
     except (KeyError, TypeError, ValueError, OverflowError):
         raise WorkbookError(_first_bad(entries, with_score, expected, path)) from None
     return _typed(pd.DataFrame(found, columns=columns))
@@ -189,7 +284,9 @@ def _listed(entries: object) -> list:
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     """Names as text, the rest as float64; an empty table would have neither."""
-    return table.astype({name: str if name in ("video", "label") else float for name in table.columns})
+    return table.astype(
+        {name: str if name in ("video", "label") else float for name in table.columns}
+    )
 
 
 def _values(entry: dict, with_score: bool) -> tuple:
@@ -217,14 +314,19 @@ def _first_bad(entries: dict, with_score: bool, expected: str, path: Path) -> st
             try:
                 _values(entry, with_score)
             except (KeyError, TypeError, ValueError, OverflowError):
-                return f"{path}: entry {number} of video {video} is {str(entry)[:80]}, expected {expected}"
+                return (
+                    f"{path}: entry {number} of video {video} is {str(entry)[:80]}, expected "
+                    f"{expected}"
+                )
     raise AssertionError("called for entries that can be read")
 
 
 def _by_video(table: pd.DataFrame, columns: list[str]) -> dict[str, list[dict]]:
     """{video: [entry]} in order of first appearance."""
     results: dict[str, list[dict]] = {}
-    for video, label, start, end, *score in zip(*(table[name].tolist() for name in columns), strict=True):
+    for video, label, start, end, *score in zip(
+        *(table[name].tolist() for name in columns), strict=True
+    ):
         entry = {"label": label, "segment": [start, end]}
         results.setdefault(video, []).append({**entry, "score": score[0]} if score else entry)
     return results
@@ -234,5 +336,8 @@ def _member(content: object, key: str, where: object, kind: type = dict) -> dict
     """content[key], which must be there and be of that kind."""
     if not isinstance(content, dict) or not isinstance(content.get(key), kind):
         article = "an object" if kind is dict else "a list"
-        raise WorkbookError(f"{where}: the key {key!r} with {article} is missing; expected the ActivityNet JSON format")
+        raise WorkbookError(
+            f"{where}: the key {key!r} with {article} is missing; expected the ActivityNet JSON "
+            f"format"
+        )
     return content[key]

@@ -1,4 +1,6 @@
-"""The errors to look at first: false positives by what each costs, and the instances that nothing found."""
+"""The errors to look at first: false positives by what each costs, and the instances that nothing
+found.
+"""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,8 @@ ENTRIES_AT_ONCE = 1_000_000
 def worst_errors(found: pd.DataFrame, ground_truth: GroundTruth) -> pd.DataFrame:
     """False positives of an `outcomes` table, the most costly first, with the column `cost`.
 
-    cost: what mAP at that tIoU (a fraction; protocol activitynet) would gain if this one detection were not there.
+    cost: what mAP at that tIoU (a fraction; protocol activitynet) would gain if this one detection
+    were not there.
     """
     instances = ground_truth.segments["label"].value_counts()
     hit = (found["outcome"] == TRUE_POSITIVE).to_numpy()
@@ -27,20 +30,29 @@ def worst_errors(found: pd.DataFrame, ground_truth: GroundTruth) -> pd.DataFrame
 
 
 def costs(hit: Bool[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
-    """What the sum of interpolated precisions at the true positives gains without each false positive of a class.
+    """What the sum of interpolated precisions at the true positives gains without each false
+    positive of a class.
 
-    hit: by decreasing score. All false positives between two true positives cost the same, so there are as many numbers as
-    true positives: those after it each move up a place, and the precision envelope before it may rise with them.
+    hit: by decreasing score. All false positives between two true positives cost the same, so there
+    are as many numbers as
+    true positives: those after it each move up a place, and the precision envelope before it may
+    rise with them.
     """
     rank, before = np.flatnonzero(hit) + 1, np.cumsum(hit)
     nth = np.arange(1, len(rank) + 1)
     precision = nth / rank
-    lifted = _envelope(nth / np.maximum(rank - 1, nth))                   # of those after the gap, without one before them
+    lifted = _envelope(
+        nth / np.maximum(rank - 1, nth)
+    )  # of those after the gap, without one before them
     rest = np.append(np.cumsum(lifted[::-1])[::-1], 0.0)
-    gains = np.zeros(len(rank) + 1)                                       # 0 after the last true positive
-    for gaps in np.array_split(np.arange(len(rank)), max(1, len(rank)**2 // ENTRIES_AT_ONCE)):
-        earlier = np.where(nth <= gaps[:, None], precision, 0.0)          # (gaps, M) true positives before the gap
-        raised = np.where(nth <= gaps[:, None], np.maximum(_envelope(earlier), lifted[gaps][:, None]), 0.0)
+    gains = np.zeros(len(rank) + 1)  # 0 after the last true positive
+    for gaps in np.array_split(np.arange(len(rank)), max(1, len(rank) ** 2 // ENTRIES_AT_ONCE)):
+        earlier = np.where(
+            nth <= gaps[:, None], precision, 0.0
+        )  # (gaps, M) true positives before the gap
+        raised = np.where(
+            nth <= gaps[:, None], np.maximum(_envelope(earlier), lifted[gaps][:, None]), 0.0
+        )
         gains[gaps] = raised.sum(axis=1) + rest[gaps] - _envelope(precision).sum()
     return np.where(hit, 0.0, gains[before])
 
@@ -51,22 +63,34 @@ def _envelope(precision: Float[np.ndarray, "*G M"]) -> Float[np.ndarray, "*G M"]
 
 
 def missed_instances(found: pd.DataFrame, ground_truth: GroundTruth) -> pd.DataFrame:
-    """Instances that no detection of an `outcomes` table matched, the longest first: the ground truth's columns, `row` (its
-    number there) and `best` (largest tIoU with a detection of its class in its video, 0.0 if there is none)."""
+    """Instances that no detection of an `outcomes` table matched, the longest first: the ground
+    truth's columns, `row` (its number there) and `best` (largest tIoU with a detection of its class
+    in its video, 0.0 if there is none).
+    """
     segments = ground_truth.segments.reset_index(drop=True)
-    missed = segments.drop(index=found.loc[found["matched"] >= 0, "matched"]).rename_axis("row").reset_index()
+    missed = (
+        segments.drop(index=found.loc[found["matched"] >= 0, "matched"])
+        .rename_axis("row")
+        .reset_index()
+    )
     pairs = _pairs(found, missed)
     best = np.zeros(len(missed))
     np.maximum.at(best, pairs.instance, pairs.tiou)
     length = missed["t_end"] - missed["t_start"]
-    return missed.assign(best=best).loc[length.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
+    return (
+        missed.assign(best=best)
+        .loc[length.sort_values(ascending=False, kind="stable").index]
+        .reset_index(drop=True)
+    )
 
 
 def own_class_ties(found: pd.DataFrame, ground_truth: GroundTruth) -> int:
-    """How many "wrong label" and "confusion" errors of an `outcomes` table overlap an instance of their own class just as well.
+    """How many "wrong label" and "confusion" errors of an `outcomes` table overlap an instance of
+    their own class just as well.
 
-    DETAD looks at the instance that is listed first. On THUMOS14 every cliff dive is annotated twice, as CliffDiving and as
-    Diving, so a badly placed dive counts as confusion with CliffDiving.
+    DETAD looks at the instance that is listed first. On THUMOS14 every cliff dive is annotated
+    twice, as CliffDiving and as Diving, so a badly placed dive counts as confusion with
+    CliffDiving.
     """
     pairs = _pairs(found, ground_truth.segments)
     best = np.zeros(len(found))
@@ -76,15 +100,20 @@ def own_class_ties(found: pd.DataFrame, ground_truth: GroundTruth) -> int:
 
 
 def background_inside(found: pd.DataFrame, ground_truth: GroundTruth) -> int:
-    """How many "background" errors of an `outcomes` table lie at least half inside an instance of their own class.
+    """How many "background" errors of an `outcomes` table lie at least half inside an instance of
+    their own class.
 
-    A short detection inside of a long instance has a tIoU below .1 as well, and nothing of it is background.
+    A short detection inside of a long instance has a tIoU below .1 as well, and nothing of it is
+    background.
     """
     segments = ground_truth.segments
     background = found[found["outcome"] == "background"]
     pairs = _pairs(background, segments)
-    start, end, s, e = (table[name].to_numpy(np.float64)[rows] for table, rows in
-                        ((background, pairs.detection), (segments, pairs.instance)) for name in ("t_start", "t_end"))
+    start, end, s, e = (
+        table[name].to_numpy(np.float64)[rows]
+        for table, rows in ((background, pairs.detection), (segments, pairs.instance))
+        for name in ("t_start", "t_end")
+    )
     deep = 2 * intersection(start, end, s, e) >= end - start
     return len(np.unique(pairs.detection[deep]))
 
@@ -93,6 +122,8 @@ def _pairs(found: pd.DataFrame, segments: pd.DataFrame) -> Edges:
     """Detections and instances of the same video and class that overlap."""
     names = pd.concat([found[["video", "label"]], segments[["video", "label"]]])
     key = names.groupby(["video", "label"], sort=False).ngroup().to_numpy()
-    sides = (Intervals(one, table["t_start"].to_numpy(np.float64), table["t_end"].to_numpy(np.float64))
-             for one, table in ((key[:len(found)], found), (key[len(found):], segments)))
+    sides = (
+        Intervals(one, table["t_start"].to_numpy(np.float64), table["t_end"].to_numpy(np.float64))
+        for one, table in ((key[: len(found)], found), (key[len(found) :], segments))
+    )
     return edges(*sides, smallest=float(np.finfo(np.float64).tiny))

@@ -10,35 +10,61 @@ from wtal_core.segments import meets_any
 from wtal_core.timebase import Timebase
 
 
-def to_table(video: Int[np.ndarray, " N"], label: Int[np.ndarray, " N"], start: Num[np.ndarray, " N"],
-             end: Num[np.ndarray, " N"], score: Float[np.ndarray, " N"], videos: Sequence[str], classes: Sequence[str],
-             timebase: Timebase) -> pd.DataFrame:
-    """DataFrame `video, label, t_start, t_end, score` in seconds, by video, then class, then decreasing score.
+def to_table(
+    video: Int[np.ndarray, " N"],
+    label: Int[np.ndarray, " N"],
+    start: Num[np.ndarray, " N"],
+    end: Num[np.ndarray, " N"],
+    score: Float[np.ndarray, " N"],
+    videos: Sequence[str],
+    classes: Sequence[str],
+    timebase: Timebase,
+) -> pd.DataFrame:
+    """DataFrame `video, label, t_start, t_end, score` in seconds, by video, then class, then
+    decreasing score.
 
-    video, label: indices into the names `videos` and `classes`, whose order the rows follow. start, end: snippets.
-    Equal scores stay in the order given.
+    video, label: indices into the names `videos` and `classes`, whose order the rows follow. start,
+    end: snippets. Equal scores stay in the order given.
     """
     order = np.lexsort((-score, label, video))
-    return pd.DataFrame({
-        "video": pd.Series(np.array(videos, dtype=object)[video[order]], dtype=str),
-        "label": pd.Series(np.array(classes, dtype=object)[label[order]], dtype=str),
-        "t_start": timebase.seconds(start[order].astype(np.float64)),
-        "t_end": timebase.seconds(end[order].astype(np.float64)),
-        "score": score[order].astype(np.float64)})
+    return pd.DataFrame(
+        {
+            "video": pd.Series(np.array(videos, dtype=object)[video[order]], dtype=str),
+            "label": pd.Series(np.array(classes, dtype=object)[label[order]], dtype=str),
+            "t_start": timebase.seconds(start[order].astype(np.float64)),
+            "t_end": timebase.seconds(end[order].astype(np.float64)),
+            "score": score[order].astype(np.float64),
+        }
+    )
 
 
-def drop_ambiguous(video: Int[np.ndarray, " N"], start: Num[np.ndarray, " N"], end: Num[np.ndarray, " N"],
-                   ambiguous: pd.DataFrame, videos: Sequence[str], timebase: Timebase) -> Int[np.ndarray, " K"]:
-    """Indices, in order, of the detections of any class that share no snippet with an ambiguous interval of their video.
+def drop_ambiguous(
+    video: Int[np.ndarray, " N"],
+    start: Num[np.ndarray, " N"],
+    end: Num[np.ndarray, " N"],
+    ambiguous: pd.DataFrame,
+    videos: Sequence[str],
+    timebase: Timebase,
+) -> Int[np.ndarray, " K"]:
+    """Indices, in order, of the detections of any class that share no snippet with an ambiguous
+    interval of their video.
 
-    start, end: snippets, truncated to the grid as the protocol does. ambiguous: `video, t_start, t_end` in seconds,
-    rounded to the grid; intervals of videos that are not in `videos` are passed over.
+    start, end: snippets, truncated to the grid as the protocol does. ambiguous: `video, t_start,
+    t_end` in seconds, rounded to the grid; intervals of videos that are not in `videos` are passed
+    over.
     Source: FAC-Net, `evaluation/detectionMAP.py:14-26`.
     """
-    known = pd.Index(videos).get_indexer(ambiguous["video"])                 # -1 = not in `videos`, matches nothing
-    hit = meets_any(video, _truncated(start, timebase), _truncated(end, timebase), known.astype(np.int64),
-                    timebase.rounded(ambiguous["t_start"].to_numpy(dtype=np.float64)),
-                    timebase.rounded(ambiguous["t_end"].to_numpy(dtype=np.float64)))
+    known = pd.Index(videos).get_indexer(
+        ambiguous["video"]
+    )  # -1 = not in `videos`, matches nothing
+    hit = meets_any(
+        video,
+        _truncated(start, timebase),
+        _truncated(end, timebase),
+        known.astype(np.int64),
+        timebase.rounded(ambiguous["t_start"].to_numpy(dtype=np.float64)),
+        timebase.rounded(ambiguous["t_end"].to_numpy(dtype=np.float64)),
+    )
     return np.flatnonzero(~hit)
 
 

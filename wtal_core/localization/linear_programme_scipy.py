@@ -1,4 +1,6 @@
-"""Linear programmes one at a time, by SciPy: corners of the optimal face, and the nearest right-hand sides that can be met."""
+"""Linear programmes one at a time, by SciPy: corners of the optimal face, and the nearest
+right-hand sides that can be met.
+"""
 
 from dataclasses import replace
 
@@ -10,7 +12,8 @@ from wtal_core.localization.linear_programme import Programmes, Solutions
 
 
 def corners(programmes: Programmes) -> Solutions:
-    """A corner of each optimal face, by HiGHS's dual simplex, as `linprog` gives it by default since SciPy 1.9.
+    """A corner of each optimal face, by HiGHS's dual simplex, as `linprog` gives it by default
+    since SciPy 1.9.
 
     Which corner, if there are many, is up to SciPy's version. Infeasible programmes: 0.
     """
@@ -20,15 +23,21 @@ def corners(programmes: Programmes) -> Solutions:
         if not real.any():
             feasible[k] = not programmes.target[k].any()
             continue
-        found = linprog(size, A_eq=programmes.rows[k][:, real] * size, b_eq=programmes.target[k], bounds=(0, 1),
-                        method="highs-ds")
+        found = linprog(
+            size,
+            A_eq=programmes.rows[k][:, real] * size,
+            b_eq=programmes.target[k],
+            bounds=(0, 1),
+            method="highs-ds",
+        )
         feasible[k] = found.status == 0
         values[k, real] = np.clip(found.x, 0, 1) if feasible[k] else 0
     return Solutions(values, feasible)
 
 
 def evened(programmes: Programmes, values: Float[np.ndarray, "B G"]) -> Float[np.ndarray, "B G"]:
-    """Values with those of equal columns replaced by their mean, which changes neither equations nor sum.
+    """Values with those of equal columns replaced by their mean, which changes neither equations
+    nor sum.
 
     Source: GauFuse, section 3.2, last paragraph; not in the official code.
     """
@@ -36,12 +45,17 @@ def evened(programmes: Programmes, values: Float[np.ndarray, "B G"]) -> Float[np
     for k, real in enumerate(programmes.size > 0):
         size = programmes.size[k, real]
         group = np.unique(programmes.rows[k][:, real], axis=1, return_inverse=True)[1].reshape(-1)
-        result[k, real] = (np.bincount(group, size * values[k, real]) / np.bincount(group, size))[group]
+        result[k, real] = (np.bincount(group, size * values[k, real]) / np.bincount(group, size))[
+            group
+        ]
     return result
 
 
-def with_nearest_targets(programmes: Programmes, which: Bool[np.ndarray, " B"]) -> tuple[Programmes, Float[np.ndarray, "B G"]]:
-    """The programmes with the targets of `which` moved to the nearest that values in [0, 1] reach, and such values.
+def with_nearest_targets(
+    programmes: Programmes, which: Bool[np.ndarray, " B"]
+) -> tuple[Programmes, Float[np.ndarray, "B G"]]:
+    """The programmes with the targets of `which` moved to the nearest that values in [0, 1] reach,
+    and such values.
 
     Targets are unique; values are not. Of the others, targets stay, and the values returned are 0.
     """

@@ -1,4 +1,6 @@
-"""Action instances -> a label for every snippet that keeps the instances' scores. GauFuse, Eqs. 5 and 6 ("LinPro")."""
+"""Action instances -> a label for every snippet that keeps the instances' scores. GauFuse, Eqs. 5
+and 6 ("LinPro").
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,25 +13,36 @@ from wtal_core.errors import WorkbookError
 from wtal_core.localization.linear_programme import Programmes, Solutions, solve
 from wtal_core.localization.linear_programme_scipy import corners, evened, with_nearest_targets
 
-NUMBERS_AT_ONCE = 2**16     # coefficients of the programmes solved at once; they stay in the cache
-CHOICES = {"rows": ("pm1", "mean"), "infeasible": ("zero", "least_squares"),
-           "solver": ("central_path", "highs", "highs_groupavg")}
+NUMBERS_AT_ONCE = 2**16  # coefficients of the programmes solved at once; they stay in the cache
+CHOICES = {
+    "rows": ("pm1", "mean"),
+    "infeasible": ("zero", "least_squares"),
+    "solver": ("central_path", "highs", "highs_groupavg"),
+}
 
 
 @dataclass(frozen=True)
 class LabelRule:
     """How instances become equations, and how these are solved.
 
-    rows: "mean", mean inside minus mean outside is the score, as section 3.2 says; DIFFERS: "pm1", the sum inside minus the
-        sum outside, is the official code (`utils/utils.py:188-205`); its labels are about 1 / length of the others.
-    margin_scale, margin_power: the outer area is margin_scale * L ** margin_power snippets to either side of L snippets.
-    infeasible: labels where no label keeps all scores: "zero", as SciPy's solver gave; or "least_squares", those that keep
+    rows: "mean", mean inside minus mean outside is the score, as section 3.2 says; DIFFERS: "pm1",
+    the sum inside minus the
+        sum outside, is the official code (`utils/utils.py:188-205`); its labels are about 1 /
+        length of the others.
+    margin_scale, margin_power: the outer area is margin_scale * L ** margin_power snippets to
+    either side of L snippets.
+    infeasible: labels where no label keeps all scores: "zero", as SciPy's solver gave; or
+    "least_squares", those that keep
         the nearest scores that can be kept (Euclidean).
-    solver: "central_path", the uniform labels of the published runs; "highs", a corner of the optimal face, a few snippets
-        of a segment, which is what the official code gives since SciPy 1.9; "highs_groupavg", that corner with equal
-        snippets averaged, as section 3.2 says. The last two take one programme at a time, and are slow.
-    snap: added to starts and ends, in snippets, before they are cut to integers; 0 as the official code. Fused boundaries
-        of members that agree may fall short of their integer by a rounding error; 1e-6 takes such for the integer.
+    solver: "central_path", the uniform labels of the published runs; "highs", a corner of the
+    optimal face, a few snippets
+        of a segment, which is what the official code gives since SciPy 1.9; "highs_groupavg", that
+        corner with equal snippets averaged, as section 3.2 says. The last two take one programme at
+        a time, and are slow.
+    snap: added to starts and ends, in snippets, before they are cut to integers; 0 as the official
+    code. Fused boundaries
+        of members that agree may fall short of their integer by a rounding error; 1e-6 takes such
+        for the integer.
     Raises WorkbookError for a choice that is not known, or a number that is negative or none.
     """
 
@@ -43,16 +56,21 @@ class LabelRule:
     def __post_init__(self):
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
-                raise WorkbookError(f"unknown {name} {getattr(self, name)!r} of a label rule; choose one of {', '.join(known)}")
+                raise WorkbookError(
+                    f"unknown {name} {getattr(self, name)!r} of a label rule; choose one of "
+                    f"{', '.join(known)}"
+                )
         for name in ("margin_scale", "margin_power", "snap"):
             if not 0 <= getattr(self, name) < np.inf:
-                raise WorkbookError(f"the {name} of a label rule is {getattr(self, name)}; choose a number >= 0")
+                raise WorkbookError(
+                    f"the {name} of a label rule is {getattr(self, name)}; choose a number >= 0"
+                )
 
 
 @dataclass(frozen=True)
 class Labels:
-    """values: labels in [0, 1] of the snippets of P programmes, one after another. infeasible: no label keeps all scores, or none
-    was found that does."""
+    """values: labels in [0, 1] of the snippets of P programmes, one after another. infeasible: no
+    label keeps all scores, or none was found that does."""
 
     values: Float[np.ndarray, " M"]
     infeasible: Bool[np.ndarray, " P"]
@@ -60,7 +78,9 @@ class Labels:
 
 @dataclass(frozen=True)
 class _Areas:
-    """Where the areas of N segments begin and end, in snippets: left outer, inner, right outer, end; all in [0, T]."""
+    """Where the areas of N segments begin and end, in snippets: left outer, inner, right outer,
+    end; all in [0, T].
+    """
 
     left: Int[np.ndarray, "*N"]
     inner: Int[np.ndarray, "*N"]
@@ -73,19 +93,30 @@ class _Areas:
 
     def take(self, which: Int[np.ndarray, "*K"], real: Bool[np.ndarray, "*K"]) -> "_Areas":
         """Areas of `which`; empty ones at 0 where not `real`."""
-        return _Areas(*(np.where(real, a[which], 0) for a in (self.left, self.inner, self.right, self.stop)))
+        return _Areas(
+            *(np.where(real, a[which], 0) for a in (self.left, self.inner, self.right, self.stop))
+        )
 
 
-def pseudo_labels(sequence: Int[np.ndarray, " N"], start: Num[np.ndarray, " N"], end: Num[np.ndarray, " N"],
-                  score: Num[np.ndarray, " N"], lengths: Int[np.ndarray, " P"], rule: LabelRule) -> Labels:
-    """The least sum of labels in [0, 1] that gives each of N segments its score, for P programmes at once.
+def pseudo_labels(
+    sequence: Int[np.ndarray, " N"],
+    start: Num[np.ndarray, " N"],
+    end: Num[np.ndarray, " N"],
+    score: Num[np.ndarray, " N"],
+    lengths: Int[np.ndarray, " P"],
+    rule: LabelRule,
+) -> Labels:
+    """The least sum of labels in [0, 1] that gives each of N segments its score, for P programmes
+    at once.
 
-    sequence: which programme, a (video, class) pair, a segment belongs to; in any order. start, end: snippets, [start, end),
-    cut to integers; end may be T + 1, as proposals have it. score: of any sign. lengths: snippets T of each programme.
-    Snippets in no area, and programmes without segments, get 0. Snippets in the same areas get the same label, unless the
-    solver is "highs". The central path gives a programme the same bits alone and in a batch.
+    sequence: which programme, a (video, class) pair, a segment belongs to; in any order. start,
+    end: snippets, [start, end), cut to integers; end may be T + 1, as proposals have it. score: of
+    any sign. lengths: snippets T of each programme. Snippets in no area, and programmes without
+    segments, get 0. Snippets in the same areas get the same label, unless the solver is "highs".
+    The central path gives a programme the same bits alone and in a batch.
     Source: GauFuse, Eqs. 5 and 6; `utils/utils.py:188-244`.
-    Raises WorkbookError if arrays do not fit, a number is not finite, or a segment is not inside its video.
+    Raises WorkbookError if arrays do not fit, a number is not finite, or a segment is not inside
+    its video.
     """
     _check(sequence, start, end, score, lengths)
     areas = _areas(start, end, lengths[sequence], rule)
@@ -93,53 +124,95 @@ def pseudo_labels(sequence: Int[np.ndarray, " N"], start: Num[np.ndarray, " N"],
     first = np.cumsum(lengths) - lengths
     for owner, member, real in _batches(sequence, len(lengths), rule):
         chosen = areas.take(member, real)
-        edges = _edges(chosen) if rule.solver == "central_path" else np.arange(lengths[owner[0]] + 1)[None]
+        edges = (
+            _edges(chosen)
+            if rule.solver == "central_path"
+            else np.arange(lengths[owner[0]] + 1)[None]
+        )
         programmes = _programmes(chosen, edges, np.where(real, score[member], 0.0), rule)
         found, infeasible[owner] = _solve(programmes, rule)
         _paint(values, first[owner, None] + edges[:, :-1], programmes.size, found)
     return Labels(values, infeasible)
 
 
-def constraint_rows(start: Num[np.ndarray, " N"], end: Num[np.ndarray, " N"], length: int, rule: LabelRule,
-                    ) -> Float[np.ndarray, "N length"]:
+def constraint_rows(
+    start: Num[np.ndarray, " N"],
+    end: Num[np.ndarray, " N"],
+    length: int,
+    rule: LabelRule,
+) -> Float[np.ndarray, "N length"]:
     """W of Eq. 6 for one programme of `length` snippets: labels p keep the scores q if W p = q."""
     areas = _areas(start, end, np.full(len(start), length), rule)
-    return _rows(_Areas(*(a[None] for a in (areas.left, areas.inner, areas.right, areas.stop))), np.arange(length)[None], rule)[0]
+    return _rows(
+        _Areas(*(a[None] for a in (areas.left, areas.inner, areas.right, areas.stop))),
+        np.arange(length)[None],
+        rule,
+    )[0]
 
 
-def _check(sequence: np.ndarray, start: np.ndarray, end: np.ndarray, score: np.ndarray, lengths: np.ndarray) -> None:
+def _check(
+    sequence: np.ndarray, start: np.ndarray, end: np.ndarray, score: np.ndarray, lengths: np.ndarray
+) -> None:
     if (lengths < 0).any():
-        raise WorkbookError(f"programme {np.flatnonzero(lengths < 0)[0]} has a negative length; give its number of snippets")
+        raise WorkbookError(
+            f"programme {np.flatnonzero(lengths < 0)[0]} has a negative length; give its number "
+            f"of snippets"
+        )
     if len(sequence) and not 0 <= sequence.min() <= sequence.max() < len(lengths):
-        raise WorkbookError(f"segments name programmes {sequence.min()} to {sequence.max()}, but lengths are given for "
-                            f"{len(lengths)}; give one length for every (video, class) pair")
+        raise WorkbookError(
+            f"segments name programmes {sequence.min()} to {sequence.max()}, but lengths are "
+            f"given for "
+            f"{len(lengths)}; give one length for every (video, class) pair"
+        )
     for name, values in (("start", start), ("end", end), ("score", score)):
         if len(values) != len(sequence):
-            raise WorkbookError(f"{name} has {len(values)} entries, but there are {len(sequence)} segments; give one a segment")
+            raise WorkbookError(
+                f"{name} has {len(values)} entries, but there are {len(sequence)} segments; give "
+                f"one a segment"
+            )
         if not np.isfinite(values).all():
             position = np.flatnonzero(~np.isfinite(values))[0]
-            raise WorkbookError(f"the {name} of segment {position} is {values[position]}; has training diverged?")
+            raise WorkbookError(
+                f"the {name} of segment {position} is {values[position]}; has training diverged?"
+            )
     outside = np.flatnonzero((end < start) | (start <= -1) | (end >= lengths[sequence] + 2))
     if len(outside):
         k = outside[0]
-        raise WorkbookError(f"segment {k} is [{start[k]}, {end[k]}) in a video of {lengths[sequence[k]]} snippets; are start "
-                            "and end swapped, or in seconds?")
+        raise WorkbookError(
+            f"segment {k} is [{start[k]}, {end[k]}) in a video of {lengths[sequence[k]]} "
+            f"snippets; are start "
+            "and end swapped, or in seconds?"
+        )
 
 
-def _areas(start: Num[np.ndarray, " N"], end: Num[np.ndarray, " N"], length: Int[np.ndarray, " N"], rule: LabelRule) -> _Areas:
-    """Boundaries are cut first, and the margin is that of the cut segment; the last snippet is never in a right outer area."""
+def _areas(
+    start: Num[np.ndarray, " N"],
+    end: Num[np.ndarray, " N"],
+    length: Int[np.ndarray, " N"],
+    rule: LabelRule,
+) -> _Areas:
+    """Boundaries are cut first, and the margin is that of the cut segment; the last snippet is
+    never in a right outer area.
+    """
     inner, right = (np.trunc(t + rule.snap).astype(np.int64) for t in (start, end))
     margin = rule.margin_scale * (right - inner).astype(np.float64) ** rule.margin_power
     left = np.maximum(np.trunc(inner - margin).astype(np.int64), 0)
     stop = np.minimum(np.trunc(right + margin + 1).astype(np.int64), length - 1)
-    return _Areas(*(np.minimum(edge, length) for edge in (left, inner, right, np.maximum(stop, right))))
+    return _Areas(
+        *(np.minimum(edge, length) for edge in (left, inner, right, np.maximum(stop, right)))
+    )
 
 
-def _batches(sequence: Int[np.ndarray, " N"], count: int, rule: LabelRule,
-             ) -> Iterator[tuple[Int[np.ndarray, " B"], Int[np.ndarray, "B m"], Bool[np.ndarray, "B m"]]]:
-    """(programmes, their segments, whether each is real), of as many places as the programme with most has, or a few more.
+def _batches(
+    sequence: Int[np.ndarray, " N"],
+    count: int,
+    rule: LabelRule,
+) -> Iterator[tuple[Int[np.ndarray, " B"], Int[np.ndarray, "B m"], Bool[np.ndarray, "B m"]]]:
+    """(programmes, their segments, whether each is real), of as many places as the programme with
+    most has, or a few more.
 
-    The number of places depends on a programme's own segments only, and so do its sums, to the last bit.
+    The number of places depends on a programme's own segments only, and so do its sums, to the last
+    bit.
     """
     order = np.argsort(sequence, kind="stable")
     segments = np.bincount(sequence, minlength=count)
@@ -160,11 +233,15 @@ def _places(segments: Int[np.ndarray, " P"]) -> Int[np.ndarray, " P"]:
 
 
 def _edges(areas: _Areas) -> Int[np.ndarray, "B E"]:
-    """All places where an area begins or ends: between two that follow each other, snippets are alike."""
+    """All places where an area begins or ends: between two that follow each other, snippets are
+    alike.
+    """
     return np.sort(areas.edges.reshape(len(areas.left), -1), axis=1)
 
 
-def _rows(areas: _Areas, snippet: Int[np.ndarray, "B G"], rule: LabelRule) -> Float[np.ndarray, "B m G"]:
+def _rows(
+    areas: _Areas, snippet: Int[np.ndarray, "B G"], rule: LabelRule
+) -> Float[np.ndarray, "B m G"]:
     """Coefficient of each snippet in each segment's equation (Eq. 5)."""
     t = snippet[:, None]
     inner = (areas.inner[:, :, None] <= t) & (t < areas.right[:, :, None])
@@ -176,12 +253,18 @@ def _rows(areas: _Areas, snippet: Int[np.ndarray, "B G"], rule: LabelRule) -> Fl
     return inner / np.maximum(inside, 1)[:, :, None] - outer / np.maximum(outside, 1)[:, :, None]
 
 
-def _programmes(areas: _Areas, edges: Int[np.ndarray, "B E"], target: Float[np.ndarray, "B m"], rule: LabelRule) -> Programmes:
+def _programmes(
+    areas: _Areas, edges: Int[np.ndarray, "B E"], target: Float[np.ndarray, "B m"], rule: LabelRule
+) -> Programmes:
     """One unknown for the snippets between two edges."""
-    return Programmes(_rows(areas, edges[:, :-1], rule), np.diff(edges, axis=1).astype(np.float64), target)
+    return Programmes(
+        _rows(areas, edges[:, :-1], rule), np.diff(edges, axis=1).astype(np.float64), target
+    )
 
 
-def _solve(programmes: Programmes, rule: LabelRule) -> tuple[Float[np.ndarray, "B G"], Bool[np.ndarray, " B"]]:
+def _solve(
+    programmes: Programmes, rule: LabelRule
+) -> tuple[Float[np.ndarray, "B G"], Bool[np.ndarray, " B"]]:
     """Values, and which programmes are infeasible."""
     solver = solve if rule.solver == "central_path" else corners
     found = solver(programmes)
@@ -195,8 +278,12 @@ def _solve(programmes: Programmes, rule: LabelRule) -> tuple[Float[np.ndarray, "
     return found.values, infeasible
 
 
-def _paint(labels: Float[np.ndarray, " M"], begin: Int[np.ndarray, "B G"], size: Float[np.ndarray, "B G"],
-           values: Float[np.ndarray, "B G"]) -> None:
+def _paint(
+    labels: Float[np.ndarray, " M"],
+    begin: Int[np.ndarray, "B G"],
+    size: Float[np.ndarray, "B G"],
+    values: Float[np.ndarray, "B G"],
+) -> None:
     """Writes each value to the `size` snippets from `begin` on."""
     count = size.ravel().astype(np.int64)
     position = np.repeat(begin.ravel() - (np.cumsum(count) - count), count) + np.arange(count.sum())

@@ -8,50 +8,74 @@ from jaxtyping import Bool, Float, Int, Num
 from wtal_core.errors import WorkbookError
 from wtal_core.segments import intersection, tiou
 
-PAIRS_AT_ONCE = 2**16      # their arrays stay in the cache
+PAIRS_AT_ONCE = 2**16  # their arrays stay in the cache
 
 
-def own_overlap(start_i: Num[np.ndarray, " N"], end_i: Num[np.ndarray, " N"],
-                start_j: Num[np.ndarray, " N"], end_j: Num[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
-    """Share of j that i covers, both ends counted in: max(0, min(E) - max(S) + 1) / (E_j - S_j + 1).
+def own_overlap(
+    start_i: Num[np.ndarray, " N"],
+    end_i: Num[np.ndarray, " N"],
+    start_j: Num[np.ndarray, " N"],
+    end_j: Num[np.ndarray, " N"],
+) -> Float[np.ndarray, " N"]:
+    """Share of j that i covers, both ends counted in: max(0, min(E) - max(S) + 1) / (E_j - S_j +
+    1).
 
-    DIFFERS: the papers say intersection over union; this is the official code (FAC-Net, `detectionMAP.py:172,187-196`).
+    DIFFERS: the papers say intersection over union; this is the official code (FAC-Net,
+    `detectionMAP.py:172,187-196`).
     """
     return intersection(start_i, end_i + 1, start_j, end_j + 1) / (end_j - start_j + 1)
 
 
-def plus_one_seconds(start_i: Num[np.ndarray, " N"], end_i: Num[np.ndarray, " N"],
-                     start_j: Num[np.ndarray, " N"], end_j: Num[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
+def plus_one_seconds(
+    start_i: Num[np.ndarray, " N"],
+    end_i: Num[np.ndarray, " N"],
+    start_j: Num[np.ndarray, " N"],
+    end_j: Num[np.ndarray, " N"],
+) -> Float[np.ndarray, " N"]:
     """Intersection over union of intervals in seconds, each taken to be a second longer.
 
-    DIFFERS: a rule for pixels, where both ends count, applied to seconds; short actions that are apart overlap by it.
+    DIFFERS: a rule for pixels, where both ends count, applied to seconds; short actions that are
+    apart overlap by it.
     Source: BackTAL, `post_process/nms.py:10-24`; BaS-Net, `utils.py`.
     """
     shared = np.maximum(0.0, np.minimum(end_i, end_j) - np.maximum(start_i, start_j) + 1)
     return shared / ((end_i - start_i + 1) + (end_j - start_j + 1) - shared)
 
 
-OVERLAPS: dict[str, Callable] = {"own": own_overlap, "iou": tiou, "plus_one_seconds": plus_one_seconds}
+OVERLAPS: dict[str, Callable] = {
+    "own": own_overlap,
+    "iou": tiou,
+    "plus_one_seconds": plus_one_seconds,
+}
 
 
-def suppress(group: Int[np.ndarray, " N"], start: Num[np.ndarray, " N"], end: Num[np.ndarray, " N"],
-             score: Float[np.ndarray, " N"], limit: float, overlap: str = "own", inclusive: bool = False,
-             ) -> Int[np.ndarray, " K"]:
+def suppress(
+    group: Int[np.ndarray, " N"],
+    start: Num[np.ndarray, " N"],
+    end: Num[np.ndarray, " N"],
+    score: Float[np.ndarray, " N"],
+    limit: float,
+    overlap: str = "own",
+    inclusive: bool = False,
+) -> Int[np.ndarray, " K"]:
     """Indices of the detections kept, by group, then by decreasing score.
 
-    Within a group the best one left is kept and takes away all others that it overlaps by more than `limit` (strict), or
-    by `limit` itself, too (inclusive: BackTAL and BaS-Net keep what is < limit).
-    overlap: "own", relative to the one taken away, as the official code does; "iou", intersection over union;
-    "plus_one_seconds", the same for intervals made a second longer.
-    Starts and ends are snippets ("own" adds 1 to lengths), or seconds for "plus_one_seconds". Equal scores: first listed
-    first; in the official codes their order is undefined (an unstable sort). Memory is linear in N.
+    Within a group the best one left is kept and takes away all others that it overlaps by more than
+    `limit` (strict), or by `limit` itself, too (inclusive: BackTAL and BaS-Net keep what is <
+    limit).
+    overlap: "own", relative to the one taken away, as the official code does; "iou", intersection
+    over union; "plus_one_seconds", the same for intervals made a second longer.
+    Starts and ends are snippets ("own" adds 1 to lengths), or seconds for "plus_one_seconds". Equal
+    scores: first listed first; in the official codes their order is undefined (an unstable sort).
+    Memory is linear in N.
 
-    Each pass settles the best few of those left in every group at once, as many as PAIRS_AT_ONCE allows: they are
-    compared with all others left, and all that they remove is never looked at again.
+    Each pass settles the best few of those left in every group at once, as many as PAIRS_AT_ONCE
+    allows: they are compared with all others left, and all that they remove is never looked at
+    again.
     """
     if overlap not in OVERLAPS:
         raise WorkbookError(f"unknown overlap {overlap!r}; choose one of {', '.join(OVERLAPS)}")
-    limit = np.nextafter(limit, -np.inf) if inclusive else limit             # no number lies between the two
+    limit = np.nextafter(limit, -np.inf) if inclusive else limit  # no number lies between the two
     order = np.lexsort((-score, group))
     group, start, end = group[order], start[order], end[order]
     left, kept = np.arange(len(order)), [np.zeros(0, dtype=np.int64)]
@@ -76,19 +100,24 @@ def _ranks(group: Int[np.ndarray, " N"]) -> tuple[Int[np.ndarray, " N"], Int[np.
     return rank, np.repeat(size, size) - rank - 1
 
 
-def _pairs(head: Int[np.ndarray, " H"], followers: Int[np.ndarray, " H"],
-           ) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
+def _pairs(
+    head: Int[np.ndarray, " H"],
+    followers: Int[np.ndarray, " H"],
+) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
     """All pairs (i, j) of a head and one that comes after it in its group."""
     i = np.repeat(head, followers)
     shift = head + 1 - (np.cumsum(followers) - followers)
     return i, np.arange(len(i)) + np.repeat(shift, followers)
 
 
-def _survivors(n: int, i: Int[np.ndarray, " E"], j: Int[np.ndarray, " E"]) -> Bool[np.ndarray, " n"]:
+def _survivors(
+    n: int, i: Int[np.ndarray, " E"], j: Int[np.ndarray, " E"]
+) -> Bool[np.ndarray, " n"]:
     """Who is left of n after all edges "i, if kept, removes j" are applied, i before j.
 
-    An i that no edge left points at is certainly kept, so its targets go, and their edges with them. Each round settles
-    at least the first i; as many rounds are needed as removals hang on each other, not as there are detections.
+    An i that no edge left points at is certainly kept, so its targets go, and their edges with
+    them. Each round settles at least the first i; as many rounds are needed as removals hang on
+    each other, not as there are detections.
     """
     alive, pointed_at = np.ones(n, dtype=bool), np.zeros(n, dtype=bool)
     while len(i):

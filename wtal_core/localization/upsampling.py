@@ -4,11 +4,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 
-def upsample(activation: Float[np.ndarray, " M"], lengths: Int[np.ndarray, " P"], factor: int,
-             ) -> tuple[Float[np.ndarray, " N"], Int[np.ndarray, " P"]]:
-    """P sequences, one after another, by linear interpolation between snippet centres; constant beyond the outer centres.
+def upsample(
+    activation: Float[np.ndarray, " M"],
+    lengths: Int[np.ndarray, " P"],
+    factor: int,
+) -> tuple[Float[np.ndarray, " N"], Int[np.ndarray, " P"]]:
+    """P sequences, one after another, by linear interpolation between snippet centres; constant
+    beyond the outer centres.
 
-    The papers say that they upsample to the frame rate (factor 16 on THUMOS14); the official codes do not (factor 1).
+    The papers say that they upsample to the frame rate (factor 16 on THUMOS14); the official codes
+    do not (factor 1).
     """
     if factor == 1 or not len(activation):
         return activation, lengths
@@ -23,27 +28,37 @@ def upsample(activation: Float[np.ndarray, " M"], lengths: Int[np.ndarray, " P"]
     return (1 - weight) * activation[left] + weight * activation[right], longer
 
 
-def resize(activation: Float[np.ndarray, " M"], lengths: Int[np.ndarray, " P"], longer: Int[np.ndarray, " P"],
-           ) -> tuple[Float[np.ndarray, " N"], Int[np.ndarray, " P"]]:
-    """P sequences on `longer` (or fewer) points each, and their lengths; a sequence without snippets stays without.
+def resize(
+    activation: Float[np.ndarray, " M"],
+    lengths: Int[np.ndarray, " P"],
+    longer: Int[np.ndarray, " P"],
+) -> tuple[Float[np.ndarray, " N"], Int[np.ndarray, " P"]]:
+    """P sequences on `longer` (or fewer) points each, and their lengths; a sequence without
+    snippets stays without.
 
-    Point j of N lies at (j + 1/2) T / N - 1/2 between snippet centres: linear there, constant beyond the outer ones, as
-    OpenCV's INTER_LINEAR. A sequence gives the same bits alone and in a batch.
+    Point j of N lies at (j + 1/2) T / N - 1/2 between snippet centres: linear there, constant
+    beyond the outer ones, as OpenCV's INTER_LINEAR. A sequence gives the same bits alone and in a
+    batch.
     """
     longer = np.where(lengths > 0, longer, 0)
     position = _half_points(longer)
     position *= np.repeat(lengths / np.maximum(longer, 1), longer)
     position -= 0.5
     np.maximum(position, 0, out=position)
-    left = position.astype(np.int64)                    # never past the last snippet, from which the slope is 0
+    left = position.astype(np.int64)  # never past the last snippet, from which the slope is 0
     return _interpolated(activation, lengths, longer, position, left), longer
 
 
-def stretch(activation: Float[np.ndarray, " M"], lengths: Int[np.ndarray, " P"], factor: int,
-            ) -> tuple[Float[np.ndarray, " N"], Int[np.ndarray, " P"]]:
-    """P sequences at the positions j / factor, linear, and extrapolated beyond the last snippet; and their lengths.
+def stretch(
+    activation: Float[np.ndarray, " M"],
+    lengths: Int[np.ndarray, " P"],
+    factor: int,
+) -> tuple[Float[np.ndarray, " N"], Int[np.ndarray, " P"]]:
+    """P sequences at the positions j / factor, linear, and extrapolated beyond the last snippet;
+    and their lengths.
 
-    Positions count from the first snippet, so the grid is aligned at the left. Source: BaS-Net, `utils.py:9-14`.
+    Positions count from the first snippet, so the grid is aligned at the left. Source: BaS-Net,
+    `utils.py:9-14`.
     """
     if factor == 1:
         return activation.astype(np.float64), lengths
@@ -56,15 +71,24 @@ def stretch(activation: Float[np.ndarray, " M"], lengths: Int[np.ndarray, " P"],
 
 
 def _half_points(longer: Int[np.ndarray, " P"]) -> Float[np.ndarray, " N"]:
-    """1/2, 3/2, ... in each sequence: every point's number in its own sequence, so that its bits depend on no other."""
+    """1/2, 3/2, ... in each sequence: every point's number in its own sequence, so that its bits
+    depend on no other.
+    """
     half = np.arange(longer.sum(), dtype=np.float64)
     half -= np.repeat(np.cumsum(longer) - longer - 0.5, longer)
     return half
 
 
-def _interpolated(activation: Float[np.ndarray, " M"], lengths: Int[np.ndarray, " P"], longer: Int[np.ndarray, " P"],
-                  position: Float[np.ndarray, " N"], left: Int[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
-    """a[left] + (position - left) * (a[left + 1] - a[left]), where each sequence's last slope is 0. Uses up its arguments."""
+def _interpolated(
+    activation: Float[np.ndarray, " M"],
+    lengths: Int[np.ndarray, " P"],
+    longer: Int[np.ndarray, " P"],
+    position: Float[np.ndarray, " N"],
+    left: Int[np.ndarray, " N"],
+) -> Float[np.ndarray, " N"]:
+    """a[left] + (position - left) * (a[left + 1] - a[left]), where each sequence's last slope is 0.
+    Uses up its arguments.
+    """
     activation = activation.astype(np.float64)
     slope = np.append(activation[1:] - activation[:-1], [0.0] * min(1, len(activation)))
     slope[np.cumsum(lengths)[lengths > 0] - 1] = 0

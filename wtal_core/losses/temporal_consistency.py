@@ -1,6 +1,8 @@
-"""How far two passes over one video are apart: in their attention (TEN, Eq. 6) and in their class scores (Eq. 7).
+"""How far two passes over one video are apart: in their attention (TEN, Eq. 6) and in their class
+scores (Eq. 7).
 
-Shapes: M snippets of a packed batch of B videos, K classes. A value a video, mean over its snippets; 0 without any.
+Shapes: M snippets of a packed batch of B videos, K classes. A value a video, mean over its
+snippets; 0 without any.
 """
 
 from typing import Literal
@@ -20,7 +22,8 @@ def mean_over_time(values: Float[Tensor, " M"], batch: Packed) -> Float[Tensor, 
 
 
 def smoothed(values: Float[Tensor, " M"], batch: Packed, sigma: float) -> Float[Tensor, " M"]:
-    """Gaussian smoothing along each video, radius 4 σ (rounded), mirrored at the ends, which count twice.
+    """Gaussian smoothing along each video, radius 4 σ (rounded), mirrored at the ends, which count
+    twice.
 
     Equal to SciPy's `gaussian_filter1d` with its defaults, which DGAM uses (`lib/core/loss.py:47`).
     """
@@ -31,7 +34,9 @@ def smoothed(values: Float[Tensor, " M"], batch: Packed, sigma: float) -> Float[
 
 
 def _mirrored(offset: Int[Tensor, " R"], batch: Packed) -> Int[Tensor, "R M"]:
-    """Index of the snippet that lies at each offset from each snippet, its video continued as its mirror image."""
+    """Index of the snippet that lies at each offset from each snippet, its video continued as its
+    mirror image.
+    """
     lengths = torch.tensor(batch.lengths, device=offset.device)
     first = (lengths.cumsum(0) - lengths)[batch.video]
     length = lengths[batch.video]
@@ -40,8 +45,12 @@ def _mirrored(offset: Int[Tensor, " R"], batch: Packed) -> Int[Tensor, "R M"]:
     return first + torch.minimum(turned, 2 * length - 1 - turned)
 
 
-def attention_distance(one: Float[Tensor, " M"], other: Float[Tensor, " M"], batch: Packed, form: Literal["mae", "mse"],
-                       ) -> Float[Tensor, " B"]:
+def attention_distance(
+    one: Float[Tensor, " M"],
+    other: Float[Tensor, " M"],
+    batch: Packed,
+    form: Literal["mae", "mse"],
+) -> Float[Tensor, " B"]:
     """Mean absolute or squared difference of two attentions."""
     apart = one - other
     return mean_over_time(apart.abs() if form == "mae" else apart**2, batch)
@@ -53,19 +62,24 @@ def divergence(p: Float[Tensor, "M K"], q: Float[Tensor, "M K"]) -> Float[Tensor
     return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
-def score_distance(one: Float[Tensor, "M K"], other: Float[Tensor, "M K"], batch: Packed,
-                   form: Literal["kl", "mae", "mse", "mae_logits", "mse_logits"],
-                   direction: Literal["symmetric", "one_other", "other_one"] = "symmetric", temperature: float = 1.0,
-                   ) -> Float[Tensor, " B"]:
-    """Distance of two passes' class logits: divergence of their softmaxes, or mean absolute or squared difference, of the
-    softmaxes or of the logits themselves, over classes and snippets.
+def score_distance(
+    one: Float[Tensor, "M K"],
+    other: Float[Tensor, "M K"],
+    batch: Packed,
+    form: Literal["kl", "mae", "mse", "mae_logits", "mse_logits"],
+    direction: Literal["symmetric", "one_other", "other_one"] = "symmetric",
+    temperature: float = 1.0,
+) -> Float[Tensor, " B"]:
+    """Distance of two passes' class logits: divergence of their softmaxes, or mean absolute or
+    squared difference, of the softmaxes or of the logits themselves, over classes and snippets.
 
     direction: KL(one ‖ other), KL(other ‖ one), or the mean of both.
     """
     if form == "kl":
         p, q = one / temperature, other / temperature
-        both = {"one_other": (divergence(p, q),), "other_one": (divergence(q, p),)}.get(direction) or \
-            (divergence(p, q), divergence(q, p))
+        both = {"one_other": (divergence(p, q),), "other_one": (divergence(q, p),)}.get(
+            direction
+        ) or (divergence(p, q), divergence(q, p))
         return mean_over_time(sum(both) / len(both), batch)
     apart = one - other if form.endswith("_logits") else one.softmax(-1) - other.softmax(-1)
     return mean_over_time((apart.abs() if form.startswith("mae") else apart**2).mean(-1), batch)

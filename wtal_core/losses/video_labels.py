@@ -1,11 +1,15 @@
-"""What video-level class logits owe to the label set of the video: BackTAL's and BaS-Net's forms."""
+"""What video-level class logits owe to the label set of the video: BackTAL's and BaS-Net's
+forms.
+"""
 
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy
 
 
-def label_cross_entropy(logits: Float[Tensor, "B K"], labels: Float[Tensor, "B K"]) -> Float[Tensor, " B"]:
+def label_cross_entropy(
+    logits: Float[Tensor, "B K"], labels: Float[Tensor, "B K"]
+) -> Float[Tensor, " B"]:
     """−Σ_j ŷ_j log softmax(s)_j with ŷ = y / (Σ y + 1e-10), a value a video; 0 without any label.
 
     Source: BackTAL, `lib/criterion/loss.py:112-118`.
@@ -14,10 +18,14 @@ def label_cross_entropy(logits: Float[Tensor, "B K"], labels: Float[Tensor, "B K
     return -(target * logits.log_softmax(-1)).sum(-1)
 
 
-def label_binary_cross_entropy(logits: Float[Tensor, "B K"], labels: Float[Tensor, "B K"]) -> Float[Tensor, " B"]:
-    """Binary cross entropy of softmax(s) with the soft targets ŷ, mean over the K classes, a value a video.
+def label_binary_cross_entropy(
+    logits: Float[Tensor, "B K"], labels: Float[Tensor, "B K"]
+) -> Float[Tensor, " B"]:
+    """Binary cross entropy of softmax(s) with the soft targets ŷ, mean over the K classes, a value
+    a video.
 
-    About 1 / K of the size of the cross entropy, so that all other terms weigh more. Source: BaS-Net, `train.py:11-31`.
+    About 1 / K of the size of the cross entropy, so that all other terms weigh more. Source:
+    BaS-Net, `train.py:11-31`.
     """
     target = labels / labels.sum(-1, keepdim=True).clamp_min(1)
     return binary_cross_entropy(logits.softmax(-1), target, reduction="none").mean(-1)

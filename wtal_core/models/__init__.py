@@ -1,4 +1,6 @@
-"""One file a method. Each has a frozen Config, PROFILES of it, a Network, `loss`, `activate`, `signals` and `localize`."""
+"""One file a method. Each has a frozen Config, PROFILES of it, a Network, `loss`, `activate`,
+`signals` and `localize`.
+"""
 
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +11,9 @@ from wtal_core.errors import WorkbookError
 
 def method_names() -> list[str]:
     """The methods of the workbook: the files of this folder."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
+    return sorted(
+        path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__"
+    )
 
 
 def method(name: str) -> ModuleType:

@@ -1,6 +1,8 @@
-"""A plain baseline, of no paper: one temporal convolution, top-k multiple-instance learning, outer-inner contrast.
+"""A plain baseline, of no paper: one temporal convolution, top-k multiple-instance learning,
+outer-inner contrast.
 
-It is what the simulator's constants are set by, and the yardstick beside every method. One network for all streams.
+It is what the simulator's constants are set by, and the yardstick beside every method. One network
+for all streams.
 """
 
 from dataclasses import dataclass, field, replace
@@ -25,7 +27,8 @@ from wtal_core.packed import Packed
 
 @dataclass(frozen=True)
 class Config:
-    """fraction: k = T // fraction snippets are averaged. class_ratio: least video score, relative to the uniform 1 / C.
+    """fraction: k = T // fraction snippets are averaged. class_ratio: least video score, relative
+    to the uniform 1 / C.
 
     thresholds: of each sequence's range from its least to its largest value.
     """
@@ -33,7 +36,9 @@ class Config:
     hidden: int = 512
     dropout: float = 0.5
     fraction: int = 8
-    schedule: Schedule = field(default_factory=lambda: Schedule(weight_decay=5e-4, reduction="mean"))
+    schedule: Schedule = field(
+        default_factory=lambda: Schedule(weight_decay=5e-4, reduction="mean")
+    )
     class_ratio: float = 2.0
     thresholds: tuple[float, ...] = tuple(i / 20 for i in range(1, 19))
     shortest: int = 2
@@ -42,7 +47,9 @@ class Config:
 
 
 PAPER = Config()
-QUICK = replace(PAPER, hidden=64, schedule=replace(PAPER.schedule, epochs=30, learning_rate=1e-3, evaluations=5))
+QUICK = replace(
+    PAPER, hidden=64, schedule=replace(PAPER.schedule, epochs=30, learning_rate=1e-3, evaluations=5)
+)
 PROFILES = {"paper": PAPER, "quick": QUICK}
 
 
@@ -57,7 +64,9 @@ class Outputs:
 class Network(nn.Module):
     """Temporal convolution over three snippets, ReLU, dropout, linear classifier."""
 
-    def __init__(self, config: Config, streams: int, size_in: int, classes: int, generator: torch.Generator):
+    def __init__(
+        self, config: Config, streams: int, size_in: int, classes: int, generator: torch.Generator
+    ):
         super().__init__()
         self.config = config
         self.embed = StackedLinear(1, streams * size_in, config.hidden, 3, generator)
@@ -65,7 +74,7 @@ class Network(nn.Module):
 
     def forward(self, batch: Packed, generator: torch.Generator | None = None) -> Outputs:
         """All streams side by side; top-k mean of the logits, softmax over classes."""
-        features = batch.features.transpose(0, 1).flatten(1)[None]                       # (1, M, S D)
+        features = batch.features.transpose(0, 1).flatten(1)[None]  # (1, M, S D)
         hidden = dropout(self.embed(features, batch).relu(), self.config.dropout, generator)
         logits = self.classify(hidden, batch)
         return Outputs(logits, batch.top_mean(logits, self.config.fraction).softmax(-1))
@@ -82,9 +91,11 @@ def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "1 M C"]
     return [(1.0, outputs.logits)]
 
 
-def activate(outputs: Outputs, batch: Packed, config: Config, background: bool = False) -> Activation:
-    """Class activation sequences = the logits. Attention, for display: the largest softmax probability. There is no column of
-    the background."""
+def activate(
+    outputs: Outputs, batch: Packed, config: Config, background: bool = False
+) -> Activation:
+    """Class activation sequences = the logits. Attention, for display: the largest softmax
+    probability. There is no column of the background."""
     arrays = (outputs.logits, outputs.p, outputs.logits.softmax(-1).amax(-1))
     return Activation(*(a.detach().double().cpu().numpy() for a in arrays), batch.lengths)
 
@@ -94,26 +105,46 @@ def signals(outputs: Outputs) -> dict[str, Tensor]:
     return {"s_a": outputs.logits}
 
 
-def instances(activation: Activation, classes: int, config: Config, suppression: FusionRule | None = None) -> list[Instances]:
-    """Runs above thresholds on each sequence's own range, outer-inner contrast times video score; overlapping ones settled by
-    `suppression` (None: NMS). classes: C of the data set.
+def instances(
+    activation: Activation, classes: int, config: Config, suppression: FusionRule | None = None
+) -> list[Instances]:
+    """Runs above thresholds on each sequence's own range, outer-inner contrast times video score;
+    overlapping ones settled by `suppression` (None: NMS). classes: C of the data set.
     """
     lengths = np.asarray(activation.lengths)
     scores = activation.scores[0] * (lengths > 0)[:, None]
     video, label = pick_classes(scores, config.class_ratio / classes, at_least_one=False)
     sequences, taken = class_sequences(activation.cas[0], lengths, video, label)
-    found = propose(_to_unit_range(sequences, taken), taken,
-                    ProposalRule(config.thresholds, config.shortest, config.margin, 1.0, 1.0))
+    found = propose(
+        _to_unit_range(sequences, taken),
+        taken,
+        ProposalRule(config.thresholds, config.shortest, config.margin, 1.0, 1.0),
+    )
     score = found.score * scores[video, label][found.sequence]
     settle = suppression or FusionRule("nms", limit=config.overlap, overlap="iou")
     settled = fuse(found.sequence, found.start, found.end, score, found.inner, settle)
-    return [Instances(video[settled.group], label[settled.group], settled.start, settled.end, settled.score)]
+    return [
+        Instances(
+            video[settled.group], label[settled.group], settled.start, settled.end, settled.score
+        )
+    ]
 
 
-def localize(activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None) -> pd.DataFrame:
+def localize(
+    activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None
+) -> pd.DataFrame:
     """Detections: all instances."""
     (found,) = instances(activation, len(scene.classes), config, suppression)
-    return to_table(found.video, found.label, found.start, found.end, found.score, scene.videos, scene.classes, scene.timebase)
+    return to_table(
+        found.video,
+        found.label,
+        found.start,
+        found.end,
+        found.score,
+        scene.videos,
+        scene.classes,
+        scene.timebase,
+    )
 
 
 def _to_unit_range(sequences: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""The messages of a paper ("A beats B"), judged by numbers: paired by seed, with a confidence interval."""
+"""The messages of a paper ("A beats B"), judged by numbers: paired by seed, with a confidence
+interval.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,35 +14,54 @@ FEWEST_SEEDS = 5
 OURS = "not in the paper"
 
 
-def judge(results: Results, claims: Mapping[str, Sequence[tuple[str, str]]], reported: Mapping[str, float | None],
-          ) -> pd.DataFrame:
+def judge(
+    results: Results,
+    claims: Mapping[str, Sequence[tuple[str, str]]],
+    reported: Mapping[str, float | None],
+) -> pd.DataFrame:
     """`judge_values` in percent, by the metric of the results."""
     return judge_values(results.values(), claims, reported)
 
 
-def judge_values(values: pd.DataFrame, claims: Mapping[str, Sequence[tuple[str, str]]], reported: Mapping[str, float | None],
-                 ) -> pd.DataFrame:
-    """One line a comparison (better, worse) of each claim: the paper's difference, ours, its paired 95 % interval, verdict.
+def judge_values(
+    values: pd.DataFrame,
+    claims: Mapping[str, Sequence[tuple[str, str]]],
+    reported: Mapping[str, float | None],
+) -> pd.DataFrame:
+    """One line a comparison (better, worse) of each claim: the paper's difference, ours, its paired
+    95 % interval, verdict.
 
-    values: a row a configuration, a column a seed. "holds": the whole interval is above 0. "reversed": below 0. "open": it
-    contains 0. Under five seeds always "open". A claim that begins with `OURS` has no number of the paper.
+    values: a row a configuration, a column a seed. "holds": the whole interval is above 0.
+    "reversed": below 0. "open": it contains 0. Under five seeds always "open". A claim that begins
+    with `OURS` has no number of the paper.
     """
     lines = []
     for claim, pairs in claims.items():
         for better, worse in pairs:
             found = paired_difference(values.loc[better].to_numpy(), values.loc[worse].to_numpy())
-            printed = [] if claim.startswith(OURS) else [reported.get(row) for row in (better, worse)]
+            printed = (
+                [] if claim.startswith(OURS) else [reported.get(row) for row in (better, worse)]
+            )
             paper = printed[0] - printed[1] if printed and None not in printed else None
-            lines.append({"claim": claim, "comparison": f"{better} > {worse}",
-                          "paper": "–" if paper is None else f"{paper:+.1f}", "here": f"{found.mean:+.1f}",
-                          "95 % interval": interval(found.interval), "verdict": _verdict(found.interval, found.n)})
+            lines.append(
+                {
+                    "claim": claim,
+                    "comparison": f"{better} > {worse}",
+                    "paper": "–" if paper is None else f"{paper:+.1f}",
+                    "here": f"{found.mean:+.1f}",
+                    "95 % interval": interval(found.interval),
+                    "verdict": _verdict(found.interval, found.n),
+                }
+            )
     return pd.DataFrame(lines)
 
 
 def count(judged: pd.DataFrame) -> pd.DataFrame:
     """A line a claim: how many of its comparisons hold, are open, are reversed."""
-    judged = judged.reset_index()                                          # the claim may be the index
-    table = pd.crosstab(judged["claim"], judged["verdict"]).reindex(columns=["holds", "open", "reversed"], fill_value=0)
+    judged = judged.reset_index()  # the claim may be the index
+    table = pd.crosstab(judged["claim"], judged["verdict"]).reindex(
+        columns=["holds", "open", "reversed"], fill_value=0
+    )
     table.insert(0, "comparisons", table.sum(axis=1))
     table.columns.name = None
     return table.loc[judged["claim"].drop_duplicates()]

@@ -8,30 +8,46 @@ from typing import Any
 import pandas as pd
 
 from wtal_core.evaluation.statistics import summary
-from wtal_core.report.papers import reported_rows
+from wtal_core.papers import reported_rows
 from wtal_core.runs.results import Results
 
 
 def beside_reported(results: Results, reported: Mapping[str, float | None]) -> pd.DataFrame:
-    """A row a config: reported | reproduced at the last epoch (mean, deviation, interval) | delta | best on test | n seeds.
+    """A row a config: reported | reproduced at the last epoch (mean, deviation, interval) | delta |
+    best on test | n seeds.
 
-    All in percent, by the metric of the results. The interval is Student's, of the mean over seeds. The delta is only a
+    All in percent, by the metric of the results. The interval is Student's, of the mean over seeds.
+    The delta is only a
     distance where the data sets differ: a paper's number is of THUMOS14.
     """
     last, best = results.values(), results.values(rule="best")
     lines = []
     for row in last.index:
         here, paper = summary(last.loc[row].to_numpy(), "t"), reported.get(row)
-        lines.append({"row": row, "reported": _number(paper), "reproduced": _number(here.mean), "±": _number(here.std),
-                      "95 % interval": interval(here.interval),
-                      "delta": _number(None if paper is None else here.mean - paper, sign=True),
-                      "best on test": _number(best.loc[row].mean()), "n": here.n})
+        lines.append(
+            {
+                "row": row,
+                "reported": _number(paper),
+                "reproduced": _number(here.mean),
+                "±": _number(here.std),
+                "95 % interval": interval(here.interval),
+                "delta": _number(None if paper is None else here.mean - paper, sign=True),
+                "best on test": _number(best.loc[row].mean()),
+                "n": here.n,
+            }
+        )
     return pd.DataFrame(lines).set_index("row")
 
 
-def per_tiou(results: Results, rows: Mapping[str, str] | None = None, protocol: str | None = None,
-             rule: str = "last") -> pd.DataFrame:
-    """mAP a tIoU and their mean, percent, mean ± deviation over seeds. rows: row -> the name it is shown under."""
+def per_tiou(
+    results: Results,
+    rows: Mapping[str, str] | None = None,
+    protocol: str | None = None,
+    rule: str = "last",
+) -> pd.DataFrame:
+    """mAP a tIoU and their mean, percent, mean ± deviation over seeds. rows: row -> the name it is
+    shown under.
+    """
     lines = {}
     for row, name in (rows or {row: row for row in results.records}).items():
         table = results.per_tiou(row, protocol, rule)
@@ -42,7 +58,8 @@ def per_tiou(results: Results, rows: Mapping[str, str] | None = None, protocol: 
 
 
 def settings(rows: Mapping[str, Any]) -> pd.DataFrame:
-    """What tells configurations apart: a row a config (a dataclass), a column a field in which any two differ.
+    """What tells configurations apart: a row a config (a dataclass), a column a field in which any
+    two differ.
 
     Fields of a config in a config have a dotted name, such as "inputs.clicks".
     """
@@ -54,7 +71,12 @@ def settings(rows: Mapping[str, Any]) -> pd.DataFrame:
 def printed_table(artifact: str, columns: Sequence[str]) -> pd.DataFrame:
     """A table of a paper as printed: a row a method, a dash where the paper has one."""
     rows = reported_rows(artifact)
-    table = pd.DataFrame([row["v"] for row in rows], columns=list(columns), index=[row["method"] for row in rows], dtype=object)
+    table = pd.DataFrame(
+        [row["v"] for row in rows],
+        columns=list(columns),
+        index=[row["method"] for row in rows],
+        dtype=object,
+    )
     table.insert(0, "sup", [row["sup"] for row in rows])
     table.index.name = "method"
     return table.where(table.notna(), "–")
@@ -77,10 +99,14 @@ def interval(bounds: tuple[float, float] | None) -> str:
 
 
 def save_table(table: pd.DataFrame, path: Path, caption: str) -> pd.DataFrame:
-    """Write `path`.csv and `path`.md, the caption above the table. Returns the table, for display."""
+    """Write `path`.csv and `path`.md, the caption above the table. Returns the table, for
+    display.
+    """
     path.with_suffix(".csv").write_text(f"# {caption}\n" + table.to_csv())
-    several = isinstance(table.index, pd.MultiIndex)                       # tabulate would write its names as tuples
-    text = (table.reset_index() if several else table).to_markdown(disable_numparse=True, index=not several)
+    several = isinstance(table.index, pd.MultiIndex)  # tabulate would write its names as tuples
+    text = (table.reset_index() if several else table).to_markdown(
+        disable_numparse=True, index=not several
+    )
     path.with_suffix(".md").write_text(f"{caption}\n\n{text}\n")
     return table
 

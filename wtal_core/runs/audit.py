@@ -1,4 +1,6 @@
-"""What lies in a results folder: whole records, damaged ones, and those that the code of today would compute anew."""
+"""What lies in a results folder: whole records, damaged ones, and those that the code of today
+would compute anew.
+"""
 
 import json
 from pathlib import Path
@@ -9,15 +11,30 @@ from wtal_core.source import source_hash
 
 
 def audit(results: Path) -> list[dict[str, object]]:
-    """A line a data set and method: number of records, of damaged ones and of stale ones (made by other code)."""
+    """A line a data set and method: number of records, of damaged ones and of stale ones (made by
+    other code).
+    """
     if not results.is_dir():
-        raise WorkbookError(f"no results folder {results}; `wtal reproduce --results {results}` makes one")
+        raise WorkbookError(
+            f"no results folder {results}; `wtal reproduce --results {results}` makes one"
+        )
     lines = []
     for folder in sorted(results.glob("*/runs/*")):
-        records = [_read(path / "record.json") for path in sorted(folder.iterdir()) if not path.name.endswith(".partial")]
+        records = [
+            _read(path / "record.json")
+            for path in sorted(folder.iterdir())
+            if not path.name.endswith(".partial")
+        ]
         whole = [r for r in records if r is not None]
-        lines.append({"dataset": folder.parts[-3], "method": folder.name, "records": len(records),
-                      "damaged": len(records) - len(whole), "stale": sum(r["run"]["code"] != _code(r["run"]) for r in whole)})
+        lines.append(
+            {
+                "dataset": folder.parts[-3],
+                "method": folder.name,
+                "records": len(records),
+                "damaged": len(records) - len(whole),
+                "stale": sum(r["run"]["code"] != _code(r["run"]) for r in whole),
+            }
+        )
     return lines
 
 

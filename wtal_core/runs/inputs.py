@@ -1,4 +1,6 @@
-"""A data set on the device as a method asks for it: label vectors, click targets, one length for all videos."""
+"""A data set on the device as a method asks for it: label vectors, click targets, one length for
+all videos.
+"""
 
 from typing import Any
 
@@ -12,7 +14,12 @@ from wtal_core.errors import WorkbookError
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.packed import Resident
 
-KINDS = {"none": (), "background": ("background",), "action": ("action",), "both": ("action", "background")}
+KINDS = {
+    "none": (),
+    "background": ("background",),
+    "action": ("action",),
+    "both": ("action", "background"),
+}
 PLAIN = Inputs()
 
 
@@ -21,19 +28,35 @@ def inputs_of(config: Any) -> Inputs:
     return getattr(config, "inputs", PLAIN)
 
 
-def resident(dataset: Dataset, subset: str, device: torch.device | str, labels_of: str = "video", inputs: Inputs = PLAIN,
-             seed: int = 0) -> Resident:
+def resident(
+    dataset: Dataset,
+    subset: str,
+    device: torch.device | str,
+    labels_of: str = "video",
+    inputs: Inputs = PLAIN,
+    seed: int = 0,
+) -> Resident:
     """The videos of a subset with their label vectors, and for training the clicks, on the device.
 
     labels_of: see `Schedule.labels`. seed: of the run, where it decides whose clicks are shown.
     """
     videos = getattr(dataset, subset)
     features = [rescaled(_stacked(video, dataset), inputs) for video in videos]
-    shown = {video.id: set(video.labels) for video in videos} if labels_of == "video" else \
-        dataset.segments_of(subset).groupby("video")["label"].agg(set).to_dict()
-    labels = np.array([[float(c in shown.get(video.id, ())) for c in dataset.classes] for video in videos], dtype=np.float32)
+    shown = (
+        {video.id: set(video.labels) for video in videos}
+        if labels_of == "video"
+        else dataset.segments_of(subset).groupby("video")["label"].agg(set).to_dict()
+    )
+    labels = np.array(
+        [[float(c in shown.get(video.id, ())) for c in dataset.classes] for video in videos],
+        dtype=np.float32,
+    )
     lengths = np.array([f.shape[1] for f in features])
-    clicks = click_targets(dataset, videos, lengths, inputs, seed) if subset == "train" and inputs.clicks != "none" else None
+    clicks = (
+        click_targets(dataset, videos, lengths, inputs, seed)
+        if subset == "train" and inputs.clicks != "none"
+        else None
+    )
     return Resident(features, labels, device, clicks=clicks)
 
 
@@ -42,13 +65,18 @@ def _stacked(video: Video, dataset: Dataset) -> Float[np.ndarray, "S T D"]:
 
 
 def rescaled(features: Float[np.ndarray, "S T D"], inputs: Inputs) -> Float[np.ndarray, "S L D"]:
-    """Brought to `inputs.length` snippets by linear interpolation; a video without snippets stays without."""
+    """Brought to `inputs.length` snippets by linear interpolation; a video without snippets stays
+    without.
+    """
     length, longer = features.shape[1], inputs.length
     if longer is None or length in (0, longer):
         return features
     j = np.arange(longer)
-    position = {"half_pixel": (j + 0.5) * length / longer - 0.5, "left": j * length / longer,
-                "corners": j * (length - 1) / max(1, longer - 1)}[inputs.align]
+    position = {
+        "half_pixel": (j + 0.5) * length / longer - 0.5,
+        "left": j * length / longer,
+        "corners": j * (length - 1) / max(1, longer - 1),
+    }[inputs.align]
     position = np.clip(position, 0, length - 1)
     left = np.floor(position).astype(np.int64)
     weight = (position - left).astype(features.dtype)[:, None]
@@ -56,18 +84,29 @@ def rescaled(features: Float[np.ndarray, "S T D"], inputs: Inputs) -> Float[np.n
 
 
 def on_grid(values: Float[np.ndarray, "L *K"], length: int) -> Float[np.ndarray, "T *K"]:
-    """Values of a video that was brought to another length, back on `length` snippets, for display."""
+    """Values of a video that was brought to another length, back on `length` snippets, for
+    display.
+    """
     if 0 in (length, len(values)):
         return values[:0]
-    return rescaled(values.reshape(1, len(values), -1), Inputs(length=length))[0].reshape(length, *values.shape[1:])
+    return rescaled(values.reshape(1, len(values), -1), Inputs(length=length))[0].reshape(
+        length, *values.shape[1:]
+    )
 
 
-def click_targets(dataset: Dataset, videos: tuple[Video, ...], lengths: Int[np.ndarray, " B"], inputs: Inputs, seed: int,
-                  ) -> Float[np.ndarray, "M J"]:
-    """What was clicked on each snippet of the videos, one after another: J = C + 1, the background last.
+def click_targets(
+    dataset: Dataset,
+    videos: tuple[Video, ...],
+    lengths: Int[np.ndarray, " B"],
+    inputs: Inputs,
+    seed: int,
+) -> Float[np.ndarray, "M J"]:
+    """What was clicked on each snippet of the videos, one after another: J = C + 1, the background
+    last.
 
-    A row is the mean of the one-hot vectors of the snippet's different labels, all 0 where nobody clicked. Clicks on
-    other videos, and action clicks of a class that the data set does not have, are passed over.
+    A row is the mean of the one-hot vectors of the snippet's different labels, all 0 where nobody
+    clicked. Clicks on other videos, and action clicks of a class that the data set does not have,
+    are passed over.
     """
     tables = [clicks_shown(dataset, kind, inputs, seed) for kind in KINDS[inputs.clicks]]
     table = _joined(tables)
@@ -86,15 +125,23 @@ def click_targets(dataset: Dataset, videos: tuple[Video, ...], lengths: Int[np.n
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """One table `video, label, t, t_end`; a click without an end ends where it begins."""
-    ends = [table.assign(t_end=table["t_end"].fillna(table["t"]) if "t_end" in table else table["t"]) for table in tables]
+    ends = [
+        table.assign(t_end=table["t_end"].fillna(table["t"]) if "t_end" in table else table["t"])
+        for table in tables
+    ]
     return pd.concat([table[["video", "label", "t", "t_end"]] for table in ends], ignore_index=True)
 
 
 def clicks_shown(dataset: Dataset, kind: str, inputs: Inputs, seed: int) -> pd.DataFrame:
-    """The clicks of a kind by the annotators that the inputs choose. A data set without such clicks is an error."""
+    """The clicks of a kind by the annotators that the inputs choose. A data set without such clicks
+    is an error.
+    """
     if kind not in dataset.clicks:
         known = ", ".join(dataset.clicks) or "none"
-        raise WorkbookError(f"data set {dataset.name} has no {kind} clicks (it has: {known}); choose inputs.clicks accordingly")
+        raise WorkbookError(
+            f"data set {dataset.name} has no {kind} clicks (it has: {known}); choose "
+            f"inputs.clicks accordingly"
+        )
     table = dataset.clicks[kind]
     if "annotator" not in table:
         return table
@@ -105,14 +152,25 @@ def clicks_shown(dataset: Dataset, kind: str, inputs: Inputs, seed: int) -> pd.D
         return table[table["annotator"].to_numpy() == drawn[ids.get_indexer(table["video"])]]
     chosen = files[seed % len(files)] if inputs.annotator == "seed" else inputs.annotator
     if chosen not in files:
-        raise WorkbookError(f"data set {dataset.name}: {kind} clicks have the annotators {files.tolist()}, not {chosen}; "
-                            "choose another inputs.annotator")
+        raise WorkbookError(
+            f"data set {dataset.name}: {kind} clicks have the annotators {files.tolist()}, not "
+            f"{chosen}; "
+            "choose another inputs.annotator"
+        )
     return table[table["annotator"] == chosen]
 
 
-def snippets_clicked(table: pd.DataFrame, dataset: Dataset, lengths: Int[np.ndarray, " N"], native: Int[np.ndarray, " N"],
-                     rule: str) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
-    """First and last snippet of each click, on a grid of `lengths` snippets where `native` came; see `Inputs.click_map`."""
+def snippets_clicked(
+    table: pd.DataFrame,
+    dataset: Dataset,
+    lengths: Int[np.ndarray, " N"],
+    native: Int[np.ndarray, " N"],
+    rule: str,
+) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
+    """First and last snippet of each click, on a grid of `lengths` snippets where `native` came;
+    see `Inputs.click_map`.
+    """
+
     def place(column: str) -> np.ndarray:
         return dataset.timebase.snippets(table[column].to_numpy(np.float64)) * lengths / native
 
@@ -126,7 +184,9 @@ def snippets_clicked(table: pd.DataFrame, dataset: Dataset, lengths: Int[np.ndar
     return first, np.clip(last, first, lengths - 1).astype(np.int64)
 
 
-def _ranges(first: Int[np.ndarray, " N"], last: Int[np.ndarray, " N"]) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
+def _ranges(
+    first: Int[np.ndarray, " N"], last: Int[np.ndarray, " N"]
+) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
     """Every whole number of every range [first, last], with the number of its range."""
     size = last - first + 1
     row = np.repeat(np.arange(len(size)), size)

@@ -11,7 +11,8 @@ from wtal_core.runs.store import Record
 
 @dataclass(frozen=True)
 class Results:
-    """records: row -> one record a seed, in the order of `seeds`. `protocol` is the data set's default one.
+    """records: row -> one record a seed, in the order of `seeds`. `protocol` is the data set's
+    default one.
 
     tious: whose mean mAP the metric is, one or several; empty: all of the protocol.
     """
@@ -25,7 +26,9 @@ class Results:
     tious: tuple[float, ...] = ()
 
     def measured(self, *tious: float, protocol: str | None = None) -> "Results":
-        """The same records by another metric: `measured(0.5, protocol="activitynet")` is mAP@0.5 by that protocol."""
+        """The same records by another metric: `measured(0.5, protocol="activitynet")` is mAP@0.5 by
+        that protocol.
+        """
         return replace(self, tious=tious, protocol=protocol or self.protocol)
 
     @property
@@ -34,37 +37,60 @@ class Results:
         if not self.tious:
             return "average mAP"
         one = len(self.tious) == 1
-        return f"mAP@{self.tious[0]:g}" if one else f"average mAP@{min(self.tious):g}:{max(self.tious):g}"
+        return (
+            f"mAP@{self.tious[0]:g}"
+            if one
+            else f"average mAP@{min(self.tious):g}:{max(self.tious):g}"
+        )
 
     def values(self, protocol: str | None = None, rule: str = "last") -> pd.DataFrame:
         """The metric in percent: a row a table row, a column a seed."""
         chosen = protocol or self.protocol
-        return pd.DataFrame({row: [self._value(r, chosen, rule) for r in records] for row, records in self.records.items()},
-                            index=list(self.seeds)).T
+        return pd.DataFrame(
+            {
+                row: [self._value(r, chosen, rule) for r in records]
+                for row, records in self.records.items()
+            },
+            index=list(self.seeds),
+        ).T
 
     def _value(self, record: Record, protocol: str, rule: str) -> float:
         if not self.tious:
             return record.average_map(protocol, rule)
         by_tiou = record.map(protocol, rule)
         if missing := [tiou for tiou in self.tious if tiou not in by_tiou]:
-            raise WorkbookError(f"the records hold no mAP@{missing[0]:g} by protocol {protocol}; choose of "
-                                f"{', '.join(f'{tiou:g}' for tiou in by_tiou)}")
+            raise WorkbookError(
+                f"the records hold no mAP@{missing[0]:g} by protocol {protocol}; choose of "
+                f"{', '.join(f'{tiou:g}' for tiou in by_tiou)}"
+            )
         return float(np.mean([by_tiou[tiou] for tiou in self.tious]))
 
     def per_tiou(self, row: str, protocol: str | None = None, rule: str = "last") -> pd.DataFrame:
         """mAP in percent of one row: a row a seed, a column a tIoU."""
-        return pd.DataFrame([r.map(protocol or self.protocol, rule) for r in self.records[row]], index=list(self.seeds))
+        return pd.DataFrame(
+            [r.map(protocol or self.protocol, rule) for r in self.records[row]],
+            index=list(self.seeds),
+        )
 
     def history(self, row: str, name: str) -> pd.DataFrame:
-        """A value of the loss history of one row: a row an epoch (from 1), a column a seed; NaN where it was not taken."""
-        columns = {seed: [entry.get(name, np.nan) for entry in record.content["history"]]
-                   for seed, record in zip(self.seeds, self.records[row], strict=True)}
-        return pd.DataFrame(columns, index=pd.RangeIndex(1, 1 + len(next(iter(columns.values()))), name="epoch"))
+        """A value of the loss history of one row: a row an epoch (from 1), a column a seed; NaN
+        where it was not taken.
+        """
+        columns = {
+            seed: [entry.get(name, np.nan) for entry in record.content["history"]]
+            for seed, record in zip(self.seeds, self.records[row], strict=True)
+        }
+        return pd.DataFrame(
+            columns, index=pd.RangeIndex(1, 1 + len(next(iter(columns.values()))), name="epoch")
+        )
 
     def provenance(self, rule: str = "last") -> str:
         """The line that stands with every table and figure."""
         rule_text = {"last": "last epoch", "best": "best epoch on the test set"}[rule]
         folds = {r.content["fold"] for records in self.records.values() for r in records} - {None}
         cut = f", {len(folds)} folds" if folds else ""
-        return (f"{self.title} ({self.origin} data), protocol {self.protocol}, {len(self.seeds)} seeds{cut}, {rule_text}, "
-                f"profile {self.profile}")
+        return (
+            f"{self.title} ({self.origin} data), protocol {self.protocol}, {len(self.seeds)} "
+            f"seeds{cut}, {rule_text}, "
+            f"profile {self.profile}"
+        )

@@ -15,8 +15,8 @@ from wtal_core.source import source_hash
 class Run:
     """One training: method and its config (schedule included), data set by name, seed.
 
-    A data set with n folds is cut by fold seed modulo n, so that as many seeds as folds make one cross-validation and
-    two rows stay paired by seed.
+    A data set with n folds is cut by fold seed modulo n, so that as many seeds as folds make one
+    cross-validation and two rows stay paired by seed.
     """
 
     method: str
@@ -27,7 +27,9 @@ class Run:
     def __post_init__(self):
         expected = method(self.method).Config
         if not isinstance(self.config, expected):
-            raise WorkbookError(f"method {self.method} needs a {expected.__module__}.Config, got {self.config!r}")
+            raise WorkbookError(
+                f"method {self.method} needs a {expected.__module__}.Config, got {self.config!r}"
+            )
 
     @property
     def fold(self) -> int | None:
@@ -46,17 +48,28 @@ class Run:
 
     def values(self, fingerprint: str) -> dict[str, Any]:
         """Everything that decides the result, as JSON values."""
-        code = source_hash(*code_modules(self.method, self.dataset, getattr(self.config, "host", None)))
-        return {"method": self.method, "config": asdict(self.config), "dataset": self.dataset, "seed": self.seed,
-                "data": fingerprint, "code": code}
+        code = source_hash(
+            *code_modules(self.method, self.dataset, getattr(self.config, "host", None))
+        )
+        return {
+            "method": self.method,
+            "config": asdict(self.config),
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "data": fingerprint,
+            "code": code,
+        }
 
     def key(self, fingerprint: str) -> str:
         """16 hexadecimal digits, equal for equal values and code."""
-        return hashlib.sha256(json.dumps(self.values(fingerprint), sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(
+            json.dumps(self.values(fingerprint), sort_keys=True).encode()
+        ).hexdigest()[:16]
 
 
 def code_modules(method_name: str, dataset: str, host: str | None = None) -> tuple[str, ...]:
-    """The modules from which all code that computes a run is imported: training, the method, the data set's reader.
+    """The modules from which all code that computes a run is imported: training, the method, the
+    data set's reader.
 
     host: the method that a wrapper is around, which it looks up by name.
     """

@@ -1,4 +1,6 @@
-"""The store of finished runs: one folder a run, found by key. A folder appears whole or not at all."""
+"""The store of finished runs: one folder a run, found by key. A folder appears whole or
+not at all.
+"""
 
 import json
 import os
@@ -20,7 +22,9 @@ RULES = ("last", "best")
 
 @dataclass(frozen=True)
 class Record:
-    """What a run left. `folder` holds record.json and, where they were kept, weights, detections and figure arrays."""
+    """What a run left. `folder` holds record.json and, where they were kept, weights, detections
+    and figure arrays.
+    """
 
     folder: Path
     content: dict[str, Any]
@@ -32,7 +36,9 @@ class Record:
     def map(self, protocol: str, rule: str = "last") -> dict[float, float]:
         """mAP a tIoU, percent."""
         metric = self.content["metrics"][rule][protocol]
-        return {tiou: 100 * value for tiou, value in zip(metric["tious"], metric["map"], strict=True)}
+        return {
+            tiou: 100 * value for tiou, value in zip(metric["tious"], metric["map"], strict=True)
+        }
 
     def arrays(self, name: str) -> dict[str, np.ndarray] | None:
         """The figure arrays kept under this name; None where there are none."""
@@ -47,12 +53,16 @@ class Record:
         os.replace(partial, path)
 
     def detections(self, rule: str = "last") -> pd.DataFrame | None:
-        """The detections of a selection rule; None where they were not kept (they are not committed)."""
+        """The detections of a selection rule; None where they were not kept (they are not
+        committed).
+        """
         path = self.folder / f"detections_{rule}.parquet"
         return pd.read_parquet(path) if path.exists() else None
 
     def weights(self, rule: str = "last") -> Path | None:
-        """The weights file of a selection rule; None where it was not kept (weights are not committed)."""
+        """The weights file of a selection rule; None where it was not kept (weights are not
+        committed).
+        """
         path = self.folder / f"weights_{rule}.safetensors"
         return path if path.exists() else None
 
@@ -68,20 +78,26 @@ class Store:
         return self.root / run.dataset / "runs" / run.method / key
 
     def find(self, run: Run, key: str) -> Record | None:
-        """The finished run of that key. A folder without a whole record cannot come from us and is an error."""
+        """The finished run of that key. A folder without a whole record cannot come from us and is
+        an error.
+        """
         path = self.folder(run, key) / "record.json"
         if not path.parent.exists():
             return None
         try:
             return Record(path.parent, json.loads(path.read_text()))
         except (OSError, ValueError) as error:
-            raise WorkbookError(f"record {path} is damaged ({error}); delete its folder and run again") from error
+            raise WorkbookError(
+                f"record {path} is damaged ({error}); delete its folder and run again"
+            ) from error
 
     def checkpoint(self, run: Run, key: str) -> Path:
         """Where an unfinished run keeps its state."""
         return self.folder(run, f"{key}.partial") / "checkpoint.pt"
 
-    def write(self, run: Run, key: str, content: dict[str, Any], write_files: Callable[[Path], None]) -> Record:
+    def write(
+        self, run: Run, key: str, content: dict[str, Any], write_files: Callable[[Path], None]
+    ) -> Record:
         """Write a finished run: everything into a folder aside, then one rename."""
         folder = self.folder(run, key)
         aside = folder.with_name(f"{key}.{os.getpid()}.partial")
@@ -94,6 +110,8 @@ class Store:
         except OSError:
             if not (folder / "record.json").exists():
                 raise
-            shutil.rmtree(aside)            # another process finished the same run first: its result is the same
+            shutil.rmtree(
+                aside
+            )  # another process finished the same run first: its result is the same
         shutil.rmtree(self.checkpoint(run, key).parent, ignore_errors=True)
         return Record(folder, content)

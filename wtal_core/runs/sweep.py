@@ -1,4 +1,6 @@
-"""Many runs: find those that are finished, compute the others, one after another or several processes at a time."""
+"""Many runs: find those that are finished, compute the others, one after another or several
+processes at a time.
+"""
 
 import os
 import platform
@@ -37,7 +39,8 @@ def _opened(name: str, fold: int | None) -> Dataset:
 
 
 def ensure(runs: Sequence[Run], store: Store, device: str = "cpu", jobs: int = 1) -> list[Record]:
-    """The records of these runs, in their order; what the store lacks is computed, with progress on stderr.
+    """The records of these runs, in their order; what the store lacks is computed, with progress on
+    stderr.
 
     jobs: processes at a time, on the CPU. Interrupted work is taken up again by the next call.
     """
@@ -69,10 +72,14 @@ def compute(run: Run, key: str, root: Path, device: str = "cpu") -> None:
 
 
 def _trained(run: Run, key: str, store: Store, device: str) -> Trained:
-    """A run that only reads its network in another way takes the weights of its source, both the last and those best by the
-    source's own reading; its history holds no scores, and its training took no time.
+    """A run that only reads its network in another way takes the weights of its source, both the
+    last and those best by the source's own reading; its history holds no scores, and its training
+    took no time.
     """
-    trainer, source = Trainer(run.method, run.config, dataset_of(run), run.seed, device), run.source()
+    trainer, source = (
+        Trainer(run.method, run.config, dataset_of(run), run.seed, device),
+        run.source(),
+    )
     if source is None:
         return trainer.run(store.checkpoint(run, key))
     record = store.find(source, key_of(source))
@@ -80,36 +87,66 @@ def _trained(run: Run, key: str, store: Store, device: str) -> Trained:
         weights = {rule: load_file(record.weights(rule), device) for rule in RULES}
         best_epoch, history = record.content["best_epoch"], record.content["history"]
     else:
-        other = Trainer(source.method, source.config, dataset_of(run), run.seed, device).run(store.checkpoint(run, key))
+        other = Trainer(source.method, source.config, dataset_of(run), run.seed, device).run(
+            store.checkpoint(run, key)
+        )
         weights, best_epoch, history = other.weights, other.best_epoch, other.history
-    unscored = [{name: value for name, value in entry.items() if name != "average_map"} for entry in history]
+    unscored = [
+        {name: value for name, value in entry.items() if name != "average_map"} for entry in history
+    ]
     return trainer.read(weights, best_epoch, unscored, 0.0)
 
 
 def resolve_device(device: str) -> str:
-    """"auto" is the GPU where there is one. Asking for one that is not there is an error, as is an unknown device."""
+    """ "auto" is the GPU where there is one. Asking for one that is not there is an error, as is an
+    unknown device.
+    """
     if device not in ("auto", "cpu", "cuda"):
         raise WorkbookError(f"unknown device {device!r}; expected cpu, cuda or auto")
     if device == "cuda" and not torch.cuda.is_available():
-        raise WorkbookError("device cuda: no GPU is seen by torch; use --device cpu, or install torch with CUDA and a driver")
-    return "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
+        raise WorkbookError(
+            "device cuda: no GPU is seen by torch; use --device cpu, or install torch with CUDA "
+            "and a driver"
+        )
+    return (
+        "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
+    )
 
 
-def describe(run: Run, dataset: Dataset, trained: Trained, device: str, seconds: float) -> dict[str, Any]:
+def describe(
+    run: Run, dataset: Dataset, trained: Trained, device: str, seconds: float
+) -> dict[str, Any]:
     """The content of a record, JSON values only."""
-    return {"run": run.values(dataset.fingerprint), "title": dataset.title, "origin": dataset.origin, "fold": run.fold,
-            "metrics": {rule: {p: _metric(s) for p, s in trained.scores[rule].items()} for rule in RULES},
-            "best_epoch": trained.best_epoch, "detections": {rule: len(trained.detections[rule]) for rule in RULES},
-            "history": [{k: round(v, 6) for k, v in entry.items()} for entry in trained.history],
-            "environment": environment(device), "train_seconds": round(trained.seconds, 2), "seconds": round(seconds, 2),
-            "peak_memory_mb": peak_memory_mb(device), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
+    return {
+        "run": run.values(dataset.fingerprint),
+        "title": dataset.title,
+        "origin": dataset.origin,
+        "fold": run.fold,
+        "metrics": {
+            rule: {p: _metric(s) for p, s in trained.scores[rule].items()} for rule in RULES
+        },
+        "best_epoch": trained.best_epoch,
+        "detections": {rule: len(trained.detections[rule]) for rule in RULES},
+        "history": [{k: round(v, 6) for k, v in entry.items()} for entry in trained.history],
+        "environment": environment(device),
+        "train_seconds": round(trained.seconds, 2),
+        "seconds": round(seconds, 2),
+        "peak_memory_mb": peak_memory_mb(device),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def environment(device: str) -> dict[str, Any]:
     """What a number may depend on besides the run's values."""
     name = torch.cuda.get_device_name() if device.startswith("cuda") else platform.machine()
-    return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__, "device": device,
-            "device_name": name, "threads": torch.get_num_threads()}
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "device": device,
+        "device_name": name,
+        "threads": torch.get_num_threads(),
+    }
 
 
 def peak_memory_mb(device: str) -> int:
@@ -120,8 +157,11 @@ def peak_memory_mb(device: str) -> int:
 
 
 def _metric(score: Score) -> dict[str, Any]:
-    return {"tious": list(score.tious), "map": [round(float(v), 6) for v in score.map],
-            "average": round(float(score.average), 6)}
+    return {
+        "tious": list(score.tious),
+        "map": [round(float(v), 6) for v in score.map],
+        "average": round(float(score.average), 6),
+    }
 
 
 def _write_files(folder: Path, trained: Trained) -> None:
@@ -139,7 +179,9 @@ def _compute(missing: dict[str, Run], store: Store, device: str, jobs: int) -> N
             bar.update()
     else:
         with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (jobs,)) as pool:
-            waiting = [pool.submit(compute, run, key, store.root, device) for key, run in missing.items()]
+            waiting = [
+                pool.submit(compute, run, key, store.root, device) for key, run in missing.items()
+            ]
             try:
                 for done in as_completed(waiting):
                     done.result()

@@ -37,13 +37,21 @@ class Progress:
     history: list[dict[str, float]]
     best: dict[str, Any] | None
     seconds: float
-    clicks: torch.Tensor | None = None            # click targets that the method itself has extended
-    targets: torch.Tensor | None = None           # pseudo labels that it has made
+    clicks: torch.Tensor | None = None  # click targets that the method itself has extended
+    targets: torch.Tensor | None = None  # pseudo labels that it has made
 
     def state(self) -> dict[str, Any]:
-        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "epoch": self.epoch,
-                "generator": self.generator.get_state(), "history": self.history, "best": self.best, "seconds": self.seconds,
-                "clicks": self.clicks, "targets": self.targets}
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "generator": self.generator.get_state(),
+            "history": self.history,
+            "best": self.best,
+            "seconds": self.seconds,
+            "clicks": self.clicks,
+            "targets": self.targets,
+        }
 
     def load(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
@@ -55,7 +63,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a finished training leaves: weights, detections and scores at the last and at the best epoch on the test set."""
+    """What a finished training leaves: weights, detections and scores at the last and at the best
+    epoch on the test set.
+    """
 
     network: torch.nn.Module
     weights: dict[str, dict[str, torch.Tensor]]
@@ -69,27 +79,48 @@ class Trained:
 class Trainer:
     """Train a method on a data set that lies on the device as a whole.
 
-    One generator, seeded with `seed`, makes the initial weights, the order of the videos and dropout.
+    One generator, seeded with `seed`, makes the initial weights, the order of the videos and
+    dropout.
     """
 
-    def __init__(self, method_name: str, config: Any, dataset: Dataset, seed: int, device: str = "cpu"):
-        self.method, self.config, self.dataset, self.device = method(method_name), config, dataset, torch.device(device)
+    def __init__(
+        self, method_name: str, config: Any, dataset: Dataset, seed: int, device: str = "cpu"
+    ):
+        self.method, self.config, self.dataset, self.device = (
+            method(method_name),
+            config,
+            dataset,
+            torch.device(device),
+        )
         inputs = inputs_of(config)
-        self.train_videos = resident(dataset, "train", self.device, config.schedule.labels, inputs, seed)
+        self.train_videos = resident(
+            dataset, "train", self.device, config.schedule.labels, inputs, seed
+        )
         self.test_videos = resident(dataset, "test", self.device, inputs=inputs)
         self.order = draw = torch.Generator().manual_seed(seed)
         network = self._new_network()
-        if self.device.type != "cpu":          # weights and order are drawn on the CPU, dropout where the features lie
+        if (
+            self.device.type != "cpu"
+        ):  # weights and order are drawn on the CPU, dropout where the features lie
             draw = torch.Generator(self.device).manual_seed(seed)
-        self.progress = Progress(network, config.schedule.optimizer(network), draw, 0, [], None, 0.0)
+        self.progress = Progress(
+            network, config.schedule.optimizer(network), draw, 0, [], None, 0.0
+        )
 
     def _new_network(self) -> torch.nn.Module:
         data = self.dataset
-        return self.method.Network(self.config, len(data.streams), data.feature_size(), len(data.classes),
-                                   self.order).to(self.device)
+        return self.method.Network(
+            self.config, len(data.streams), data.feature_size(), len(data.classes), self.order
+        ).to(self.device)
 
-    def run(self, checkpoint: Path | None = None, on_epoch: Callable[[int, dict[str, float]], None] | None = None) -> Trained:
-        """All epochs, from the checkpoint if there is one. `on_epoch` is told the epoch's losses and scores."""
+    def run(
+        self,
+        checkpoint: Path | None = None,
+        on_epoch: Callable[[int, dict[str, float]], None] | None = None,
+    ) -> Trained:
+        """All epochs, from the checkpoint if there is one. `on_epoch` is told the epoch's losses
+        and scores.
+        """
         self._resume(checkpoint)
         saved = time.monotonic()
         while self.progress.epoch < self.config.schedule.epochs:
@@ -102,15 +133,22 @@ class Trainer:
         return self._finish()
 
     def epoch(self) -> dict[str, float]:
-        """One pass over the training videos; the mean loss a video, and where it is due the average mAP on the test set."""
+        """One pass over the training videos; the mean loss a video, and where it is due the average
+        mAP on the test set.
+        """
         begin, progress, schedule = time.monotonic(), self.progress, self.config.schedule
         for group in progress.optimizer.param_groups:
             group["lr"] = schedule.learning_rate_at(progress.epoch)
         batches = schedule.batches(len(self.train_videos), self.order)
         sums = [self.step(batch) for batch in batches]
-        entry = {name: float(sum(s[name] for s in sums)) / sum(map(len, batches)) for name in sums[0]}
+        entry = {
+            name: float(sum(s[name] for s in sums)) / sum(map(len, batches)) for name in sums[0]
+        }
         if not np.isfinite(entry["total"]):
-            raise WorkbookError(f"the loss of epoch {progress.epoch} is {entry['total']}; lower schedule.learning_rate")
+            raise WorkbookError(
+                f"the loss of epoch {progress.epoch} is {entry['total']}; lower "
+                f"schedule.learning_rate"
+            )
         if schedule.is_evaluated(progress.epoch):
             entry["average_map"] = self._evaluate()
         progress.history.append(entry)
@@ -120,7 +158,9 @@ class Trainer:
         return entry
 
     def step(self, videos: list[int]) -> dict[str, torch.Tensor]:
-        """One optimiser step on these training videos. Losses summed over them, still on the device."""
+        """One optimiser step on these training videos. Losses summed over them, still on the
+        device.
+        """
         progress, schedule = self.progress, self.config.schedule
         batch = self.train_videos.batch(videos)
         losses = self.method.loss(progress.network(batch, progress.generator), batch, self.config)
@@ -130,12 +170,20 @@ class Trainer:
         return {name: value.detach().sum() for name, value in losses.items()}
 
     def _refresh(self) -> None:
-        """What a method itself makes of the training videos between epochs: further clicks, a memory, pseudo labels.
+        """What a method itself makes of the training videos between epochs: further clicks, a
+        memory, pseudo labels.
 
-        A method that does so has `refresh(network, videos, config, epochs_done, generator)`, see `inputs.Refreshed`.
+        A method that does so has `refresh(network, videos, config, epochs_done, generator)`, see
+        `inputs.Refreshed`.
         """
         refresh, progress = getattr(self.method, "refresh", None), self.progress
-        found = refresh(progress.network, self.train_videos, self.config, progress.epoch, progress.generator) if refresh else None
+        found = (
+            refresh(
+                progress.network, self.train_videos, self.config, progress.epoch, progress.generator
+            )
+            if refresh
+            else None
+        )
         if found is None:
             return
         for name in ("clicks", "targets"):
@@ -164,12 +212,21 @@ class Trainer:
                     setattr(self.train_videos, name, made)
 
     def _evaluate(self) -> float:
-        """Average mAP now, by the data set's own protocol; the best epoch's weights are kept aside, earlier ones on a tie."""
+        """Average mAP now, by the data set's own protocol; the best epoch's weights are kept aside,
+        earlier ones on a tie.
+        """
         detections = self.detect()
         average = score(self.dataset, detections, self.dataset.default_protocol).average
         if self.progress.best is None or average > self.progress.best["average"]:
-            weights = {name: value.detach().clone() for name, value in self.progress.network.state_dict().items()}
-            self.progress.best = {"average": average, "epoch": self.progress.epoch, "weights": weights}
+            weights = {
+                name: value.detach().clone()
+                for name, value in self.progress.network.state_dict().items()
+            }
+            self.progress.best = {
+                "average": average,
+                "epoch": self.progress.epoch,
+                "weights": weights,
+            }
         return average
 
     def detect(self) -> pd.DataFrame:
@@ -180,26 +237,41 @@ class Trainer:
     def _finish(self) -> Trained:
         progress = self.progress
         last = {k: v.detach().clone() for k, v in progress.network.state_dict().items()}
-        return self.read({"last": last, "best": progress.best["weights"]}, progress.best["epoch"], progress.history,
-                         progress.seconds)
+        return self.read(
+            {"last": last, "best": progress.best["weights"]},
+            progress.best["epoch"],
+            progress.history,
+            progress.seconds,
+        )
 
-    def read(self, weights: dict[str, dict[str, torch.Tensor]], best_epoch: int, history: list[dict[str, float]],
-             seconds: float) -> Trained:
-        """What weights say on the test set; those of the last epoch stay loaded. They may come from another config's training."""
+    def read(
+        self,
+        weights: dict[str, dict[str, torch.Tensor]],
+        best_epoch: int,
+        history: list[dict[str, float]],
+        seconds: float,
+    ) -> Trained:
+        """What weights say on the test set; those of the last epoch stay loaded. They may come from
+        another config's training.
+        """
         detections, scores = {}, {}
         for rule in ("best", "last"):
             self.progress.network.load_state_dict(weights[rule])
             detections[rule] = self.detect()
             scores[rule] = {p: score(self.dataset, detections[rule], p) for p in RUN_PROTOCOLS}
-        return Trained(self.progress.network, weights, detections, scores, best_epoch, history, seconds)
+        return Trained(
+            self.progress.network, weights, detections, scores, best_epoch, history, seconds
+        )
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     """The state that `Trainer.save` wrote; a damaged file is named."""
     try:
         return torch.load(path, weights_only=True, map_location=device)
-    except Exception as error:              # torch, zip and pickle each raise their own
-        raise WorkbookError(f"checkpoint {path} is damaged ({type(error).__name__}); delete it and run again") from error
+    except Exception as error:  # torch, zip and pickle each raise their own
+        raise WorkbookError(
+            f"checkpoint {path} is damaged ({type(error).__name__}); delete it and run again"
+        ) from error
 
 
 @torch.no_grad()
@@ -207,14 +279,19 @@ def activations(module: Any, network: torch.nn.Module, config: Any, videos: Resi
     """What the network says about all videos, dropout off, a few videos at a time."""
     network.eval()
     indices = range(len(videos))
-    batches = [videos.batch(indices[i:i + TEST_BATCH]) for i in range(0, len(videos), TEST_BATCH)]
+    batches = [videos.batch(indices[i : i + TEST_BATCH]) for i in range(0, len(videos), TEST_BATCH)]
     return Activation.join([module.activate(network(batch), batch, config) for batch in batches])
 
 
 def scene(dataset: Dataset) -> Scene:
     """Names, times and ambiguous intervals of the test videos."""
-    return Scene(tuple(v.id for v in dataset.test), dataset.classes, dataset.timebase, dataset.ambiguous,
-                 tuple(v.length for v in dataset.test))
+    return Scene(
+        tuple(v.id for v in dataset.test),
+        dataset.classes,
+        dataset.timebase,
+        dataset.ambiguous,
+        tuple(v.length for v in dataset.test),
+    )
 
 
 def score(dataset: Dataset, detections: pd.DataFrame, protocol: str) -> Score:

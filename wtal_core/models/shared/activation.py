@@ -11,10 +11,13 @@ from wtal_core.timebase import Timebase
 
 @dataclass(frozen=True)
 class Activation:
-    """Of B videos with M snippets altogether, float64 on the CPU; the background class is there only to make pseudo labels of it.
+    """Of B videos with M snippets altogether, float64 on the CPU; the background class is there
+    only to make pseudo labels of it.
 
-    cas: class activation sequences, comparable with the method's thresholds. scores: video-level class scores.
-    attention: how much a snippet is foreground, by the method's own measure. magnitude: length of a feature vector, where
+    cas: class activation sequences, comparable with the method's thresholds. scores: video-level
+    class scores.
+    attention: how much a snippet is foreground, by the method's own measure. magnitude: length of a
+    feature vector, where
         the method proposes segments by it (UM, BackTAL).
     """
 
@@ -27,17 +30,25 @@ class Activation:
     @staticmethod
     def join(parts: "list[Activation]") -> "Activation":
         """Of several batches, one after another."""
-        arrays = (np.concatenate([getattr(p, name) for p in parts], 1) for name in ("cas", "scores", "attention"))
+        arrays = (
+            np.concatenate([getattr(p, name) for p in parts], 1)
+            for name in ("cas", "scores", "attention")
+        )
         magnitudes = [p.magnitude for p in parts if p.magnitude is not None]
-        return Activation(*arrays, tuple(t for p in parts for t in p.lengths),
-                          np.concatenate(magnitudes, 1) if magnitudes else None)
+        return Activation(
+            *arrays,
+            tuple(t for p in parts for t in p.lengths),
+            np.concatenate(magnitudes, 1) if magnitudes else None,
+        )
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What turns indices into detections: video ids, classes, time base, and intervals that the W-TALC lineage filters.
+    """What turns indices into detections: video ids, classes, time base, and intervals that the
+    W-TALC lineage filters.
 
-    lengths: snippets of each video on the time base's grid; a method may have brought them to another length.
+    lengths: snippets of each video on the time base's grid; a method may have brought them to
+    another length.
     """
 
     videos: tuple[str, ...]

@@ -5,12 +5,27 @@ from typing import Literal
 from wtal_core.models.shared.schedule import Schedule
 
 
-def averaged_adam(epochs: int, batch_size: int, learning_rate: float, evaluations: int | None = None,
-                  order: Literal["permutation", "independent"] = "permutation") -> Schedule:
-    """Adam with torch's betas and epsilon and decay 5e-4 on the mean gradient of a batch, as BaS-Net's and BackTAL's codes.
+def averaged_adam(
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    evaluations: int | None = None,
+    order: Literal["permutation", "independent"] = "permutation",
+) -> Schedule:
+    """Adam with torch's betas and epsilon and decay 5e-4 on the mean gradient of a batch, as
+    BaS-Net's and BackTAL's codes.
 
-    `Schedule` holds both for the sum, so they are times the batch size. evaluations: None scores the test set each epoch.
+    `Schedule` holds both for the sum, so they are times the batch size. evaluations: None scores
+    the test set each epoch.
     """
-    return Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, betas=(0.9, 0.999),
-                    weight_decay=batch_size * 5e-4, epsilon=batch_size * 1e-8, reduction="mean", order=order,
-                    evaluations=evaluations or epochs)
+    return Schedule(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        betas=(0.9, 0.999),
+        weight_decay=batch_size * 5e-4,
+        epsilon=batch_size * 1e-8,
+        reduction="mean",
+        order=order,
+        evaluations=evaluations or epochs,
+    )

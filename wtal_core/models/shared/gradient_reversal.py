@@ -1,4 +1,6 @@
-"""The gradient reversal layer (Ganin and Lempitsky, 2015): the identity, whose gradient is turned round."""
+"""The gradient reversal layer (Ganin and Lempitsky, 2015): the identity, whose gradient is turned
+round.
+"""
 
 import torch
 from torch import Tensor

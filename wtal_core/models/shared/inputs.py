@@ -1,4 +1,6 @@
-"""What a network is given of a video, beside its features and labels: clicks, and a length that all videos are brought to."""
+"""What a network is given of a video, beside its features and labels: clicks, and a length that all
+videos are brought to.
+"""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,15 +11,20 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Inputs:
-    """A method's Config holds one as `inputs`; a method without takes the features as they are, and no clicks.
+    """A method's Config holds one as `inputs`; a method without takes the features as they are, and
+    no clicks.
 
-    clicks: which single-frame clicks of the training videos are shown; "both" are action and background clicks.
-    annotator: of several published files, that number, from 1; "seed": file seed modulo their number; "video": one drawn
+    clicks: which single-frame clicks of the training videos are shown; "both" are action and
+    background clicks.
+    annotator: of several published files, that number, from 1; "seed": file seed modulo their
+    number; "video": one drawn
         for each video, as SF-Net does.
-    click_map: the snippet that holds the click's time ("floor"), the one whose begin is nearest ("round"), or all that
+    click_map: the snippet that holds the click's time ("floor"), the one whose begin is nearest
+    ("round"), or all that
         overlap the interval that the annotator marked ("interval").
     length: snippets that every video is brought to by linear interpolation, None: as they come.
-    align: where the interpolation takes snippets to lie: their centres ("half_pixel"), first and last on the outermost
+    align: where the interpolation takes snippets to lie: their centres ("half_pixel"), first and
+    last on the outermost
         ("corners"), or their begins ("left").
     """
 
@@ -30,8 +37,10 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a method's `refresh` returns: new click targets or pseudo labels of all training videos (None: those of before),
-    see `packed.Packed`; whether training begins anew; and numbers for the epoch's entry in the history."""
+    """What a method's `refresh` returns: new click targets or pseudo labels of all training videos
+    (None: those of before), see `packed.Packed`; whether training begins anew; and numbers for the
+    epoch's entry in the history.
+    """
 
     clicks: Float[Tensor, "M J"] | None = None
     targets: Float[Tensor, "N S M J"] | None = None

@@ -12,7 +12,8 @@ from wtal_core.packed import Packed
 def cosine(a: Float[Tensor, "*S N D"], b: Float[Tensor, "*R K D"]) -> Float[Tensor, "*S N K"]:
     """Cosine of each row of `a` with each row of `b`; 0 where a row is all zero.
 
-    DIFFERS: the official codes divide 0 by 0 there (a snippet whose embedding dropout switched off altogether).
+    DIFFERS: the official codes divide 0 by 0 there (a snippet whose embedding dropout switched off
+    altogether).
     """
     tiny = torch.finfo(a.dtype).tiny ** 0.5
     norm_a = torch.linalg.vector_norm(a, dim=-1, keepdim=True).clamp_min(tiny)
@@ -23,40 +24,60 @@ def cosine(a: Float[Tensor, "*S N D"], b: Float[Tensor, "*R K D"]) -> Float[Tens
 def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
     """Inverted dropout from an explicit generator; without one (evaluation) the identity.
 
-    16 random bits an element are exact enough (the rate is rounded to 1/65536) and take a quarter of the draws.
+    16 random bits an element are exact enough (the rate is rounded to 1/65536) and take a quarter
+    of the draws.
     """
     if generator is None or rate == 0:
         return x
     words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
-    bits = words.random_(-2**63, None, generator=generator).view(torch.int16)[:x.numel()].view(x.shape)
+    bits = (
+        words.random_(-(2**63), None, generator=generator)
+        .view(torch.int16)[: x.numel()]
+        .view(x.shape)
+    )
     kept = bits >= round(rate * 2**16) - 2**15
     return x * kept.to(x.dtype).mul_(1 / (1 - rate))
 
 
 class StackedLinear(nn.Module):
-    """Linear layers of S networks: (S, M, D_in) -> (S, M, D_out), Xavier-uniform weights and zero biases.
+    """Linear layers of S networks: (S, M, D_in) -> (S, M, D_out), Xavier-uniform weights and zero
+    biases.
 
-    kernel 3 sees the snippet before and after, zero at the ends of each video: a temporal convolution.
+    kernel 3 sees the snippet before and after, zero at the ends of each video: a temporal
+    convolution.
     """
 
-    def __init__(self, streams: int, size_in: int, size_out: int, kernel: Literal[1, 3], generator: torch.Generator):
+    def __init__(
+        self,
+        streams: int,
+        size_in: int,
+        size_out: int,
+        kernel: Literal[1, 3],
+        generator: torch.Generator,
+    ):
         super().__init__()
         self.kernel = kernel
         self.weight = xavier(streams, kernel * size_in, size_out, generator)
         self.bias = nn.Parameter(torch.zeros(streams, 1, size_out))
 
     def forward(self, x: Float[Tensor, "S M I"], batch: Packed) -> Float[Tensor, "S M O"]:
-        return torch.baddbmm(self.bias, x if self.kernel == 1 else with_neighbours(x, batch), self.weight)
+        return torch.baddbmm(
+            self.bias, x if self.kernel == 1 else with_neighbours(x, batch), self.weight
+        )
 
 
 def xavier(streams: int, size_in: int, size_out: int, generator: torch.Generator) -> nn.Parameter:
     """Xavier-uniform weights (S, D_in, D_out), bound √(6 / (D_in + D_out))."""
     bound = (6 / (size_in + size_out)) ** 0.5
-    return nn.Parameter(torch.empty(streams, size_in, size_out).uniform_(-bound, bound, generator=generator))
+    return nn.Parameter(
+        torch.empty(streams, size_in, size_out).uniform_(-bound, bound, generator=generator)
+    )
 
 
 def with_neighbours(x: Float[Tensor, "S M D"], batch: Packed) -> Float[Tensor, "S M E"]:
-    """Each snippet with the one before and the one after it in its video, side by side (E = 3 D), zero at the ends."""
+    """Each snippet with the one before and the one after it in its video, side by side (E = 3 D),
+    zero at the ends.
+    """
     same = (batch.video[1:] == batch.video[:-1]).to(x.dtype)[None, :, None]
     edge = x.new_zeros(len(x), min(1, x.shape[1]), x.shape[2])
     before = torch.cat([edge, x[:, :-1] * same], 1)
@@ -65,16 +86,26 @@ def with_neighbours(x: Float[Tensor, "S M D"], batch: Packed) -> Float[Tensor, "
 
 
 def top_mean(scores: Float[Tensor, "S M K"], batch: Packed, share: float) -> Float[Tensor, "S B K"]:
-    """Mean of the max(1, ⌊share T⌋) largest scores of each video, per column; 0 for a video without snippets."""
-    tops = [s.topk(top_count(s.shape[1], share), dim=1).values.mean(1) if s.shape[1] else s.sum(1)
-            for s in scores.split(batch.lengths, 1)]
+    """Mean of the max(1, ⌊share T⌋) largest scores of each video, per column; 0 for a video without
+    snippets.
+    """
+    tops = [
+        s.topk(top_count(s.shape[1], share), dim=1).values.mean(1) if s.shape[1] else s.sum(1)
+        for s in scores.split(batch.lengths, 1)
+    ]
     return torch.stack(tops, 1)
 
 
-def top_times(scores: Float[Tensor, "M K"], labels: Float[Tensor, "B K"], batch: Packed, share: float) -> Float[Tensor, " M"]:
+def top_times(
+    scores: Float[Tensor, "M K"], labels: Float[Tensor, "B K"], batch: Packed, share: float
+) -> Float[Tensor, " M"]:
     """How many of its video's labels a snippet is among the max(1, ⌊share T⌋) largest scores of."""
-    times = [torch.zeros_like(s).scatter_(0, s.topk(top_count(len(s), share), dim=0).indices, 1) @ y if len(s) else s.sum(1)
-             for s, y in zip(scores.detach().split(batch.lengths), labels, strict=True)]
+    times = [
+        torch.zeros_like(s).scatter_(0, s.topk(top_count(len(s), share), dim=0).indices, 1) @ y
+        if len(s)
+        else s.sum(1)
+        for s, y in zip(scores.detach().split(batch.lengths), labels, strict=True)
+    ]
     return torch.cat(times)
 
 

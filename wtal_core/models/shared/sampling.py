@@ -1,4 +1,6 @@
-"""Snippets drawn from parts of each video: a fixed number of them, or one in the place of its neighbours."""
+"""Snippets drawn from parts of each video: a fixed number of them, or one in the place of its
+neighbours.
+"""
 
 import torch
 from jaxtyping import Int
@@ -8,21 +10,32 @@ from wtal_core.packed import Packed
 
 
 def pick(batch: Packed, samples: int, generator: torch.Generator | None) -> Packed:
-    """`samples` snippets of each video with any: number ⌊j L / T⌋, or with a generator anywhere from there to where the next
-    part begins, both ends included, the last part's end being the last snippet. Source: BaS-Net, `thumos_features.py:136-159`.
+    """`samples` snippets of each video with any: number ⌊j L / T⌋, or with a generator anywhere
+    from there to where the next part begins, both ends included, the last part's end being the last
+    snippet. Source: BaS-Net, `thumos_features.py:136-159`.
     """
     device = batch.features.device
-    lengths = torch.tensor([length for length in batch.lengths if length], dtype=torch.int64, device=device)
+    lengths = torch.tensor(
+        [length for length in batch.lengths if length], dtype=torch.int64, device=device
+    )
     first, last = parts(lengths, samples)
     if generator is not None:
         draws = torch.rand(first.shape, generator=generator, device=device, dtype=torch.float64)
         first = first + torch.minimum((draws * (last - first + 1)).floor().long(), last - first)
     index = (first + (lengths.cumsum(0) - lengths)[:, None]).flatten()
-    return Packed(batch.features[:, index], tuple(samples if length else 0 for length in batch.lengths), batch.labels)
+    return Packed(
+        batch.features[:, index],
+        tuple(samples if length else 0 for length in batch.lengths),
+        batch.labels,
+    )
 
 
-def parts(lengths: Int[Tensor, " B"], samples: int) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T"]]:
-    """First and last snippet that each sample may be; a video of as many snippets is taken as it is."""
+def parts(
+    lengths: Int[Tensor, " B"], samples: int
+) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T"]]:
+    """First and last snippet that each sample may be; a video of as many snippets is taken as it
+    is.
+    """
     borders = torch.arange(samples + 1, device=lengths.device) * lengths[:, None] // samples
     first, last = borders[:, :-1], borders[:, 1:].clone()
     last[:, -1] -= 1
@@ -30,11 +43,15 @@ def parts(lengths: Int[Tensor, " B"], samples: int) -> tuple[Int[Tensor, "B T"],
 
 
 def repeated(batch: Packed, interval: int, generator: torch.Generator) -> Packed:
-    """One random snippet of every `interval` in a row, in all their places, for all streams alike."""
+    """One random snippet of every `interval` in a row, in all their places, for all
+    streams alike.
+    """
     lengths = torch.tensor(batch.lengths, device=batch.video.device)
     length, first = lengths[batch.video], (lengths.cumsum(0) - lengths)[batch.video]
     place = torch.arange(len(batch.video), device=batch.video.device) - first
     begin = place - place % interval
-    draws = torch.rand(len(batch.video), generator=generator, device=batch.video.device, dtype=torch.float64)
+    draws = torch.rand(
+        len(batch.video), generator=generator, device=batch.video.device, dtype=torch.float64
+    )
     drawn = (draws[first + begin] * (length - begin).clamp_max(interval)).long()
     return Packed(batch.features[:, first + begin + drawn], batch.lengths, batch.labels)

@@ -1,4 +1,6 @@
-"""How a method is trained: the optimiser and its steps. Shared by all methods, read by `runs.train`."""
+"""How a method is trained: the optimiser and its steps. Shared by all methods, read by
+`runs.train`.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,17 +12,23 @@ from wtal_core.errors import WorkbookError
 
 @dataclass(frozen=True)
 class Schedule:
-    """Adam with coupled L2 decay, `epochs` passes over the training videos in batches of `batch_size` videos.
+    """Adam with coupled L2 decay, `epochs` passes over the training videos in batches of
+    `batch_size` videos.
 
-    reduction: "sum" adds the gradients of the videos of a batch, as the official codes of FAC-Net, RSKP and GauFuse do;
-    "mean" averages them with weight decay and epsilon divided by the batch size, which takes the same steps because
-    Adam is invariant to the scale of the gradient (specification S8); exactly so where batch_size divides the videos.
-    labels: what a training video is said to show: its published video-level labels (W-TALC's `labels_all`, as the official
-    codes), or the classes of its segments, which differ in 8 of THUMOS14's training videos (specification S1).
-    order: "permutation" passes over all videos in an epoch; "independent" draws each batch anew from all of them, as
+    reduction: "sum" adds the gradients of the videos of a batch, as the official codes of FAC-Net,
+    RSKP and GauFuse do; "mean" averages them with weight decay and epsilon divided by the batch
+    size, which takes the same steps because Adam is invariant to the scale of the gradient
+    (specification S8); exactly so where batch_size divides the videos.
+    labels: what a training video is said to show: its published video-level labels (W-TALC's
+    `labels_all`, as the official codes), or the classes of its segments, which differ in 8 of
+    THUMOS14's training videos (specification S1).
+    order: "permutation" passes over all videos in an epoch; "independent" draws each batch anew
+    from all of them, as
         BaS-Net's code does from its second epoch on; an epoch then still has as many steps.
-    evaluations: how often the test set is scored on the way, evenly spaced, the last epoch included.
-    steps: (share of the epochs that are over, factor of the learning rate from then on), by share; before the first, 1.
+    evaluations: how often the test set is scored on the way, evenly spaced, the last epoch
+    included.
+    steps: (share of the epochs that are over, factor of the learning rate from then on), by share;
+    before the first, 1.
     """
 
     epochs: int = 100
@@ -38,13 +46,21 @@ class Schedule:
     def __post_init__(self):
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
-                raise WorkbookError(f"schedule.{name} is {getattr(self, name)}; expected at least 1")
+                raise WorkbookError(
+                    f"schedule.{name} is {getattr(self, name)}; expected at least 1"
+                )
 
     def optimizer(self, network: torch.nn.Module) -> torch.optim.Adam:
         """The optimiser, with the decay and epsilon that fit the reduction."""
         scale = self.batch_size if self.reduction == "mean" else 1
-        return torch.optim.Adam(network.parameters(), self.learning_rate, self.betas, self.epsilon / scale,
-                                self.weight_decay / scale, fused=True)
+        return torch.optim.Adam(
+            network.parameters(),
+            self.learning_rate,
+            self.betas,
+            self.epsilon / scale,
+            self.weight_decay / scale,
+            fused=True,
+        )
 
     def learning_rate_at(self, epoch: int) -> float:
         """The learning rate of an epoch (0-based)."""
@@ -59,11 +75,17 @@ class Schedule:
         """The batches of an epoch: indices of training videos."""
         starts = range(0, videos, self.batch_size)
         if self.order == "independent":
-            return [torch.randperm(videos, generator=generator)[:self.batch_size].tolist() for _ in starts]
+            return [
+                torch.randperm(videos, generator=generator)[: self.batch_size].tolist()
+                for _ in starts
+            ]
         order = torch.randperm(videos, generator=generator).tolist()
-        return [order[i:i + self.batch_size] for i in starts]
+        return [order[i : i + self.batch_size] for i in starts]
 
     def is_evaluated(self, epoch: int) -> bool:
         """Whether the test set is scored after this epoch (0-based)."""
         done = epoch + 1
-        return done * self.evaluations // self.epochs > epoch * self.evaluations // self.epochs or done == self.epochs
+        return (
+            done * self.evaluations // self.epochs > epoch * self.evaluations // self.epochs
+            or done == self.epochs
+        )

@@ -1,0 +1,166 @@
+"""The restricted unpickler reads what the field shares, and nothing that could run code."""
+
+import io
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.data_samples import REAL, needs_real_data, objects
+from wtal_core.data.restricted_pickle import load_object_array
+from wtal_core.errors import WorkbookError
+
+
+def write_npy(path: Path, payload: bytes, shape: tuple[int, ...] = (1,)) -> Path:
+    """An object .npy file with any pickle inside."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|O", "fortran_order": False, "shape": shape}
+    )
+    path.write_bytes(header.getvalue() + payload)
+    return path
+
+
+class Command:
+    """Its pickle would run a command."""
+
+    def __reduce__(self):
+        return os.system, ("echo escaped",)
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+def test_round_trip_at_every_protocol(tmp_path, protocol):
+    original = objects(
+        [
+            [1, 2.5, "a", b"b", None],
+            np.arange(6.0).reshape(2, 3).T,
+            np.float32(3),
+            [["x"], ("y", {"k": 1})],
+            np.array(["text"]),
+            np.array(7, dtype=">i2"),
+            np.zeros((0, 4), np.float32),
+        ]
+    )
+    path = write_npy(tmp_path / "a.npy", pickle.dumps(original, protocol=protocol), (7,))
+    if protocol == 5:
+        with pytest.raises(
+            WorkbookError, match="_frombuffer"
+        ):  # numpy itself writes protocol 4 at most
+            load_object_array(path)
+        return
+    loaded = load_object_array(path)
+    for one, other in zip(original, loaded, strict=True):
+        assert type(one) is type(other)
+        assert np.array_equal(one, other) if isinstance(one, np.ndarray) else one == other
+    assert (
+        loaded[0] == original[0]
+        and loaded[3] == original[3]
+        and loaded[5].dtype == original[5].dtype
+    )
+
+
+def test_numeric_and_byte_arrays(tmp_path):
+    for array in (np.arange(4.0), np.array([b"ab", b"c"])):
+        np.save(tmp_path / "a.npy", array)
+        np.testing.assert_array_equal(load_object_array(tmp_path / "a.npy"), array)
+
+
+def python2_array(dtype: str, count: int, order: str, flags: int, data: str) -> str:
+    """An array as Python 2's pickle writes it; `data` is a pickled text, or list for objects."""
+    return (
+        f"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I{count}\ntcnumpy\ndtype\n"
+        f"(S'{dtype}'\nI0\nI1\ntR(I3\nS'{order}'\nNNNI-1\nI-1\nI{flags}\ntbI00\n{data}tb"
+    )
+
+
+def test_python2_pickle(tmp_path):
+    # what numpy under Python 2 writes for np.array([np.array([1, 2], '<i4')], dtype=object): raw
+    # data as a text
+    inner = python2_array("i4", 2, "<", 0, r"S'\x01\x00\x00\x00\xff\xff\xff\xff'" + "\n")
+    outer = python2_array("O8", 1, "|", 63, f"(l{inner}a")
+    (loaded,) = load_object_array(write_npy(tmp_path / "a.npy", f"{outer}.".encode()))
+    np.testing.assert_array_equal(loaded, np.array([1, -1], dtype="<i4"))
+
+
+def test_forbidden_global_is_named_and_not_run(tmp_path, capfd):
+    path = write_npy(tmp_path / "evil.npy", pickle.dumps(objects([Command()])))
+    with pytest.raises(WorkbookError, match=r"evil\.npy.*(posix|nt)\.system"):
+        load_object_array(path)
+    assert "escaped" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "builtins\neval",
+        "numpy\nload",
+        "numpy.core.multiarray\nfromfile",
+        "builtins\ngetattr",
+        "numpy.core.multiarray\n_reconstruct.__globals__",
+    ],
+)
+def test_other_globals_are_refused(tmp_path, name):
+    with pytest.raises(WorkbookError, match="names the global"):
+        load_object_array(write_npy(tmp_path / "a.npy", b"c" + name.encode() + b"\n."))
+
+
+def forged(dtype: str, flags: int, data: str) -> bytes:
+    """An array of two values whose dtype is given a state that numpy's own unpickling
+    would trust.
+    """
+    return f"{python2_array(dtype, 2, '|', flags, f'{data}{chr(10)}')}.".encode()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        forged(
+            "O8", 0, "S'" + "A" * 16 + "'"
+        ),  # object dtype said to hold no objects, data as raw addresses
+        forged("i4", 0, "S'AAAA'"),  # fewer bytes than the shape needs
+        forged("V8", 0, "S'" + "A" * 16 + "'"),  # structured dtypes
+        forged("M8[s]", 0, "S'" + "A" * 16 + "'"),
+        b"cnumpy\ndtype\n(S'i4'\nI0\nI1\ntR(I3\nS'x'\nNNNI-1\nI-1\nI0\ntb.",
+        b"cnumpy\ndtype\n(dS'build'\nI1\nsb.",  # a state for an admitted global
+        b"cnumpy\nndarray\n.",
+        b"(lI1\na.",
+        b"\x80\x02]q\x00h\x00a.",  # a list that holds itself
+    ],
+)
+def test_forged_states_are_refused(tmp_path, payload):
+    with pytest.raises(WorkbookError, match=r"a\.npy"):
+        load_object_array(write_npy(tmp_path / "a.npy", payload, (2,)))
+
+
+@pytest.mark.parametrize("kept", [3, 40, 100, -1, -20])
+@pytest.mark.parametrize("array", [objects([np.ones((5, 3)), ["a"]]), np.arange(20.0)])
+def test_truncated_file_is_named(tmp_path, array, kept):
+    np.save(tmp_path / "whole.npy", array)
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "whole.npy").read_bytes()[:kept])
+    with pytest.raises(WorkbookError, match=r"cut\.npy") as caught:
+        load_object_array(tmp_path / "cut.npy")
+    assert "\n" not in str(caught.value)
+
+
+def test_header_must_agree_with_content(tmp_path):
+    with pytest.raises(WorkbookError, match="promises shape"):
+        load_object_array(
+            write_npy(tmp_path / "a.npy", pickle.dumps(objects([1, 2]), protocol=4), (3,))
+        )
+
+
+def test_missing_and_foreign_files(tmp_path):
+    with pytest.raises(WorkbookError, match="missing"):
+        load_object_array(tmp_path / "none.npy")
+    (tmp_path / "text.npy").write_text("hello, this is not an array")
+    with pytest.raises(WorkbookError, match="damaged"):
+        load_object_array(tmp_path / "text.npy")
+
+
+@needs_real_data
+def test_published_arrays(subtests):
+    for path in sorted(REAL.glob("*/*-Annotations/*.npy")):
+        with subtests.test(path.name):
+            assert len(load_object_array(path)) in (7, 20, 28, 34, 58, 412)

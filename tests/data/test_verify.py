@@ -1,0 +1,270 @@
+"""`verify` tells the truth about a folder, `fetch` leaves nothing wrong behind."""
+
+import http.server
+import shutil
+import threading
+import zipfile
+from functools import partial
+
+import numpy as np
+import pytest
+
+from tests.data_samples import (
+    REAL,
+    VIDEOS,
+    needs_real_data,
+    video_features,
+    write_annotations,
+    write_joint,
+)
+from wtal_core.data import fetch as fetching
+from wtal_core.data.fetch import fetch, unpack
+from wtal_core.data.manifests import ArchiveEntry, DatasetManifest, FileEntry, load_manifest
+from wtal_core.data.verify import check_file, verify
+from wtal_core.errors import WorkbookError
+
+MANIFEST = DatasetManifest("small", "Small", "real", folder="small")
+FEATURES = "Thumos14reduced-I3D-JOINTFeatures.npy"
+
+
+def statuses(findings):
+    return {finding.file: finding.status for finding in findings}
+
+
+@needs_real_data
+@pytest.mark.parametrize("name", ["hapt", "salads50", "activitynet1.3"])
+def test_real_folders_are_right(name):
+    wrong = [finding for finding in verify(name, REAL) if finding.status != "ok" and finding.needed]
+    assert not wrong
+    assert sum(finding.file.startswith("counts of") for finding in verify(name, REAL)) == len(
+        load_manifest(name).splits
+    )
+
+
+@needs_real_data
+def test_thumos14_lacks_its_features():
+    findings = verify("thumos14", REAL)
+    assert [finding.file for finding in findings if finding.status != "ok"] == [FEATURES]
+    missing = next(finding for finding in findings if finding.file == FEATURES)
+    assert missing.status == "missing" and missing.needed and "wtalc-pytorch" in missing.expected
+    assert statuses(findings)["counts of test_activitynet"] == "ok"
+
+
+def test_empty_folder(tmp_path):
+    findings = verify("thumos14", tmp_path)
+    assert set(statuses(findings).values()) == {"missing"} and len(findings) == len(
+        load_manifest("thumos14").files
+    )
+
+
+@pytest.mark.parametrize(
+    "content, entry, status",
+    [
+        (b"abc", FileEntry("a.bin", bytes=10), "short"),
+        (b"abc", FileEntry("a.bin", sha256="0" * 64), "wrong checksum"),
+        (b"abc", FileEntry("a.npy"), "damaged"),
+        (b"abc", FileEntry("a.bin", note="unknown"), "ok"),
+        (None, FileEntry("b.npy", shape=(4,)), "wrong shape"),
+        (None, FileEntry("b.npy", shape=(3,)), "ok"),
+        (None, FileEntry("c.npy"), "missing"),
+        (None, FileEntry("c.npy", alternatives=("b.*",)), "ok"),
+    ],
+)
+def test_status_of_a_file(tmp_path, content, entry, status):
+    np.save(tmp_path / "b.npy", np.zeros(3))
+    if content is not None:
+        (tmp_path / entry.path).write_bytes(content)
+    assert check_file(tmp_path, entry, MANIFEST).status == status
+
+
+@pytest.mark.parametrize(
+    "bad, status",
+    [
+        (np.full((3, 2048), np.nan, np.float32), "not finite"),
+        (np.ones((3, 7), np.float32), "wrong shape"),
+        (np.ones((3, 2048), np.float32), "ok"),
+    ],
+)
+def test_features_are_looked_into(tmp_path, bad, status):
+    (tmp_path / "thumos14").mkdir()
+    write_annotations(tmp_path / "thumos14")
+    write_joint(tmp_path / "thumos14", [*video_features()[:3], bad])
+    findings = verify("thumos14", tmp_path)
+    finding = next(finding for finding in findings if finding.file == "features (joint)")
+    assert finding.status == status and (status == "ok" or VIDEOS[3] in finding.found)
+    assert (
+        statuses(findings)["counts of train"] == "wrong counts"
+        and statuses(findings)[FEATURES] == "wrong shape"
+    )
+
+
+@needs_real_data
+def test_fetch_from_a_local_mirror(tmp_path):
+    result = fetch("hapt", tmp_path, mirror=REAL, progress=False)
+    assert "labels.txt" in result.fetched and not result.failed
+    assert set(result.by_hand) == {
+        entry.path for entry in load_manifest("hapt").files if entry.path.startswith("RawData")
+    }
+    assert all(finding.status == "ok" for finding in verify("hapt", tmp_path) if finding.needed)
+    assert fetch("hapt", tmp_path, mirror=REAL, progress=False).fetched == ()
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """A data set of two files, `small/good.txt` and `small/deep/wrong.txt`, in a mirror."""
+    mirror = tmp_path / "mirror"
+    (mirror / "small/deep").mkdir(parents=True)
+    (mirror / "small/good.txt").write_text("good")
+    (mirror / "small/deep/wrong.txt").write_text("altered")
+    good = "770e607624d689265ca6c44884d0807d9b054d23c473c106c72be9de08b7376c"
+    manifest = DatasetManifest(
+        "small",
+        "Small",
+        "real",
+        folder="small",
+        files=(
+            FileEntry("good.txt", sha256=good),
+            FileEntry("deep/wrong.txt", sha256="0" * 64),
+            FileEntry("by_hand.txt", note="ask"),
+        ),
+    )
+    monkeypatch.setattr(fetching, "load_manifest", lambda name: manifest)
+    return tmp_path, mirror
+
+
+def files_in(folder):
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
+
+
+def test_wrong_checksum_leaves_nothing_behind(small):
+    root, mirror = small
+    result = fetch("small", root / "data", mirror=mirror, progress=False)
+    assert result.fetched == ("good.txt",) and set(result.failed) == {
+        "deep/wrong.txt",
+        "by_hand.txt",
+    }
+    assert (
+        "hash" in result.failed["deep/wrong.txt"]
+        and "not in the mirror" in result.failed["by_hand.txt"]
+    )
+    assert files_in(root / "data") == ["small/good.txt"]
+
+
+def test_wrong_download_keeps_what_was_there(small):
+    root, mirror = small
+    (root / "data/small/deep").mkdir(parents=True)
+    (root / "data/small/deep/wrong.txt").write_text("older")
+    fetch("small", root / "data", mirror=mirror, progress=False)
+    assert (root / "data/small/deep/wrong.txt").read_text() == "older"
+
+
+def test_without_mirror_by_hand(small):
+    root, _ = small
+    assert fetch("small", root / "data", progress=False).by_hand["by_hand.txt"] == "ask"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves the mirror without a log."""
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_fetch_from_a_url(small):
+    root, mirror = small
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=mirror)
+    ) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        result = fetch(
+            "small", root / "data", mirror=f"http://127.0.0.1:{server.server_port}", progress=False
+        )
+        server.shutdown()
+    assert result.fetched == ("good.txt",) and "404" in result.failed["by_hand.txt"]
+    assert files_in(root / "data") == ["small/good.txt"]
+
+
+def make_zip(path, members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_unpack(tmp_path):
+    members = {
+        "set/RawData/acc_exp01_user01.txt": "1 2 3",
+        "set/RawData/labels.txt": "1 1 5 1 2",
+        "set/other.txt": "no",
+    }
+    archive = make_zip(tmp_path / "a.zip", members)
+    entry = ArchiveEntry(
+        "http://x/a.zip", {"*RawData/*_exp*.txt": "RawData", "*RawData/labels.txt": "."}
+    )
+    unpack(archive, tmp_path / "out", entry, {})
+    assert files_in(tmp_path / "out") == ["RawData/acc_exp01_user01.txt", "labels.txt"]
+    with pytest.raises(WorkbookError, match="checksum"):
+        unpack(
+            archive,
+            tmp_path / "other",
+            entry,
+            {"labels.txt": FileEntry("labels.txt", sha256="0" * 64)},
+        )
+    assert "labels.txt" not in files_in(tmp_path / "other")
+
+
+@pytest.mark.parametrize("member", ["../evil.txt", "/evil.txt", "a/../../evil.txt"])
+def test_zip_member_may_not_escape(tmp_path, member):
+    archive = make_zip(tmp_path / "a.zip", {member: "x"})
+    with pytest.raises(WorkbookError, match="leads out of"):
+        unpack(archive, tmp_path / "out", ArchiveEntry("u", {"*evil.txt": "."}), {})
+    assert files_in(tmp_path) == ["a.zip"]
+
+
+def test_bad_zip_and_lacking_member(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"PK, not really")
+    with pytest.raises(WorkbookError, match="not a readable zip"):
+        unpack(tmp_path / "a.zip", tmp_path, ArchiveEntry("u", {"*": "."}), {})
+    with pytest.raises(WorkbookError, match="has no member"):
+        unpack(
+            make_zip(tmp_path / "b.zip", {"x": "y"}),
+            tmp_path,
+            ArchiveEntry("u", {"*.txt": "."}),
+            {},
+        )
+
+
+@needs_real_data
+def test_hapt_from_its_zip(tmp_path, monkeypatch):
+    """The layout of the published zip, with the text recordings that we have; pooch gets it from a
+    local file.
+    """
+    archive = tmp_path / "hapt.zip"
+    with zipfile.ZipFile(archive, "w") as content:
+        for path in (REAL / "hapt/raw_sample").iterdir():
+            content.write(path, f"RawData/{path.name}")
+        content.write(REAL / "hapt/labels.txt", "RawData/labels.txt")
+        content.write(REAL / "hapt/activity_labels.txt", "activity_labels.txt")
+        for side in ("Train", "Test"):
+            content.write(
+                REAL / f"hapt/subject_id_{side.lower()}.txt",
+                f"{side}/subject_id_{side.lower()}.txt",
+            )
+    monkeypatch.setattr(
+        fetching,
+        "_retrieve",
+        lambda url, target, sha256, progress: (
+            target.parent.mkdir(parents=True, exist_ok=True),
+            shutil.copy(archive, target),
+        ),
+    )
+    result = fetch("hapt", tmp_path / "data", progress=False)
+    assert {
+        "labels.txt",
+        "subject_id_test.txt",
+        "RawData/acc_exp01_user01.txt",
+        "hapt_raw_f32.npz",
+    } <= set(result.fetched)
+    assert not result.failed and not list((tmp_path / "data/hapt").glob("*.zip"))

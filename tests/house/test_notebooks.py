@@ -1,0 +1,243 @@
+"""The rules that committed notebooks keep, so that papermill and nbval can be trusted with them."""
+
+import ast
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+from tests.places import ROOT
+from wtal_core.errors import WorkbookError
+from wtal_core.workbook import execution as notebooks
+from wtal_core.workbook import reproduce
+
+FOLDER = ROOT / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("**/*.ipynb"))
+ARTIFACTS = [n for n in NOTEBOOKS if notebooks.NAME.fullmatch(n.stem)]
+PARAMETERS = {"dataset", "profile", "seeds", "device", "store", "jobs"}
+FORBIDDEN = (
+    "clear_output",
+    "display_id",
+    "from rich",
+    "import rich",
+    "widgets.Output",
+    "%matplotlib",
+    "sys.exit",
+)
+EXPECTED = {
+    "facnet": {
+        "method",
+        *(f"table{n}" for n in range(1, 5)),
+        *(f"figure{n}" for n in (1, 4, 5, 6, 7, 8)),
+    },
+    "backtal": {
+        "method",
+        *(f"table{n}" for n in range(1, 14)),
+        *(f"figure{n}" for n in (2, 4, 5, 7, 8, 9, 10)),
+    },
+    "ten": {
+        "method",
+        "gradients",
+        *(f"table{n}" for n in range(1, 7)),
+        *(f"figure{n}" for n in (4, 5)),
+    },
+    "gaufuse": {
+        "method",
+        "linpro",
+        *(f"table{n}" for n in range(1, 6)),
+        *(f"figure{n}" for n in (3, 4)),
+    },
+}
+
+
+def place(artifact: str) -> tuple[bool, bool, int, str]:
+    """Tables by number, then figures by number, then the other notebooks by name."""
+    short, number = artifact.split("/")[1], re.search(r"\d+", artifact)
+    return number is None, short.startswith("figure"), int(number[0]) if number else 0, short
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(FOLDER))
+
+
+def code(book: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+def offenders(keeps: Callable[[Path, nbformat.NotebookNode], bool], paths=NOTEBOOKS) -> list[str]:
+    """The notebooks that do not keep a rule."""
+    return [name(path) for path in paths if not keeps(path, nbformat.read(path, 4))]
+
+
+def test_every_promised_notebook_is_there():
+    for paper, names in EXPECTED.items():
+        promised = sorted((f"{paper}/{name}" for name in names), key=place)
+        assert [notebook.artifact for notebook in notebooks.find_notebooks((paper,))] == promised
+    tools = {"protocols", "reported_numbers", "diagnose"}
+    assert {"start_here", "simulated_data", *tools} <= {p.stem for p in FOLDER.glob("*.ipynb")}
+
+
+def test_all_are_executed_in_order_and_without_error():
+    def keeps(path, book):
+        counts = [cell.execution_count for cell in code(book)]
+        kinds = {output.output_type for cell in code(book) for output in cell.outputs}
+        return counts == list(range(1, len(counts) + 1)) and "error" not in kinds
+
+    assert offenders(keeps) == []
+
+
+def test_all_show_something():
+    assert offenders(lambda _, book: sum(len(cell.outputs) for cell in code(book)) >= 3) == []
+
+
+def test_parameters_are_one_cell_of_typed_literals_with_help():
+    def keeps(path, book):
+        tagged = [cell for cell in code(book) if "parameters" in cell.metadata.get("tags", [])]
+        if not tagged:
+            return path not in ARTIFACTS
+        statements = ast.parse(tagged[0].source).body
+        literal = all(
+            isinstance(statement, ast.AnnAssign) and isinstance(statement.value, ast.Constant)
+            for statement in statements
+        )
+        given = papermill.inspect_notebook(str(path))
+        complete = path not in ARTIFACTS or set(given) == PARAMETERS
+        return len(tagged) == 1 and literal and complete and all(p["help"] for p in given.values())
+
+    assert offenders(keeps) == []
+
+
+def test_metadata_is_clean():
+    def keeps(path, book):
+        extra = set(book.metadata) - {"kernelspec", "language_info"}
+        cells = all(set(cell.metadata) <= {"tags"} for cell in book.cells)
+        return not extra and cells and book.metadata.kernelspec.name == "python3"
+
+    assert offenders(keeps) == []
+
+
+def test_cells_are_few_and_short():
+    """Imports do not count: a cell of them is as long as it must be."""
+
+    def keeps(path, book):
+        sources = [cell.source for cell in code(book)]
+        statements = [
+            [line for line in source.splitlines() if not line.startswith(("import ", "from "))]
+            for source in sources
+        ]
+        return 12 <= len(book.cells) <= 40 and all(len(lines) <= 15 for lines in statements)
+
+    assert offenders(keeps) == []
+
+
+def test_functions_of_more_than_five_lines_live_in_the_core():
+    def keeps(path, book):
+        trees = [ast.parse(cell.source) for cell in code(book)]
+        functions = [n for t in trees for n in ast.walk(t) if isinstance(n, ast.FunctionDef)]
+        return all(node.end_lineno - node.lineno < 5 for node in functions)
+
+    assert offenders(keeps) == []
+
+
+def test_nothing_is_used_that_nbval_cannot_compare():
+    def keeps(path, book):
+        return not any(word in cell.source for cell in code(book) for word in FORBIDDEN)
+
+    assert offenders(keeps) == []
+
+
+def test_outputs_name_no_machine_and_no_address_and_are_small():
+    def keeps(path, book):
+        outputs = [output for cell in code(book) for output in cell.outputs]
+        texts = [{**(output.get("data") or output), "image/png": ""} for output in outputs]
+        private = re.search(r"0x[0-9a-f]{6,}|/home/|/root/|/work/|/tmp/", json.dumps(texts))
+        return not private and path.stat().st_size < 1_500_000
+
+    assert offenders(keeps) == []
+
+
+def test_artifacts_have_the_skeleton():
+    parts = (
+        "paper's claim",
+        "**Cost.**",
+        "## The idea",
+        "## What differs from paper and code",
+        "## Exercises",
+    )
+
+    def keeps(path, book):
+        text = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+        return all(part in text for part in parts)
+
+    assert offenders(keeps, ARTIFACTS) == []
+
+
+def test_artifacts_state_where_their_numbers_are_from():
+    def keeps(path, book):
+        return "(simulated data)" in path.read_text() or "eported" in path.read_text()
+
+    assert offenders(keeps, ARTIFACTS) == []
+
+
+def test_unknown_parameter_is_refused_before_anything_runs(tmp_path):
+    with pytest.raises(WorkbookError, match="no parameter 'sedes'"):
+        notebooks.execute(ARTIFACTS[0], tmp_path / "out.ipynb", {"sedes": 5})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("value", [float("nan"), (1, 2), {1: 2}, Path("x")])
+def test_parameters_that_json_would_change_are_refused(value):
+    with pytest.raises(WorkbookError, match="not a plain JSON value"):
+        notebooks.check_parameters(ARTIFACTS[0], {"dataset": value})
+
+
+def test_unknown_artifact_is_refused():
+    with pytest.raises(WorkbookError, match="unknown artifact 'facnet/table9'"):
+        notebooks.find_notebooks(("facnet/table9",))
+
+
+def write_notebook(path: Path, *sources: str) -> None:
+    first = nbformat.v4.new_code_cell(
+        "".join(f'{p}: str = ""  # x\n' for p in ("dataset", "profile", "device", "store"))
+        + "seeds: int = 1  # x\njobs: int = 1  # x",
+        metadata={"tags": ["parameters"]},
+    )
+    cells = [
+        nbformat.v4.new_markdown_cell("# A title"),
+        first,
+        *map(nbformat.v4.new_code_cell, sources),
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_failure_is_named_and_the_others_go_on(tmp_path, monkeypatch):
+    paper = tmp_path / "notebooks" / "paper"
+    paper.mkdir(parents=True)
+    write_notebook(paper / "table1_bad.ipynb", "raise ValueError('broken here')", "1")
+    write_notebook(paper / "table2_good.ipynb", "print(dataset)")
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "notebooks")
+    said: list[str] = []
+    parameters = {
+        "dataset": "simulated",
+        "profile": "quick",
+        "seeds": 1,
+        "device": "cpu",
+        "jobs": 1,
+    }
+    assert reproduce.reproduce((), tmp_path / "results", parameters, said.append) == 1
+    folder = tmp_path / "results" / "simulated" / "paper"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "table1_bad.failed.ipynb",
+        "table2_good.ipynb",
+    ]
+    assert (
+        any("FAILED" in line and "broken here" in line for line in said)
+        and said[-1] == "failed: paper/table1"
+    )
+    assert (tmp_path / "results" / "README.md").exists()

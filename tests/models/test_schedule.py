@@ -1,0 +1,231 @@
+"""Schedules with a rate that falls at half time, and how the trainer goes by them; TEN's profiles
+and rows of its tables.
+"""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.tiny_dataset import tiny_dataset
+from wtal_core.models import facnet, method, ten
+from wtal_core.models.shared.schedule import Schedule
+from wtal_core.runs.train import Trainer
+
+SMALL = replace(ten.QUICK, embedding=8, schedule=ten.averaged(4, 4, 5e-3, evaluations=1))
+
+
+def trainer(decay: float, epochs=4, name="ten", config=SMALL) -> Trainer:
+    schedule = replace(SMALL.schedule, steps=((0.5, decay),), epochs=epochs)
+    return Trainer(name, replace(config, schedule=schedule), tiny_dataset(train=5, test=1), 0)
+
+
+def weights(run: Trainer) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in run.progress.network.state_dict().items()}
+
+
+def rate(run: Trainer) -> float:
+    (group,) = run.progress.optimizer.param_groups
+    return group["lr"]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "whole"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (66, 33), (385, 193)]
+)
+def test_the_learning_rate_falls_once_half_of_the_epochs_are_over(epochs, whole):
+    schedule = Schedule(epochs=epochs, learning_rate=0.5, steps=((0.5, 0.1),))
+    rates = [schedule.learning_rate_at(epoch) for epoch in range(epochs)]
+    assert rates == pytest.approx([0.5] * whole + [0.05] * (epochs - whole), rel=1e-12)
+
+
+@pytest.mark.parametrize("epochs", [1, 4, 5])
+def test_unless_asked_for_it_does_not_fall(epochs):
+    schedule = Schedule(epochs=epochs, learning_rate=0.3)
+    assert schedule.steps == () and {
+        schedule.learning_rate_at(epoch) for epoch in range(epochs)
+    } == {0.3}
+
+
+def test_of_several_steps_the_last_one_reached_counts():
+    """GauFuse's 350 epochs, whose steps stand after 80, 200, 245 and 260 of them."""
+    steps = ((80 / 350, 0.8), (200 / 350, 0.4096), (245 / 350, 0.01024), (260 / 350, 0.00512))
+    schedule = Schedule(epochs=350, learning_rate=5e-5, steps=steps)
+    expected = [5e-5] * 80 + [4e-5] * 120 + [2.048e-5] * 45 + [5.12e-7] * 15 + [2.56e-7] * 90
+    assert [schedule.learning_rate_at(epoch) for epoch in range(350)] == pytest.approx(
+        expected, rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("name", ["facnet", "basnet", "backtal", "sfnet", "topk_mil"])
+def test_these_methods_ask_for_no_steps(name):
+    assert {config.schedule.steps for config in method(name).PROFILES.values()} == {()}
+
+
+def test_ten_asks_for_a_tenth():
+    assert {config.schedule.steps for config in ten.PROFILES.values()} == {((0.5, 0.1),)}
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4])
+def test_each_epoch_is_trained_at_its_rate(epochs):
+    run = trainer(0.1, epochs)
+    found = []
+    for _ in range(epochs):
+        run.epoch()
+        found.append(rate(run))
+    assert found == [run.config.schedule.learning_rate_at(epoch) for epoch in range(epochs)]
+
+
+def test_a_rate_of_nothing_leaves_the_weights_of_the_first_half():
+    run, after = trainer(0.0), []
+    start = weights(run)
+    for _ in range(4):
+        run.epoch()
+        after.append(weights(run))
+    assert all(torch.equal(after[1][name], after[3][name]) for name in start)
+    assert any(not torch.equal(after[0][name], start[name]) for name in start)
+    assert any(not torch.equal(after[1][name], after[0][name]) for name in start)
+
+
+@pytest.mark.parametrize("name", ["ten", "facnet"])
+def test_a_decay_of_one_trains_as_without_any(name, monkeypatch):
+    """As if the trainer never touched the optimiser's rate."""
+    config = SMALL if name == "ten" else replace(facnet.QUICK, embedding=8)
+    histories = []
+    for untouched in (False, True):
+        run = trainer(1.0, name=name, config=config)
+        if untouched:
+            monkeypatch.setattr(
+                Schedule, "learning_rate_at", lambda self, epoch: self.learning_rate
+            )
+        for _ in range(4):
+            run.epoch()
+        histories.append((run.progress.history, weights(run)))
+    assert histories[0][0] == histories[1][0]
+    torch.testing.assert_close(histories[0][1], histories[1][1], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_a_resumed_run_goes_on_at_the_rate_it_would_have_had(done, tmp_path):
+    whole, first, second = trainer(0.1), trainer(0.1), trainer(0.1)
+    expected = whole.run()
+    for _ in range(done):
+        first.epoch()
+    first.save(tmp_path / "checkpoint.pt")
+    found = second.run(tmp_path / "checkpoint.pt")
+    torch.testing.assert_close(found.weights["last"], expected.weights["last"], rtol=0, atol=0)
+    assert found.history == expected.history and rate(second) == pytest.approx(5e-4)
+
+
+@pytest.mark.parametrize(
+    "config", [ten.PAPER, ten.ACTIVITYNET12, ten.QUICK], ids=["paper", "ActivityNet 1.2", "quick"]
+)
+def test_the_optimiser_is_adam_with_decay_of_a_thousandth(config):
+    """Of the mean of a batch: weight decay and epsilon are those of torch's Adam, whatever the
+    batch.
+    """
+    optimizer = config.schedule.optimizer(torch.nn.Linear(2, 1))
+    (group,) = optimizer.param_groups
+    assert type(optimizer) is torch.optim.Adam and config.schedule.reduction == "mean"
+    assert (group["weight_decay"], group["eps"], group["betas"]) == (
+        pytest.approx(1e-3),
+        pytest.approx(1e-8),
+        (0.9, 0.999),
+    )
+    assert group["lr"] == config.schedule.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("config", "videos", "low", "high"),
+    [(ten.PAPER, 200, 4990, 5010), (ten.ACTIVITYNET12, 4819, 19_900, 20_100)],
+)
+def test_steps_of_the_paper_s_data_sets(config, videos, low, high):
+    schedule = config.schedule
+    batches = schedule.batches(videos, torch.Generator())
+    assert sorted(v for batch in batches for v in batch) == list(range(videos))
+    assert low <= schedule.epochs * len(batches) <= high
+    assert (schedule.batch_size, schedule.learning_rate, schedule.steps) == (
+        16,
+        1e-3,
+        ((0.5, 0.1),),
+    )
+
+
+def test_settings_of_the_paper():
+    paper = ten.PAPER
+    assert (paper.lambda_bg, paper.interval, paper.beta_att, paper.beta_cas, paper.gamma) == (
+        0.1,
+        4,
+        0.1,
+        0.1,
+        0.5,
+    )
+    assert (paper.nms, paper.class_threshold, paper.samples, paper.background) == (
+        0.5,
+        0.1,
+        500,
+        "bges",
+    )
+    assert (paper.reading, paper.embedding, paper.kernel, paper.dropout, paper.sigma) == (
+        "A",
+        1024,
+        3,
+        0.5,
+        1.0,
+    )
+    assert (paper.upsampling, paper.shortest, paper.outer, paper.score_class, paper.locnorm) == (
+        24,
+        2,
+        0.25,
+        0.25,
+        "minmax",
+    )
+    assert paper.thresholds == pytest.approx([0.1 + 0.05 * k for k in range(17)])
+    assert list(ten.PROFILES.items()) == [("paper", paper), ("quick", ten.QUICK)]
+    assert paper == ten.FULL == ten.Config()
+    assert replace(ten.ACTIVITYNET12, schedule=paper.schedule) == replace(
+        paper, lambda_bg=0.02, samples=100
+    )
+
+
+BL, TEN = {"tcb": False, "background": "plain"}, {"background": "plain"}
+ONE = {"att": "none", "cas": "none"}
+ROWS = {
+    0: {f"λ = 0.{k}": BL | {"lambda_bg": k / 10} for k in range(6)},
+    3: {"BL": BL, "BL+BGES": {"tcb": False}, "TEN": TEN, "TEN+BGES": {}},
+    4: {
+        "BL": BL,
+        "TEN": TEN,
+        "BL+GRL": {"tcb": False, "background": "grl"},
+        "TEN+GRL": {"background": "grl"},
+        "BL+BVL": BL | {"lambda_bvl": 0.1},
+        "TEN+BVL": TEN | {"lambda_bvl": 0.1},
+        "TEN+BVL+BGES": {"lambda_bvl": 0.1},
+    },
+    5: {
+        "ATT MAE": ONE | {"att": "mae"},
+        "ATT MSE": ONE | {"att": "mse"},
+        "CAS MAE": ONE | {"cas": "mae"},
+        "CAS MSE": ONE | {"cas": "mse"},
+        "CAS KL": ONE | {"cas": "kl"},
+    },
+    6: {f"interval={k}": {"interval": k} for k in (2, 3, 4, 5)},
+}
+
+
+@pytest.mark.parametrize("full", [ten.PAPER, ten.QUICK], ids=["paper", "quick"])
+@pytest.mark.parametrize("table", ROWS)
+def test_rows_of_the_tables_by_their_printed_names(table, full):
+    found = ten.rows(table, full)
+    assert list(found) == list(ROWS[table])
+    for name, changes in ROWS[table].items():
+        assert found[name] == replace(full, **changes), name
+    assert len(set(found.values())) == len(found)
+
+
+def test_rows_that_are_the_same_run_are_equal():
+    figure_4, table_3, table_4, table_6 = (ten.rows(table, ten.FULL) for table in (0, 3, 4, 6))
+    assert table_3["BL"] == table_4["BL"] == figure_4["λ = 0.1"] == ten.baseline(ten.FULL)
+    assert (
+        table_3["TEN+BGES"] == table_6["interval=4"] == ten.FULL
+        and table_3["TEN"] == table_4["TEN"]
+    )

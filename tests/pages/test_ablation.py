@@ -1,0 +1,221 @@
+"""An ablation's tables and figures: what they say, and where they go."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from tests.results_samples import record, results
+from tests.tiny_dataset import tiny_dataset
+from wtal_core.data.dataset import Dataset
+from wtal_core.pages.ablation import Ablation, Place
+from wtal_core.runs.results import Results
+from wtal_core.runs.store import Record
+from wtal_core.study.session import open_session
+
+UP, DOWN = (
+    [(0.5, 0.40 + s / 1000, 0.1) for s in range(5)],
+    [(0.5, 0.30 + s / 500, 0.3) for s in range(5)],
+)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """All that an ablation knows of a session."""
+
+    root: Path
+    dataset: Dataset
+
+    def path(self, suffix: str) -> Path:
+        return self.root / f"table7{suffix}"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Folder:
+    return Folder(tmp_path, tiny_dataset())
+
+
+@pytest.fixture
+def table(folder) -> Ablation:
+    rows = results({"up": UP, "down": DOWN}).measured(0.5)
+    return Ablation("BackTAL Table 7", folder, rows, {"up": 36.3, "down": 35.0}, "HACS")
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def text(folder: Folder, suffix: str) -> str:
+    return folder.path(f"{suffix}.md").read_text()
+
+
+def trained(*histories: list[dict[str, float]], config: dict | None = None) -> list[Record]:
+    return [
+        Record(
+            Path("nowhere"),
+            record(0.1, 0.2, 0.3).content | {"history": history, "run": {"config": config or {}}},
+        )
+        for history in histories
+    ]
+
+
+def with_histories(folder: Folder, rows: dict[str, list[Record]]) -> Ablation:
+    found = Results(
+        rows, tuple(range(len(next(iter(rows.values()))))), "Tiny", "simulated", "quick", "wtalc"
+    )
+    return Ablation("Table", folder, found, {})
+
+
+def test_a_session_is_a_place(tmp_path):
+    session = open_session("backtal/table7", store=str(tmp_path))
+    assert (
+        isinstance(session, Place)
+        and session.path("_x.csv") == tmp_path / "simulated" / "backtal" / "table7_x.csv"
+    )
+
+
+def test_each_table_goes_to_a_file_of_its_own_with_its_caption(table, folder):
+    tables = {
+        "": table.beside(),
+        "_tious": table.tious(),
+        "_messages": table.judge({"c": [("up", "down")]}),
+    }
+    for suffix, shown in tables.items():
+        first = f"BackTAL Table 7. {table.results.provenance()}. "
+        assert text(folder, suffix).startswith(first) and folder.path(
+            f"{suffix}.csv"
+        ).read_text().startswith(f"# {first}")
+        assert len(pd.read_csv(folder.path(f"{suffix}.csv"), comment="#")) == len(shown)
+    assert len(list(folder.root.iterdir())) == 6
+
+
+def test_the_caption_names_origin_metric_and_the_data_set_of_the_paper(table):
+    assert "Tiny (simulated data)" in table.caption and "mAP@0.5 (%)" in table.caption
+    assert table.caption.endswith("`reported` is the paper's, on HACS.")
+
+
+def test_a_table_of_all_tious_does_not_claim_to_be_of_one(table, folder):
+    table.tious()
+    assert "mAP@0.5" not in text(folder, "_tious") and "mAP (%) a tIoU" in text(folder, "_tious")
+
+
+def test_names_of_files_can_be_chosen(table, folder):
+    table.beside("_map50")
+    table.tious("")
+    table.judge({"c": [("up", "down")]}, "steps")
+    table.bars("_ladder")
+    assert {path.name for path in folder.root.iterdir()} == {
+        f"table7{end}"
+        for end in (
+            "_map50.csv",
+            "_map50.md",
+            ".csv",
+            ".md",
+            "_steps.csv",
+            "_steps.md",
+            "_ladder.png",
+        )
+    }
+
+
+def test_verdicts_are_explained_where_they_stand(table, folder):
+    judged = table.judge({"it helps": [("up", "down"), ("down", "up")]})
+    assert judged.index.tolist() == ["it helps"] * 2 and judged["verdict"].tolist() == [
+        "holds",
+        "reversed",
+    ]
+    assert judged["paper"].tolist() == ["+1.3", "-1.3"]
+    assert "*holds*: the 95 % interval of the difference lies above 0" in text(folder, "_messages")
+    assert "`paper` is the paper's difference, on HACS" in text(folder, "_messages")
+
+
+def test_bars_show_rows_seeds_and_the_paper(table, folder):
+    axes = table.bars().axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["up", "down"]
+    assert [round(patch.get_width(), 1) for patch in axes.patches] == [40.2, 30.4]
+    assert [len(line.get_xdata()) for line in axes.lines] == [5, 5] and len(axes.collections) == 2
+    assert axes.get_xlabel() == "mAP@0.5 (%)" and folder.path(".png").exists()
+
+
+def test_a_sweep_draws_the_rows_it_is_told(table, folder):
+    figure = table.sweeps(
+        {"size (number)": {"here": {8: "down", 16: "up"}, "again": {8: "up", 16: "up"}}}
+    )
+    here, again, paper = figure.axes[0].lines
+    assert here.get_ydata().tolist() == pytest.approx(
+        [30.4, 40.2]
+    ) and again.get_ydata().tolist() == pytest.approx([40.2, 40.2])
+    assert paper.get_ydata().tolist() == [35.0, 36.3]
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == [
+        "here",
+        "again",
+        "paper, on HACS",
+    ]
+    assert folder.path(".png").exists()
+
+
+def test_diagnoses_are_of_the_last_epoch(folder):
+    rows = {
+        "a": trained(
+            [{"frame": 9.0, "gap": 1.0}, {"frame": 1.0, "gap": -1.0}],
+            [{"frame": 9.0}, {"frame": 2.0, "gap": 0.5}],
+        ),
+        "b": trained([{}], [{}]),
+    }
+    found = with_histories(folder, rows).diagnoses(["frame"], below_zero=["gap"])
+    assert found.loc["a"].tolist() == ["1.500 ± 0.707", "1 of 2"]
+    assert found.loc["b", "frame"] == "–"
+    assert "at the last epoch" in text(folder, "_diagnoses").lower()
+
+
+def test_one_run_has_no_deviation(folder):
+    assert (
+        with_histories(folder, {"a": trained([{"frame": 1.25}])})
+        .diagnoses(["frame"])
+        .loc["a", "frame"]
+        == "1.250"
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "shown"),
+    [
+        ({}, "own"),
+        ({"inputs": {"length": None}, "samples": None}, "own"),
+        ({"inputs": {"length": 100}}, "0.200"),
+        ({"samples": 40}, "0.500"),
+    ],
+)
+def test_sums_over_a_video_become_means_a_snippet(folder, config, shown):
+    found = with_histories(folder, {"a": trained([{"norm": 20.0}], config=config)})
+    lengths = [video.length for video in folder.dataset.train]
+    expected = f"{20 * len(lengths) / sum(lengths):.3f}" if shown == "own" else shown
+    assert found.diagnoses([], per_snippet={"norm": "mean attention"}).loc["a"].to_dict() == {
+        "mean attention": expected
+    }
+
+
+def test_half_way_is_the_last_score_of_the_first_half(folder):
+    scored = [{"average_map": 0.1}, {"average_map": 0.2}, {}, {"average_map": 0.3}]
+    late = [{}, {}, {"average_map": 0.5}]
+    found = with_histories(folder, {"a": trained(scored), "b": trained(late)}).diagnoses(
+        [], halfway=True
+    )
+    assert found.loc["a"].tolist() == ["20.0", "30.0"] and found.loc["b"].tolist() == ["–", "50.0"]
+    assert f"by protocol {folder.dataset.default_protocol}" in text(folder, "_diagnoses")
+
+
+def test_how_many_epochs_the_best_one_was_chosen_of(folder):
+    scored = [{"average_map": 0.1}, {}, {"average_map": 0.2}]
+    ablation = with_histories(folder, {"a": trained(scored), "b": trained([{"average_map": 0.1}])})
+    ablation.beside()
+    assert "`best on test`: the best of 1 or 2 epochs looked at." in text(folder, "")
+
+
+def test_epochs_are_not_counted_where_none_is_known(table, folder):
+    table.beside()
+    assert "best of" not in text(folder, "")

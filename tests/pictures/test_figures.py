@@ -1,0 +1,105 @@
+"""Figures of rows and of parameters: what is drawn, and that it is the same every time."""
+
+import pandas as pd
+import pytest
+
+from wtal_core.pictures import figures
+
+TABLE = pd.DataFrame([[10.0, 12.0], [20.0, 20.0], [30.0, 34.0]], index=[0.8, 1.0, 1.2])
+PAPER = pd.Series([35.8, 36.3, 36.2], index=[0.8, 1.0, 1.2])
+
+
+@pytest.fixture
+def drawn():
+    panels = {
+        "λ (no unit)": {"reproduced": TABLE},
+        "β (no unit)": {"reproduced": TABLE, "other": TABLE + 1},
+    }
+    return figures.sweeps(
+        panels, {"λ (no unit)": PAPER, "β (no unit)": PAPER.iloc[:2]}, "caption", "mAP@0.5 (%)"
+    )
+
+
+def test_a_panel_a_parameter_with_the_paper_beside_it(drawn):
+    first, second = drawn.axes
+    assert (
+        first.get_xlabel() == "λ (no unit)"
+        and first.get_ylabel() == "mAP@0.5 (%)"
+        and second.get_ylabel() == ""
+    )
+    assert (
+        first.lines[0].get_ydata().tolist() == [11, 20, 32]
+        and first.lines[1].get_ydata().tolist() == PAPER.tolist()
+    )
+    assert [t.get_text() for t in first.get_xticklabels()] == ["0.8", "1", "1.2"]
+    assert len(second.lines) == 3 and len(second.lines[2].get_ydata()) == 2
+    assert first.get_ylim() == second.get_ylim()
+
+
+def test_the_legend_names_each_thing_once(drawn):
+    assert [t.get_text() for t in drawn.legends[0].get_texts()] == [
+        "reproduced",
+        "paper, on THUMOS14",
+        "other",
+    ]
+
+
+def test_the_band_is_one_deviation_and_none_of_one_seed(drawn):
+    (band,) = drawn.axes[0].collections
+    assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(32 + 8**0.5)
+    alone = figures.lines({"one": TABLE[[0]]}, "x", "caption").axes[0]
+    vertices = alone.collections[0].get_paths()[0].vertices
+    assert vertices[:, 1].max() == 30
+
+
+def test_bars_show_each_seed_and_the_papers_number():
+    values = {row: TABLE.loc[row] for row in TABLE.index}
+    axes = figures.bars(
+        {str(k): v for k, v in values.items()}, {"0.8": 35.8, "1.0": None}, "caption", "mAP@0.5 (%)"
+    ).axes[0]
+    assert [patch.get_height() for patch in axes.patches] == [11, 20, 32]
+    assert [line.get_ydata().tolist() for line in axes.lines] == TABLE.to_numpy().tolist()
+    assert axes.get_ylabel() == "mAP@0.5 (%)" and axes.get_ylim()[0] == 0
+    assert len(axes.collections) == 1  # one printed number, one line
+
+
+def test_lying_bars_read_from_top_to_bottom():
+    values = {"a long name of a row": TABLE.loc[0.8], "b": TABLE.loc[1.0], "c": TABLE.loc[1.2]}
+    figure = figures.lying_bars(
+        values, {"b": 35.8, "c": None}, "caption", "mAP@0.5 (%)", "paper, on HACS"
+    )
+    axes = figure.axes[0]
+    assert [patch.get_width() for patch in axes.patches] == [11, 20, 32] and axes.get_xlim()[0] == 0
+    place = [patch.get_y() for patch in axes.patches]
+    assert place == sorted(place, reverse=True) and [
+        t.get_text() for t in axes.get_yticklabels()
+    ] == list(values)
+    assert [line.get_xdata().tolist() for line in axes.lines] == TABLE.to_numpy().tolist()
+    (printed,) = axes.collections
+    assert printed.get_segments()[0][:, 0].tolist() == [35.8, 35.8]
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == [
+        "one seed",
+        "paper, on HACS",
+        "reproduced here, mean",
+    ]
+
+
+def test_the_line_of_the_paper_is_called_as_told():
+    figure = figures.sweeps(
+        {"λ": {"here": TABLE}}, {"λ": PAPER}, "caption", source="paper, on HACS"
+    )
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["here", "paper, on HACS"]
+
+
+def test_a_saved_figure_has_the_same_bytes_every_time(tmp_path):
+    for name in ("a.png", "b.png"):
+        figures.save_figure(
+            figures.lines({"one": TABLE}, "x (no unit)", "caption"), tmp_path / name
+        )
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize(("letters", "inches"), [(25, 4.0), (50, 6.0)])
+def test_bars_make_room_for_long_names(letters, inches):
+    figure = figures.bars({"x" * letters: TABLE.loc[0.8]}, {}, "caption")
+    assert figure.get_figheight() == pytest.approx(inches)

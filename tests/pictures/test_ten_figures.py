@@ -1,0 +1,71 @@
+"""The figures of TEN + BGES."""
+
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from wtal_core.models import ten
+from wtal_core.packed import Packed
+from wtal_core.pictures import ten_figures
+from wtal_core.timebase import Timebase
+
+SECONDS = Timebase(fps=1.0, stride=1.0)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def test_a_panel_says_how_many_snippets_are_pushed_towards_background():
+    gradients = {"one": np.array([1.0, -1.0, 2.0, 3.0]), "two": np.zeros(4)}
+    truth = pd.DataFrame({"t_start": [1.0], "t_end": [2.0]})
+    figure = ten_figures.gradient_figure(gradients, np.full(4, 0.5), truth, SECONDS, "caption")
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles[:2] == [
+        "one: 75 % of the snippets towards background",
+        "two: 0 % of the snippets towards background",
+    ]
+    assert figure.axes[0].get_ylim()[1] == pytest.approx(1.1 * 12)  # the largest gradient, times T
+    words = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
+    assert words == {"towards background", "towards action", "ground truth", "attention a"}
+
+
+def test_no_gradient_at_all_can_be_drawn():
+    nothing = pd.DataFrame({"t_start": [], "t_end": []}, dtype=float)
+    figure = ten_figures.gradient_figure(
+        {"one": np.zeros(3)}, np.zeros(3), nothing, SECONDS, "caption"
+    )
+    assert figure.axes[0].get_ylim()[1] > 0
+
+
+def test_the_curves_of_the_background_loss_are_its_formulas():
+    classes, margin = 3, 2.0
+    figure = ten_figures.background_losses((margin,), classes, "caption")
+    under_a, under_b = (axes.lines[0].get_ydata() for axes in figure.axes)
+    mean = figure.axes[0].lines[0].get_xdata()
+    logits = torch.tensor([0.0] * classes + [margin], dtype=torch.float64)
+    for i in (0, 200, 399):
+        a = torch.full((10,), float(mean[i]), dtype=torch.float64)
+        branch = ten.Branch(
+            logits.repeat(10, 1),
+            a,
+            a[None, :, None],
+            (logits.repeat(10, 1), a),
+            logits.repeat(10, 1),
+        )
+        batch = Packed(
+            torch.zeros(1, 10, 1, dtype=torch.float64),
+            (10,),
+            torch.zeros(1, classes, dtype=torch.float64),
+        )
+        for reading, curve in (("A", under_a), ("B", under_b)):
+            loss = ten.background_loss(
+                branch, batch, replace(ten.QUICK, reading=reading, background="bges")
+            )
+            assert curve[i] == pytest.approx(float(loss[0]), rel=1e-9)

@@ -1,0 +1,90 @@
+"""A paper's messages, judged by numbers."""
+
+import pandas as pd
+import pytest
+
+from tests.results_samples import results
+from wtal_core.report import messages
+
+UP = [(0.5, 0.40 + s / 1000, 0.1) for s in range(5)]
+DOWN = [(0.5, 0.30 + s / 500, 0.3) for s in range(5)]
+NOISE = [(0.5, 0.40 + s, 0.1) for s in (0.1, -0.1, 0.2, -0.2, 0.0)]
+CLAIMS = {"first": [("up", "down"), ("down", "up")], "second": [("up", "noise")]}
+
+
+@pytest.fixture
+def judged():
+    return messages.judge(
+        results({"up": UP, "down": DOWN, "noise": NOISE}).measured(0.5),
+        CLAIMS,
+        {"up": 36.3, "down": 35.0},
+    )
+
+
+def test_verdicts_follow_the_paired_interval(judged):
+    assert judged["verdict"].tolist() == ["holds", "reversed", "open"]
+    assert judged["here"].tolist()[:2] == ["+9.8", "-9.8"]
+
+
+def test_the_papers_difference_is_that_of_its_rows(judged):
+    assert judged["paper"].tolist() == ["+1.3", "-1.3", "–"]
+
+
+def test_a_claim_of_ours_has_no_number_of_the_paper():
+    rows = results({"up": UP, "down": DOWN}).measured(0.5)
+    found = messages.judge(
+        rows, {"not in the paper: up": [("up", "down")]}, {"up": 36.3, "down": 35.0}
+    )
+    assert found["paper"].tolist() == ["–"] and found["verdict"].tolist() == ["holds"]
+
+
+def test_a_number_that_the_paper_leaves_out_gives_no_difference():
+    found = messages.judge(
+        results({"up": UP, "down": DOWN}), {"c": [("up", "down")]}, {"up": 36.3, "down": None}
+    )
+    assert found["paper"].tolist() == ["–"]
+
+
+def test_any_values_by_row_and_seed_can_be_judged():
+    values = pd.DataFrame([[1.0, 2.0, 3.0, 4.0, 5.0], [0.5, 1.4, 2.6, 3.5, 4.5]], index=["a", "b"])
+    found = messages.judge_values(values, {"c": [("a", "b")]}, {})
+    assert found.loc[0, ["here", "verdict"]].tolist() == ["+0.5", "holds"]
+    assert (
+        messages.judge_values(values.iloc[:, :4], {"c": [("a", "b")]}, {})["verdict"].item()
+        == "open"
+    )
+
+
+def test_the_metric_decides():
+    """At 0.5 "up" is above "down"; on average over tIoUs below."""
+    rows = results({"up": UP, "down": DOWN})
+    claim = {"first": [("up", "down")]}
+    verdicts = [
+        messages.judge(one, claim, {})["verdict"].item()
+        for one in (rows.measured(0.5), rows.measured())
+    ]
+    assert verdicts == ["holds", "reversed"]
+
+
+def test_under_five_seeds_nothing_is_decided():
+    found = messages.judge(
+        results({"up": UP[:4], "down": DOWN[:4]}).measured(0.5), {"c": [("up", "down")]}, {}
+    )
+    assert found["verdict"].item() == "open"
+
+
+def test_one_seed_has_no_interval():
+    found = messages.judge(results({"up": UP[:1], "down": DOWN[:1]}), {"c": [("up", "down")]}, {})
+    assert found.loc[0, ["95 % interval", "verdict"]].tolist() == ["–", "open"]
+
+
+@pytest.mark.parametrize("as_index", [False, True])
+def test_counts_keep_the_order_of_the_claims(judged, as_index):
+    found = messages.count(judged.set_index("claim") if as_index else judged)
+    assert list(found.index) == ["first", "second"]
+    assert found.loc["first"].tolist() == [2, 1, 0, 1] and found.loc["second"].tolist() == [
+        1,
+        0,
+        1,
+        0,
+    ]

@@ -1,0 +1,236 @@
+"""An ablation: the rows of a table beside the paper's numbers and the paper's messages about them,
+shown and saved.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from wtal_core.data.dataset import Dataset
+from wtal_core.pictures import figures
+from wtal_core.report import messages, tables
+from wtal_core.runs.results import Results
+from wtal_core.runs.store import Record
+
+VERDICTS = (
+    "Every comparison is paired by seed. *holds*: the 95 % interval of the difference lies above "
+    "0. *reversed*: below. "
+    "*open*: it contains 0, or there are fewer than five seeds."
+)
+
+
+@runtime_checkable
+class Place(Protocol):
+    """What rows were trained on, and where files go. A `runs.session.Session` is one; a report
+    knows nothing that trains.
+    """
+
+    @property
+    def dataset(self) -> Dataset: ...
+
+    def path(self, suffix: str) -> Path: ...
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """title: such as "BackTAL Table 7". results: by the metric to be shown. reported: the paper's
+    numbers, by row. source: the data set that they are of.
+
+    Every table and figure is written to the session's folder and returned, for display. suffix: the
+    end of its file's name.
+    """
+
+    title: str
+    session: Place
+    results: Results
+    reported: Mapping[str, float | None]
+    source: str = "THUMOS14"
+
+    @property
+    def about(self) -> str:
+        """What stands with every table and figure."""
+        return f"{self.title}. {self.results.provenance()}"
+
+    @property
+    def caption(self) -> str:
+        """What stands above every table of the metric."""
+        return (
+            f"{self.about}. {self.results.metric} (%). `reported` is the paper's, on {self.source}."
+        )
+
+    def beside(self, suffix: str = "") -> pd.DataFrame:
+        """Reported, reproduced, and how far apart."""
+        looked = {
+            len(self._scored(record))
+            for records in self.results.records.values()
+            for record in records
+        } - {0}
+        note = (
+            f" `best on test`: the best of {' or '.join(map(str, sorted(looked)))} epochs looked "
+            f"at."
+            if looked
+            else ""
+        )
+        return self._save(
+            tables.beside_reported(self.results, self.reported), suffix, self.caption + note
+        )
+
+    def tious(self, suffix: str = "_tious") -> pd.DataFrame:
+        """mAP a tIoU and their mean."""
+        return self._save(
+            tables.per_tiou(self.results),
+            suffix,
+            f"{self.about}. mAP (%) a tIoU, mean ± deviation over seeds.",
+        )
+
+    def bars(self, suffix: str = "") -> Figure:
+        """A bar a row, a dot a seed, a line for the paper."""
+        values = self.results.values()
+        figure = figures.lying_bars(
+            {row: values.loc[row] for row in values.index},
+            self.reported,
+            self.about,
+            self._axis,
+            f"paper, on {self.source}",
+        )
+        return figures.save_figure(figure, self.session.path(f"{suffix}.png"))
+
+    def sweeps(
+        self, panels: Mapping[str, Mapping[str, Mapping[int | float, str]]], suffix: str = ""
+    ) -> Figure:
+        """A panel a parameter, a line a name, a row's name for each value. The paper's numbers are
+        those of the first line.
+        """
+        values = self.results.values()
+        drawn = {
+            parameter: {
+                name: values.loc[list(rows.values())].set_axis(list(rows))
+                for name, rows in lines.items()
+            }
+            for parameter, lines in panels.items()
+        }
+        paper = {
+            parameter: pd.Series(
+                {x: self.reported[row] for x, row in next(iter(lines.values())).items()}
+            )
+            for parameter, lines in panels.items()
+        }
+        figure = figures.sweeps(drawn, paper, self.about, self._axis, f"paper, on {self.source}")
+        return figures.save_figure(figure, self.session.path(f"{suffix}.png"))
+
+    def judge(
+        self, claims: Mapping[str, Sequence[tuple[str, str]]], name: str = "messages"
+    ) -> pd.DataFrame:
+        """Each comparison (better, worse) of each claim, see `messages.judge`."""
+        judged = messages.judge(self.results, claims, self.reported).set_index("claim")
+        note = f"`paper` is the paper's difference, on {self.source}. {VERDICTS}"
+        return self._save(
+            judged,
+            f"_{name}",
+            f"{self.about}. Differences of {self.results.metric} (points). {note}",
+        )
+
+    def diagnoses(
+        self,
+        names: Sequence[str],
+        below_zero: Sequence[str] = (),
+        per_snippet: Mapping[str, str] | None = None,
+        halfway: bool = False,
+    ) -> pd.DataFrame:
+        """Values of the loss history at the last epoch, mean ± deviation over seeds; a dash where a
+        row has no such value.
+
+        below_zero: of these also how many runs are below 0. per_snippet: sums over the snippets of
+        a video -> the name under which they are shown as means a snippet. halfway: also average mAP
+        on the test set half-way and at the end.
+        """
+        lines = {}
+        for row in self.results.records:
+            last = {
+                name: self._last(row, name) for name in {*names, *below_zero, *(per_snippet or {})}
+            }
+            lines[row] = (
+                {name: _spread(last[name]) for name in names}
+                | {
+                    f"runs with {name} < 0": f"{int((last[name] < 0).sum())} of {len(last[name])}"
+                    for name in below_zero
+                }
+                | {
+                    shown: _spread(last[name] / self._snippets(row))
+                    for name, shown in (per_snippet or {}).items()
+                }
+                | (self._halfway(row) if halfway else {})
+            )
+        note = (
+            f" Average mAP (%) is on test videos, by protocol "
+            f"{self.session.dataset.default_protocol}."
+            if halfway
+            else ""
+        )
+        return self._save(
+            pd.DataFrame(lines).T,
+            "_diagnoses",
+            f"{self.about}. At the last epoch, on training videos.{note}",
+        )
+
+    @property
+    def _axis(self) -> str:
+        return f"{self.results.metric} (%)"
+
+    def _save(self, table: pd.DataFrame, suffix: str, caption: str) -> pd.DataFrame:
+        return tables.save_table(table, self.session.path(f"{suffix}.csv"), caption)
+
+    def _last(self, row: str, name: str) -> pd.Series:
+        return pd.Series(
+            [
+                record.content["history"][-1].get(name, np.nan)
+                for record in self.results.records[row]
+            ]
+        )
+
+    def _snippets(self, row: str) -> float:
+        """Snippets of a training video as the network sees it: all alike where a number is sampled
+        or interpolated, else their mean."""
+        config = self.results.records[row][0].content["run"]["config"]
+        fixed = config.get("samples") or config.get("inputs", {}).get("length")
+        return float(fixed or np.mean([video.length for video in self.session.dataset.train]))
+
+    def _halfway(self, row: str) -> dict[str, str]:
+        """The last score of the first half of the epochs, and the last of all, in percent."""
+        pairs = []
+        for record in self.results.records[row]:
+            scored, middle = self._scored(record), len(record.content["history"]) / 2
+            pairs.append(
+                (
+                    next((scored[epoch] for epoch in reversed(scored) if epoch <= middle), np.nan),
+                    [*scored.values()][-1],
+                )
+            )
+        names = ("average mAP, half-way", "average mAP, at the end")
+        return {
+            name: _spread(100 * pd.Series(values), 1)
+            for name, values in zip(names, zip(*pairs, strict=True), strict=True)
+        }
+
+    @staticmethod
+    def _scored(record: Record) -> dict[int, float]:
+        """Epoch, from 1 -> average mAP on the test set, a fraction, where it was taken."""
+        return {
+            epoch: entry["average_map"]
+            for epoch, entry in enumerate(record.content["history"], 1)
+            if "average_map" in entry
+        }
+
+
+def _spread(values: pd.Series, digits: int = 3) -> str:
+    """Mean ± deviation; one value has none; a dash for what is not a number."""
+    if values.isna().any():
+        return "–"
+    return f"{values.mean():.{digits}f}" + (
+        f" ± {values.std():.{digits}f}" if len(values) > 1 else ""
+    )

@@ -1,0 +1,443 @@
+"""Contradictions between printed rows: within a paper, between papers, against repositories, and
+rows that are not there.
+
+Input is the table of `wtal_core.papers.printed_values`; all numbers are reported ones, in percent.
+Rows are compared only where method, data set and configuration are the same, and a reproduced row
+never with a published one (that is `reruns`).
+"""
+
+from itertools import combinations
+from typing import Any
+
+import pandas as pd
+
+from wtal_core.papers import known_methods, known_papers, other_sources, reported
+from wtal_core.papers.audit import SLACK, substituted
+from wtal_core.papers.printed_values import PLACE, wide
+
+TOLERANCE = 0.05  # numbers are printed to 0.1: what is farther apart is another number
+SAME = ["method", "dataset", "configuration"]
+ENOUGH = 3  # equal numbers that make a coincidence unlikely
+
+
+def within(values: pd.DataFrame) -> pd.DataFrame:
+    """One configuration printed twice by a source with different numbers; a row a metric.
+
+    Columns: source, method, dataset, configuration, origin, metric, lowest, highest, difference,
+    printed (number and place).
+    """
+    rows = values[values["value"].notna() & (values["table"] != "repository")]
+    rows = rows.assign(
+        printed=[
+            f"{row.value:.1f} ({row.table}: {row.name})" for row in rows.itertuples(index=False)
+        ]
+    )
+    found = rows.groupby(["source", *SAME, "origin", "metric"], sort=False).agg(
+        lowest=("value", "min"),
+        highest=("value", "max"),
+        printed=("printed", lambda p: ", ".join(dict.fromkeys(p))),
+    )
+    return _largest(found.reset_index(), "printed")
+
+
+def twins(values: pd.DataFrame) -> pd.DataFrame:
+    """Own rows of one paper that are described as different configurations but print the same
+    numbers, `ENOUGH` or more.
+    """
+    found = []
+    for source, rows in wide(values[values["origin"] == "own"]).groupby("source", sort=False):
+        for (one, a), (other, b) in combinations(rows.iterrows(), 2):
+            shared = (a.notna() & b.notna()).to_numpy()
+            one, other = dict(zip(PLACE, one, strict=True)), dict(zip(PLACE, other, strict=True))
+            if (
+                one["dataset"] == other["dataset"]
+                and one["configuration"] != other["configuration"]
+                and shared.sum() >= ENOUGH
+                and (a[shared] == b[shared]).all()
+            ):
+                found.append(
+                    (
+                        source,
+                        f"{one['table']}: {one['name']}",
+                        one["configuration"],
+                        f"{other['table']}: {other['name']}",
+                        other["configuration"],
+                        int(shared.sum()),
+                    )
+                )
+    return pd.DataFrame(
+        found,
+        columns=[
+            "source",
+            "row",
+            "described as",
+            "same numbers as",
+            "described there as",
+            "numbers",
+        ],
+    )
+
+
+def same_ticks() -> pd.DataFrame:
+    """Rows of one table whose check marks, as the text shows them, are the same but whose results
+    differ.
+    """
+    found = []
+    for paper in known_papers():
+        for table, content in reported(paper)["tables"].items():
+            rows = [
+                (tuple(row["as_extracted"]), row["method"], row["v"][-1])
+                for row in content["rows"]
+                if "as_extracted" in row
+            ]
+            found += [
+                (paper, table, a[1], b[1], a[2], b[2])
+                for a, b in combinations(rows, 2)
+                if a[0] == b[0] and a[2] != b[2]
+            ]
+    return pd.DataFrame(
+        found, columns=["source", "table", "row", "same ticks as", "value", "value there"]
+    )
+
+
+def above_the_full_method(values: pd.DataFrame) -> pd.DataFrame:
+    """Own rows of other configurations that beat the paper's full method on a metric; not an error,
+    but worth knowing.
+    """
+    own = values[(values["origin"] == "own") & values["value"].notna()]
+    full = (
+        own[own["configuration"] == ""]
+        .groupby(["source", "dataset", "metric"])["value"]
+        .max()
+        .rename("full")
+    )
+    other = own[own["configuration"] != ""].join(full, on=["source", "dataset", "metric"])
+    found = other[other["value"] > other["full"] + SLACK]
+    found = found.assign(difference=(found["value"] - found["full"]).round(2))
+    return found.sort_values("difference", ascending=False, kind="stable")[
+        ["source", "table", "name", "dataset", "metric", "value", "full", "difference"]
+    ].reset_index(drop=True)
+
+
+def between(values: pd.DataFrame) -> pd.DataFrame:
+    """One method and data set with different numbers in different sources; a row a metric, the
+    largest difference first.
+
+    Columns: method, dataset, configuration, kind ("published" or "reproduced"), metric, lowest,
+    highest, difference, then a column a source. Where a source contradicts itself its first number
+    counts.
+    """
+    sides = _one_a_source(values)
+    found = sides.agg(["min", "max"], axis=1).set_axis(["lowest", "highest"], axis=1).join(sides)
+    return _largest(found.reset_index()).dropna(axis=1, how="all")
+
+
+def in_common(values: pd.DataFrame) -> pd.DataFrame:
+    """How many metrics of a method two or more sources print, and how many of them differ: columns
+    compared, differ.
+    """
+    sides = _one_a_source(values)
+    sides = sides[sides.notna().sum(axis=1) > 1]
+    differ = (sides.max(axis=1) - sides.min(axis=1)) > TOLERANCE
+    return differ.groupby(level=["dataset", "method", "configuration", "kind"], sort=False).agg(
+        compared="size", differ="sum"
+    )
+
+
+def which_fits(values: pd.DataFrame) -> pd.DataFrame:
+    """Where sources differ in a single column of a method: with which of the two numbers do the
+    printed averages agree?
+
+    Columns: method, dataset, metric, source, printed, elsewhere, error as printed, error with the
+    other (of the worst average).
+    """
+    found = between(values)
+    found = found[
+        (found["configuration"] == "")
+        & (found["kind"] == "published")
+        & found["metric"].str.startswith("m")
+    ]
+    single = found[~found.duplicated(["method", "dataset"], keep=False)]
+    rows = values[
+        (values["configuration"] == "")
+        & (values["origin"] != "reproduced")
+        & values["value"].notna()
+    ]
+    lines = []
+    for case in single.itertuples():
+        here = rows[
+            (rows["method"] == case.method)
+            & (rows["dataset"] == case.dataset)
+            & (rows["metric"] == case.metric)
+        ]
+        for row in here[here["value"].isin([case.lowest, case.highest])].itertuples():
+            other = case.highest if row.value == case.lowest else case.lowest
+            errors = substituted(
+                values, tuple(getattr(row, name) for name in PLACE), case.metric, other
+            )
+            lines.append(
+                (
+                    case.method,
+                    case.dataset,
+                    case.metric,
+                    row.source,
+                    row.value,
+                    other,
+                    *(round(e, 3) for e in errors),
+                )
+            )
+    return pd.DataFrame(
+        lines,
+        columns=[
+            "method",
+            "dataset",
+            "metric",
+            "source",
+            "printed",
+            "elsewhere",
+            "error as printed",
+            "error with the other",
+        ],
+    )
+
+
+def supervision_labels(values: pd.DataFrame) -> pd.DataFrame:
+    """Methods that sources sort under different supervision: a column a source."""
+    rows = values[values["origin"] != "reproduced"].drop_duplicates(["dataset", "method", "source"])
+    table = rows.pivot(index=["method", "dataset"], columns="source", values="supervision")
+    return table[table.nunique(axis=1) > 1].dropna(axis=1, how="all")
+
+
+def reruns(values: pd.DataFrame) -> pd.DataFrame:
+    """Results of running a method's code, beside what its paper prints; a row a metric, the largest
+    difference first.
+
+    published: the paper's own number where that paper is here, else the one that most sources
+    quote.
+    """
+    rows = values[(values["configuration"] == "") & values["value"].notna()]
+    published = rows[rows["origin"] != "reproduced"].sort_values(
+        "origin", kind="stable"
+    )  # own before quoted
+    counted = (
+        published.groupby(["method", "dataset", "metric"])[["origin", "value"]]
+        .apply(_accepted)
+        .rename("published")
+    )
+    again = (
+        rows[rows["origin"] == "reproduced"]
+        .join(counted, on=["method", "dataset", "metric"])
+        .dropna(subset="published")
+    )
+    again = again.assign(difference=(again["value"] - again["published"]).round(2))
+    again = again.sort_values("difference", key=lambda d: -d.abs(), kind="stable")
+    return again[
+        ["method", "dataset", "metric", "published", "value", "difference", "source", "name"]
+    ].reset_index(drop=True)
+
+
+def absent(values: pd.DataFrame) -> pd.DataFrame:
+    """Methods that are not in a paper's table though they were published before it, used no fuller
+    supervision, and are better than the paper's own method in a column; known from other sources.
+
+    Columns: source, table, dataset, method, published, metric, value, own, difference, elsewhere in
+    the paper (bool).
+    """
+    own = values[
+        (values["origin"] == "own")
+        & (values["configuration"] == "")
+        & values["source"].isin(known_papers())
+    ]
+    tables = own[own["table"].isin(["table1", "table2", "table3"])].dropna(subset="value")
+    known = values[
+        (values["origin"] != "reproduced")
+        & (values["configuration"] == "")
+        & values["value"].notna()
+    ]
+    known = known.groupby(["dataset", "method", "metric"])["value"].agg(_most_common).reset_index()
+    parts = [
+        _absent_of(values, known, key, rows)
+        for key, rows in tables.groupby(["source", "table", "dataset"], sort=False)
+        if (
+            values["source"].eq(key[0]) & values["table"].eq(key[1]) & values["origin"].eq("quoted")
+        ).any()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def rank(
+    values: pd.DataFrame, source: str, table: str, metric: str, others: pd.DataFrame | None = None
+) -> tuple[int, int]:
+    """(place, number of rows) of a paper's own method among the weakly supervised rows of its
+    table, and of `others`.
+    """
+    rows = values[
+        (values["source"] == source) & (values["table"] == table) & (values["metric"] == metric)
+    ]
+    rows = rows[(rows["supervision"] != "full") & rows["value"].notna()]
+    more = (
+        others[
+            (others["source"] == source) & (others["table"] == table) & (others["metric"] == metric)
+        ]["value"]
+        if (others is not None)
+        else rows["value"][:0]
+    )
+    mine = rows.loc[rows["origin"] == "own", "value"].max()
+    both = pd.concat([rows["value"], more])
+    return int((both > mine + SLACK).sum()) + 1, len(both)
+
+
+def settings() -> pd.DataFrame:
+    """Settings of the official codes beside the texts (a dash where a text has none): paper,
+    setting, text, code, same, where.
+    """
+    lines = []
+    for paper in known_papers():
+        text = reported(paper).get("text_numbers", {})
+        for name, entry in reported(paper).get("code_numbers", {}).items():
+            said, code = text.get(name), entry["value"]
+            for key, value in (code if isinstance(code, dict) else {"": code}).items():
+                stated = said.get(key) if isinstance(said, dict) else said
+                shown = "–" if stated is None else str(stated)
+                lines.append(
+                    (
+                        paper,
+                        f"{name} {key}".strip(),
+                        shown,
+                        str(value),
+                        stated == value,
+                        entry["where"],
+                    )
+                )
+    return pd.DataFrame(lines, columns=["paper", "setting", "text", "code", "same", "where"])
+
+
+def test_sets() -> pd.DataFrame:
+    """How many THUMOS14 test videos the papers say and the packages of annotations hold: columns
+    test_videos, instances.
+    """
+    papers = {
+        paper: {"test_videos": reported(paper)["text_numbers"]["test_videos"]}
+        for paper in known_papers()
+    }
+    return (
+        pd.DataFrame({**papers, **other_sources()["annotation_packages"]["test_sets"]})
+        .T.reindex(columns=["test_videos", "instances"])
+        .astype("Int64")
+    )
+
+
+def counted_again(paper: str, table: str) -> pd.DataFrame:
+    """Printed values of a table beside those counted again from the official codes: a row a method
+    and column, with ratio.
+    """
+    content: dict[str, Any] = reported(paper)["tables"][table]
+    counted = reported(paper)["repository_numbers"]["counted"]
+    lines = []
+    for row in content["rows"]:
+        name = row["method"].split(" [")[0]
+        lines += [
+            (
+                name,
+                column,
+                printed,
+                round(counted[name][column], 2),
+                round(counted[name][column] / printed, 2),
+            )
+            for column, printed in zip(content["columns"], row["v"], strict=True)
+            if name in counted
+        ]
+    return pd.DataFrame(lines, columns=["method", "column", "printed", "counted", "ratio"])
+
+
+def _one_a_source(values: pd.DataFrame) -> pd.DataFrame:
+    """A row a method, data set, configuration, kind and metric, a column a source; results of
+    repositories left out.
+    """
+    of_a_repository = (values["table"] == "repository") | values["source"].str.endswith(
+        "_repository"
+    )
+    rows = values[values["value"].notna() & ~(of_a_repository & (values["origin"] == "reproduced"))]
+    rows = rows.assign(kind=rows["origin"].where(rows["origin"] == "reproduced", "published"))
+    return rows.pivot_table(
+        index=[*SAME, "kind", "metric"],
+        columns="source",
+        values="value",
+        aggfunc="first",
+        sort=False,
+    )
+
+
+def _largest(found: pd.DataFrame, *last: str) -> pd.DataFrame:
+    """Rows with a real difference of `lowest` and `highest`, the largest first; the difference
+    beside them.
+    """
+    found = found.assign(difference=(found["highest"] - found["lowest"]).round(2))
+    found = found[found["difference"] > TOLERANCE].sort_values(
+        "difference", ascending=False, kind="stable"
+    )
+    first = [
+        name
+        for name in (*SAME, "source", "origin", "kind", "metric", "lowest", "highest", "difference")
+        if name in found
+    ]
+    return found[
+        [*first, *(name for name in found if name not in (*first, *last)), *last]
+    ].reset_index(drop=True)
+
+
+def _most_common(numbers: pd.Series) -> float:
+    """The number that most sources print; of equally many, the first."""
+    return float(
+        numbers.value_counts(sort=False).sort_values(ascending=False, kind="stable").index[0]
+    )
+
+
+def _accepted(rows: pd.DataFrame) -> float:
+    """The paper's own number if there is one, else the most common."""
+    own = rows.loc[rows["origin"] == "own", "value"]
+    return float(own.iloc[0]) if len(own) else _most_common(rows["value"])
+
+
+def _absent_of(
+    values: pd.DataFrame, known: pd.DataFrame, key: tuple, own: pd.DataFrame
+) -> pd.DataFrame:
+    """The absent methods of one table. own: the cells of its own row."""
+    source, table, dataset = key
+    mentioned = values[values["source"] == source]
+    present = set(mentioned.loc[(mentioned["table"] == table), "method"])
+    elsewhere = set(mentioned["method"])
+    mine = own.set_index("metric")["value"].rename("own")
+    about = known_methods()
+    no_fuller = {"weak"} if (own["supervision"] == "weak").all() else {"weak", "weak+"}
+    earlier = [
+        name
+        for name, facts in about.items()
+        if facts["published"] < reported(source)["published"]
+        and facts.get("supervision", "weak") in no_fuller
+    ]
+    candidates = known[
+        (known["dataset"] == dataset) & known["method"].isin(set(earlier) - present)
+    ].join(mine, on="metric")
+    better = candidates[candidates["value"] > candidates["own"] + SLACK]
+    better = better.assign(published=[about[name]["published"] for name in better["method"]])
+    better = better.assign(
+        source=source,
+        table=table,
+        difference=(better["value"] - better["own"]).round(2),
+        elsewhere=better["method"].isin(elsewhere),
+    )
+    return better[
+        [
+            "source",
+            "table",
+            "dataset",
+            "method",
+            "published",
+            "metric",
+            "value",
+            "own",
+            "difference",
+            "elsewhere",
+        ]
+    ].sort_values("difference", ascending=False, kind="stable")

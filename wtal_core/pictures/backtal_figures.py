@@ -1,0 +1,417 @@
+"""Figures of the BackTAL paper, of use for any method with clicks, affinities or proposals on a
+frame grid.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from wtal_core.data.dataset import Dataset
+from wtal_core.data.grid import inside
+from wtal_core.evaluation.statistics import summary
+from wtal_core.localization.frame_proposals import Margin, contrast, find_runs
+from wtal_core.pictures.figures import COLOURS, FOUND, TRUTH, timeline
+from wtal_core.report.tables import interval
+from wtal_core.timebase import Timebase
+
+ACTION, BACKGROUND, CLICK = FOUND, COLOURS[0], COLOURS[3]
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """How alike a snippet is to those around it. offset: -W to W; similarity: cosines, NaN beyond
+    the video's ends;
+    same: which of them are of its own kind (both in an instance of any class, or neither); snippet:
+    its number.
+    """
+
+    name: str
+    snippet: int
+    action: bool
+    offset: Int[np.ndarray, " N"]
+    similarity: Float[np.ndarray, " N"]
+    same: Bool[np.ndarray, " N"]
+
+
+def row_bars(
+    values: Mapping[str, pd.Series],
+    caption: str,
+    ylabel: str,
+    references: Mapping[str, float] | None = None,
+    printed: Mapping[str, float] | None = None,
+    source: str = "paper",
+    what: str = "here, mean over seeds",
+    top: float | None = None,
+) -> Figure:
+    """Mean of each row as a bar, and where there are several values each as a dot.
+
+    references: name -> a number to compare all rows with, a dashed line across. printed: row ->
+    what `source` prints of it, a
+    line over its bar. what: the bars' name in the legend. top: end of the y axis.
+    """
+    figure, axes = plt.subplots(
+        figsize=(max(7.5, 1.1 * len(values) + 4), 3.8), layout="constrained"
+    )
+    place = np.arange(len(values))
+    axes.bar(place, [v.mean() for v in values.values()], 0.6, color=COLOURS[5], label=what)
+    for x, (name, row) in enumerate(values.items()):
+        if len(row) > 1:
+            axes.plot(
+                np.full(len(row), x), row, ".", color=COLOURS[6], markersize=5, label="one seed"
+            )
+        if (printed or {}).get(name) is not None:
+            axes.hlines(printed[name], x - 0.4, x + 0.4, color=COLOURS[1], lw=2, label=source)
+    for (name, value), colour in zip((references or {}).items(), COLOURS[1:5], strict=False):
+        axes.axhline(value, color=colour, ls="--", lw=1.5, label=f"{name}: {value:.1f}")
+    axes.set_xticks(place, [name.replace(", ", ",\n") for name in values])
+    axes.set(xlabel="configuration", ylabel=ylabel, ylim=(0, top))
+    axes.grid(axis="y", alpha=0.3)
+    shown = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(shown.values(), shown.keys(), fontsize=8, loc="outside right center")
+    figure.suptitle(caption, fontsize=9)
+    return figure
+
+
+def unit_range(sequence: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+    """0 at its lowest value, 1 at its highest."""
+    return (sequence - sequence.min()) / (np.ptp(sequence) or 1.0) if len(sequence) else sequence
+
+
+def mean_and_interval(values: pd.Series) -> str:
+    """Mean over seeds and, in brackets, its 95 % interval (Student's t), one decimal; seeds without
+    a value are left out.
+    """
+    values = values.dropna()
+    if not len(values):
+        return "–"
+    here = summary(values.to_numpy(), "t")
+    return (
+        f"{here.mean:.1f}"
+        if here.interval is None
+        else f"{here.mean:.1f} ({interval(here.interval)})"
+    )
+
+
+def level_table(
+    sequences: Mapping[str, Float[np.ndarray, " T"]],
+    action: Bool[np.ndarray, " T"],
+    background: Bool[np.ndarray, " T"],
+) -> pd.DataFrame:
+    """Mean of each sequence over action and over background snippets, and their difference; NaN
+    where there are none.
+    """
+    lines = {}
+    for name, sequence in sequences.items():
+        of_action, of_background = (
+            float(sequence[chosen].mean()) if chosen.any() else np.nan
+            for chosen in (action, background)
+        )
+        lines[name] = {
+            "action": of_action,
+            "background": of_background,
+            "difference": of_action - of_background,
+        }
+    return pd.DataFrame(lines).T
+
+
+def examples(dataset: Dataset, video: str, count: int) -> list[tuple[str, int]]:
+    """(name, snippet) in the middle of the `count` longest runs of action, and of background:
+    chosen by length alone.
+    """
+    kind = inside(dataset, video)
+    borders = np.concatenate(([0], np.flatnonzero(kind[1:] != kind[:-1]) + 1, [len(kind)]))
+    runs = sorted(
+        zip(borders[:-1].tolist(), borders[1:].tolist(), strict=True),
+        key=lambda run: run[0] - run[1],
+    )
+    found = []
+    for wanted, name in ((True, "action"), (False, "background")):
+        chosen = [run for run in runs if run[1] > run[0] and bool(kind[run[0]]) == wanted][:count]
+        found += [
+            (f"{name} {number + 1}", (begin + end) // 2)
+            for number, (begin, end) in enumerate(chosen)
+        ]
+    return found
+
+
+def neighbourhood(
+    name: str,
+    embedding: Float[np.ndarray, "T E"],
+    kind: Bool[np.ndarray, " T"],
+    snippet: int,
+    window: int,
+) -> Neighbourhood:
+    """Cosines of one snippet's embedding with those of the snippets up to `window` away. kind: in
+    an instance or not.
+    """
+    offset = np.arange(-window, window + 1)
+    place = np.clip(snippet + offset, 0, len(embedding) - 1)
+    unit = embedding / np.maximum(np.linalg.norm(embedding, axis=1, keepdims=True), 1e-12)
+    beyond = place != snippet + offset
+    return Neighbourhood(
+        name,
+        snippet,
+        bool(kind[snippet]),
+        offset,
+        np.where(beyond, np.nan, unit[place] @ unit[snippet]),
+        (kind[place] == kind[snippet]) & ~beyond,
+    )
+
+
+def mean_similarity(one: Neighbourhood, same: bool) -> float:
+    """With the neighbours of its own or of the other kind, itself left out; NaN without any."""
+    chosen = (one.same == same) & (one.offset != 0) & ~np.isnan(one.similarity)
+    return float(one.similarity[chosen].mean()) if chosen.any() else float("nan")
+
+
+def affinity_figure(shown: Sequence[Neighbourhood], timebase: Timebase, caption: str) -> Figure:
+    """A panel a snippet: its similarity to each neighbour; filled bars are neighbours of its own
+    kind, hollow ones are not.
+    """
+    columns = min(2, len(shown))
+    rows = -(-len(shown) // columns)
+    figure, panels = plt.subplots(
+        rows,
+        columns,
+        figsize=(4.6 * columns + 1.5, 2.3 * rows + 1),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes, one in zip(panels.flat, shown, strict=False):
+        colour = ACTION if one.action else BACKGROUND
+        axes.bar(
+            one.offset,
+            np.nan_to_num(one.similarity),
+            color=[colour if same else "white" for same in one.same],
+            edgecolor=colour,
+        )
+        axes.axhline(0, color=COLOURS[6], lw=0.6)
+        axes.set_title(f"{one.name}, at {timebase.seconds(one.snippet + 0.5):.1f} s", fontsize=8)
+    for axes in panels.flat[len(shown) :]:
+        axes.set_axis_off()
+    for axes in panels[-1]:
+        axes.set_xticks(shown[0].offset[::2])
+        axes.set_xlabel("neighbour, snippets away")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("similarity (cosine)")
+    handles = [
+        Patch(color=ACTION, label="snippet in action"),
+        Patch(color=BACKGROUND, label="snippet in background"),
+        Patch(facecolor="white", edgecolor="black", label="neighbour of the other kind"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
+    figure.suptitle(caption, fontsize=9)
+    return figure
+
+
+def distance_figure(panels: Mapping[str, Mapping[str, pd.DataFrame]], caption: str) -> Figure:
+    """Mean similarity against the distance of two snippets: a panel a network, a line a kind of
+    pair, the second one dashed.
+
+    Each line: a row a distance, a column a seed, drawn as mean and one standard deviation.
+    """
+    figure, row = plt.subplots(
+        1,
+        len(panels),
+        figsize=(4.6 * len(panels), 3.6),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes, (name, lines) in zip(row[0], panels.items(), strict=True):
+        for (kind, values), colour, look in zip(
+            lines.items(), (COLOURS[0], COLOURS[1]), ("o-", "s--"), strict=True
+        ):
+            mean, spread = values.mean(axis=1), values.std(axis=1).fillna(0)
+            axes.plot(values.index, mean, look, color=colour, markersize=4, label=kind)
+            axes.fill_between(
+                values.index, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0
+            )
+        axes.set_title(name, fontsize=9)
+        axes.set_xlabel("distance of the two snippets (snippets)")
+        axes.grid(axis="y", alpha=0.3)
+    row[0, 0].set_ylabel("mean similarity (cosine)")
+    row[0, 0].set_ylim(min(0.0, row[0, 0].get_ylim()[0]), 1.05)
+    figure.legend(
+        *row[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8
+    )
+    figure.suptitle(f"{caption}\nmean over seeds, band ± 1 standard deviation", fontsize=9)
+    return figure
+
+
+def detections_figure(
+    panels: Mapping[str, tuple[pd.DataFrame, Mapping[str, pd.DataFrame]]], caption: str
+) -> Figure:
+    """Videos against time, a panel each: ground truth, and below it detections of several methods,
+    as bars on rows of their own.
+
+    Bars of detections are see-through: a method's own may overlap.
+    """
+    height = [1 + len(found) for _, found in panels.values()]
+    figure, rows = plt.subplots(
+        len(panels),
+        figsize=(11, 0.42 * sum(height) + 0.9 * len(panels)),
+        squeeze=False,
+        layout="constrained",
+        height_ratios=height,
+    )
+    for axes, (name, (truth, found)) in zip(rows[:, 0], panels.items(), strict=True):
+        for place, table in enumerate((truth, *found.values())):
+            spans = np.column_stack([table["t_start"], table["t_end"] - table["t_start"]]).tolist()
+            look = (
+                {"color": TRUTH}
+                if place == 0
+                else {"facecolor": (FOUND, 0.35), "edgecolor": FOUND, "lw": 0.8}
+            )
+            axes.broken_barh(spans, (-place - 0.4, 0.8), **look)
+        axes.set_yticks(range(-len(found), 1), [*reversed(found), "ground truth"])
+        axes.set_ylim(-len(found) - 0.6, 0.6)
+        axes.set_title(name, fontsize=8, loc="left")
+        axes.set_xlim(0, None)
+        axes.grid(axis="x", alpha=0.3)
+    rows[-1, 0].set_xlabel("time (s)")
+    handles = [
+        Patch(color=TRUTH, label="ground truth"),
+        Patch(color=FOUND, alpha=0.5, label="detection (darker: several)"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)
+    figure.suptitle(caption, fontsize=9)
+    return figure
+
+
+def group_map(
+    groups: Mapping[str, Int[np.ndarray, "h D"]], names: Sequence[str], caption: str
+) -> Figure:
+    """Which neighbour's similarity scales which input channel under which tap: a panel a layout, a
+    colour a neighbour.
+    """
+    figure, panels = plt.subplots(
+        len(groups),
+        figsize=(9, 1.5 * len(groups) + 0.9),
+        squeeze=False,
+        sharex=True,
+        layout="constrained",
+    )
+    colours = COLOURS[: len(names)]
+    for axes, (name, values) in zip(panels[:, 0], groups.items(), strict=True):
+        axes.imshow(
+            values,
+            aspect="auto",
+            interpolation="nearest",
+            cmap=ListedColormap(colours),
+            vmin=-0.5,
+            vmax=len(names) - 0.5,
+        )
+        axes.set_yticks(range(len(values)), [f"tap {tap}" for tap in names])
+        axes.set_title(name, fontsize=8, loc="left")
+    panels[-1, 0].set_xlabel("input channel")
+    figure.legend(
+        handles=[
+            Patch(color=c, label=f"scaled by the similarity to: {n}")
+            for c, n in zip(colours, names, strict=True)
+        ],
+        loc="outside lower center",
+        ncols=3,
+        fontsize=8,
+    )
+    figure.suptitle(caption, fontsize=9)
+    return figure
+
+
+def cut_at(
+    sequence: Float[np.ndarray, " F"], threshold: float, margin: Margin, timebase: Timebase
+) -> pd.DataFrame:
+    """Runs of a normalised sequence above one threshold, scored inner minus outer: `t_start, t_end,
+    score`. timebase: a point of the sequence is its snippet."""
+    lengths = np.array([len(sequence)])
+    runs = find_runs(sequence, lengths, (threshold,), drop_frame0_run=False)
+    score = contrast(sequence, lengths, runs, margin, thresholded=True)
+    return pd.DataFrame(
+        {
+            "t_start": timebase.seconds(runs.start),
+            "t_end": timebase.seconds(runs.end),
+            "score": score,
+        }
+    )
+
+
+def cut_figure(
+    sequences: Mapping[str, Float[np.ndarray, " F"]],
+    threshold: float,
+    margin: Margin,
+    truth: pd.DataFrame,
+    timebase: Timebase,
+    caption: str,
+) -> Figure:
+    """Normalised sequences, one threshold, and the runs that it cuts out of each."""
+    found = {
+        name: cut_at(sequence, threshold, margin, timebase) for name, sequence in sequences.items()
+    }
+    rows = {f"{len(runs)} runs: {name}": runs for name, runs in found.items()}
+    return timeline(
+        dict(sequences),
+        truth,
+        rows,
+        timebase,
+        f"θ = {threshold:g}. {caption}",
+        dict.fromkeys(sequences, threshold),
+    )
+
+
+def clicks_figure(
+    panels: Mapping[str, Float[np.ndarray, " T"]],
+    truth: pd.DataFrame,
+    clicks: pd.DataFrame,
+    timebase: Timebase,
+    caption: str,
+) -> Figure:
+    """Sequences of one video with its clicks as vertical lines. clicks: `label, t`."""
+    figure = timeline(dict(panels), truth, {}, timebase, caption)
+    colours = {True: CLICK, False: ACTION}
+    for axes in figure.axes[:-1]:
+        axes.yaxis.label.set_fontsize(8)  # of panels that follow closely on one another
+        for label, t in zip(clicks["label"], clicks["t"], strict=True):
+            axes.axvline(t, color=colours[label == "background"], lw=1.5)
+    shown = [
+        Line2D([], [], color=colours[background], label=f"{name} click")
+        for background, name in ((True, "background"), (False, "action"))
+        if ((clicks["label"] == "background") == background).any()
+    ]
+    figure.legend(handles=shown, loc="outside lower center", fontsize=8)
+    return figure
+
+
+def overlap_figure(curves: Mapping[str, pd.DataFrame], limit: float, caption: str) -> Figure:
+    """Overlap of two equal segments by the distance between their begins: a panel a length, columns
+    are rules.
+    """
+    figure, panels = plt.subplots(
+        1,
+        len(curves),
+        figsize=(3.6 * len(curves), 3.2),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes, (name, table) in zip(panels[0], curves.items(), strict=True):
+        for rule, colour in zip(table.columns, COLOURS, strict=False):
+            axes.plot(table.index, table[rule], color=colour, label=rule)
+        axes.axhline(limit, color=COLOURS[6], ls="--", lw=0.8, label=f"suppressed from {limit:g}")
+        axes.set(xlabel="distance of the begins (s)", title=name, ylim=(0, 1))
+        axes.grid(alpha=0.3)
+    panels[0, 0].set_ylabel("overlap (no unit)")
+    figure.legend(
+        *panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8
+    )
+    figure.suptitle(caption, fontsize=9)
+    return figure

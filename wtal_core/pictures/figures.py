@@ -1,0 +1,312 @@
+"""Figures. Each takes plain numbers and returns a matplotlib Figure; `save_figure` writes it, the
+same bytes every time.
+"""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wtal_core.timebase import Timebase
+
+COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#000000",
+)  # safe for colour-blind readers
+DOTS_PER_INCH = 100
+TRUTH, FOUND, QUIET = "#009e73", "#d55e00", "#bbbbbb"
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG, the same bytes every time; the figure is closed."""
+    target = io.BytesIO()
+    figure.savefig(target, dpi=DOTS_PER_INCH, bbox_inches="tight", metadata={"Software": None})
+    plt.close(figure)
+    return target.getvalue()
+
+
+def plain_png(draw: Callable[[], Figure]) -> bytes:
+    """What `draw` draws as PNG, its texts taken literally: names of methods, classes and videos may
+    hold a "$".
+    """
+    with plt.rc_context({"text.parse_math": False}):
+        return png(draw())
+
+
+def save_figure(figure: Figure, path: Path) -> Figure:
+    """Write a PNG without a date in it. Returns the figure, for display."""
+    figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
+    plt.close(figure)
+    return figure
+
+
+def bars(
+    values: Mapping[str, pd.Series],
+    reported: Mapping[str, float | None],
+    caption: str,
+    ylabel: str = "average mAP (%)",
+    reproduced: bool = True,
+) -> Figure:
+    """Mean of each row over seeds as a bar, every seed as a dot, the paper's number as a line
+    beside it.
+
+    reproduced: False where the values themselves are numbers that papers print.
+    """
+    room = max(
+        0.0, 0.08 * (max(map(len, values), default=0) - 25)
+    )  # inches, for names beyond 25 letters
+    figure, axes = plt.subplots(
+        figsize=(max(8.0, 0.55 * len(values) + 2), 4 + room), layout="constrained"
+    )
+    place = np.arange(len(values))
+    what = "reproduced here, mean" if reproduced else "as printed"
+    axes.bar(place, [v.mean() for v in values.values()], color=COLOURS[5], label=what)
+    for x, row in zip(place, values.values(), strict=True) if reproduced else ():
+        axes.plot(
+            np.full(len(row), x),
+            row,
+            ".",
+            color=COLOURS[6],
+            markersize=5,
+            label="one seed" if x == 0 else None,
+        )
+    printed = [
+        (x, reported[row])
+        for x, row in zip(place, values, strict=True)
+        if reported.get(row) is not None
+    ]
+    for number, (x, value) in enumerate(printed):
+        axes.hlines(
+            value,
+            x - 0.4,
+            x + 0.4,
+            color=COLOURS[1],
+            lw=2,
+            label="paper, on THUMOS14" if number == 0 else None,
+        )
+    axes.set_xticks(place, list(values), rotation=40, ha="right")
+    return _finish(figure, axes, caption, "configuration", ylabel)
+
+
+def lying_bars(
+    values: Mapping[str, pd.Series],
+    reported: Mapping[str, float | None],
+    caption: str,
+    xlabel: str,
+    source: str = "paper, on THUMOS14",
+) -> Figure:
+    """As `bars`, but lying, the first row on top: for names too long to stand side by side. source:
+    what the line is called.
+    """
+    figure, axes = plt.subplots(figsize=(9, 0.36 * len(values) + 1.6), layout="constrained")
+    place = -np.arange(len(values))
+    axes.barh(
+        place,
+        [v.mean() for v in values.values()],
+        0.75,
+        color=COLOURS[5],
+        label="reproduced here, mean",
+    )
+    for y, row in zip(place, values.values(), strict=True):
+        axes.plot(row, np.full(len(row), y), ".", color=COLOURS[6], markersize=5, label="one seed")
+    for y, row in zip(place, values, strict=True):
+        if reported.get(row) is not None:
+            axes.vlines(reported[row], y - 0.45, y + 0.45, color=COLOURS[1], lw=2, label=source)
+    axes.set_yticks(place, list(values))
+    axes.set(xlabel=xlabel, xlim=(0, None))
+    axes.grid(axis="x", alpha=0.3)
+    figure.suptitle(caption, fontsize=9)
+    _legend_of(figure, figure.axes)
+    return figure
+
+
+def lines(
+    table: Mapping[str, pd.DataFrame],
+    xlabel: str,
+    caption: str,
+    ylabel: str = "average mAP (%)",
+    ticks: Sequence[str] | None = None,
+) -> Figure:
+    """A line a name: a DataFrame with a row an x value and a column a seed, drawn as mean and one
+    standard deviation.
+    """
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for (name, values), colour in zip(table.items(), COLOURS, strict=False):
+        _band(
+            axes,
+            np.arange(len(values)) if ticks is not None else values.index.to_numpy(),
+            values,
+            colour,
+            name,
+        )
+    if ticks is not None:
+        axes.set_xticks(range(len(ticks)), ticks, rotation=20)
+    return _finish(
+        figure, axes, f"{caption}\nmean over seeds, band ± 1 standard deviation", xlabel, ylabel
+    )
+
+
+def sweeps(
+    panels: Mapping[str, Mapping[str, pd.DataFrame]],
+    reported: Mapping[str, pd.Series],
+    caption: str,
+    ylabel: str = "average mAP (%)",
+    source: str = "paper, on THUMOS14",
+) -> Figure:
+    """A panel a parameter, named as its axis: lines as in `lines` against the parameter's values,
+    evenly spaced, and the paper's.
+
+    reported: parameter -> the paper's numbers by the same values. source: what their line is
+    called. The panels share one y axis, which need not begin at 0.
+    """
+    figure, row = plt.subplots(
+        1,
+        len(panels),
+        figsize=(max(6.0, 3.2 * len(panels)), 4),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes, (parameter, table) in zip(row[0], panels.items(), strict=True):
+        places = [f"{value:g}" for value in next(iter(table.values())).index]
+        for (name, values), colour in zip(table.items(), COLOURS[::2], strict=False):
+            _band(axes, places, values, colour, name)
+        paper = reported[parameter]
+        axes.plot(
+            [f"{value:g}" for value in paper.index],
+            paper,
+            "s--",
+            color=COLOURS[1],
+            markersize=4,
+            label=source,
+        )
+        axes.set_xlabel(parameter)
+        axes.tick_params(axis="x", labelrotation=45 if len(places) > 7 else 0)
+        axes.grid(axis="y", alpha=0.3)
+    row[0, 0].set_ylabel(ylabel)
+    figure.suptitle(
+        f"{caption}\nmean over seeds, band ± 1 standard deviation; the y axis need not begin at 0",
+        fontsize=9,
+    )
+    _legend_of(figure, row[0])
+    return figure
+
+
+def timeline(
+    rows: Mapping[str, np.ndarray | None],
+    truth: pd.DataFrame,
+    detections: Mapping[str, pd.DataFrame],
+    timebase: Timebase,
+    caption: str,
+    limits: Mapping[str, float] | None = None,
+) -> Figure:
+    """One video against time: a panel a signal `[T]` (None: an empty panel that only says its
+    name), then detections by name, then the ground truth as a barcode.
+
+    truth, detections: tables with `t_start, t_end` in seconds. limits: signal -> value drawn as a
+    dashed line.
+    """
+    figure, panels = plt.subplots(
+        len(rows) + 1,
+        figsize=(11, 1.25 * len(rows) + 1.0 + 0.3 * len(detections)),
+        sharex=True,
+        layout="constrained",
+        height_ratios=[1.0] * len(rows) + [0.35 * (len(detections) + 1)],
+    )
+    for number, (axes, (name, signal)) in enumerate(zip(panels, rows.items(), strict=False)):
+        _shade(axes, truth, "ground truth" if number == 0 else None)
+        if signal is None:
+            axes.text(0.5, 0.5, name, ha="center", va="center", transform=axes.transAxes)
+            axes.set_yticks([])
+            continue
+        axes.stairs(
+            signal,
+            timebase.seconds(np.arange(len(signal) + 1)),
+            color=COLOURS[0],
+            label=name,
+            baseline=None,
+        )
+        if limits and name in limits:
+            axes.axhline(
+                limits[name],
+                color=COLOURS[6],
+                ls="--",
+                lw=0.8,
+                label=f"threshold {limits[name]:.3f}",
+            )
+        axes.set_ylabel("score (no unit)" if len(rows) <= 6 else "score")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
+    barcode(panels[-1], truth, detections)
+    panels[-1].set_xlabel("time (s)")
+    figure.suptitle(caption, fontsize=9)
+    return figure
+
+
+def barcode(axes: Axes, truth: pd.DataFrame, detections: Mapping[str, pd.DataFrame]) -> None:
+    """Ground truth and detections as bars on rows of their own."""
+    for place, table in enumerate((truth, *detections.values())):
+        spans = np.column_stack([table["t_start"], table["t_end"] - table["t_start"]])
+        axes.broken_barh(spans.tolist(), (-place - 0.4, 0.8), color=TRUTH if place == 0 else FOUND)
+    axes.set_yticks(range(-len(detections), 1), [*reversed(detections), "ground truth"])
+    axes.set_ylim(-len(detections) - 0.6, 0.6)
+
+
+def scatter(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], caption: str) -> Figure:
+    """Points `[N, 2]` and whether each is foreground `[N]`, a panel a name (Fig. 8)."""
+    figure, axes_row = plt.subplots(
+        1, len(panels), figsize=(5 * len(panels), 4.6), layout="constrained", squeeze=False
+    )
+    for axes, (name, (points, inside)) in zip(axes_row[0], panels.items(), strict=True):
+        for mask, colour, label in (
+            (~inside, QUIET, "background snippet"),
+            (inside, FOUND, "foreground snippet"),
+        ):
+            axes.plot(*points[mask].T, ".", color=colour, markersize=3, label=label)
+        axes.set(title=name, xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)")
+        axes.legend(markerscale=3, fontsize=8)
+    figure.suptitle(caption, fontsize=9)
+    return figure
+
+
+def _band(
+    axes: Axes, x: np.ndarray | list[str], values: pd.DataFrame, colour: str, name: str | None
+) -> None:
+    """Mean and one standard deviation over the columns of values; one column has no band."""
+    mean, spread = values.mean(axis=1).to_numpy(), values.std(axis=1, ddof=1).fillna(0).to_numpy()
+    axes.plot(x, mean, "o-", color=colour, label=name, markersize=4)
+    axes.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
+
+
+def _shade(axes: Axes, truth: pd.DataFrame, label: str | None) -> None:
+    for number, (start, end) in enumerate(zip(truth["t_start"], truth["t_end"], strict=True)):
+        axes.axvspan(
+            start, end, color=TRUTH, alpha=0.15, lw=0, label=label if number == 0 else None
+        )
+
+
+def _legend_of(figure: Figure, panels: Sequence[Axes] | np.ndarray) -> None:
+    """One legend below the panels that names each thing once."""
+    shown = {
+        label: handle
+        for axes in panels
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(shown.values(), shown.keys(), fontsize=8, loc="outside lower center", ncols=3)
+
+
+def _finish(figure: Figure, axes: Axes, caption: str, xlabel: str, ylabel: str) -> Figure:
+    axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
+    figure.suptitle(caption, fontsize=9)
+    axes.grid(axis="y", alpha=0.3)
+    figure.legend(fontsize=8, loc="outside lower center", ncols=3)
+    return figure

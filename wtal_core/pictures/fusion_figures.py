@@ -1,0 +1,408 @@
+"""GauFuse in pictures: candidates, what is fused of them, the equations that instances become, the
+labels that solve them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int, Num
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from wtal_core.localization.fusion import Fused, FusionRule, clusters, fuse
+from wtal_core.localization.instances import Instances
+from wtal_core.localization.proposals import ProposalRule, Proposals, propose
+from wtal_core.localization.pseudo_labels import LabelRule, constraint_rows, pseudo_labels
+from wtal_core.pictures.figures import COLOURS, TRUTH
+from wtal_core.timebase import Timebase
+
+INNER, OUTER, HEAD, LABEL = COLOURS[0], COLOURS[1], COLOURS[6], COLOURS[3]
+FORMS = {"mean": "of means (paper)", "pm1": "of ±1 (code)"}
+SHADES = plt.get_cmap("Blues")
+ON_TOP = {"loc": "upper left", "bbox_to_anchor": (1, 1), "fontsize": 8}
+
+
+@dataclass(frozen=True)
+class Steps:
+    """One class of one video on its way from activation to label.
+
+    share: weight P of each candidate in its cluster. overlapping: pairs of instances that have a
+    snippet in common. rows,
+    labels: by form of the rows ("mean", "pm1") the equations W of the instances, and what solves
+    them. infeasible: where that is nothing, so that labels are 0.
+    """
+
+    activation: Float[np.ndarray, " T"]
+    candidates: Proposals
+    share: Float[np.ndarray, " N"]
+    fused: Fused
+    overlapping: int
+    rows: dict[str, Float[np.ndarray, "K T"]]
+    labels: dict[str, Float[np.ndarray, " T"]]
+    infeasible: dict[str, bool]
+
+
+def steps(
+    activation: Float[np.ndarray, " T"], cut: ProposalRule, fusion: FusionRule, rule: LabelRule
+) -> Steps:
+    """All steps of one sequence by the functions that training uses. The form of the rows in `rule`
+    does not matter.
+    """
+    length = np.array([len(activation)])
+    found = propose(activation, length, cut)
+    given = (found.sequence, found.start, found.end, found.score)
+    fused, owner = (
+        fuse(*given, found.inner, fusion),
+        clusters(*given, fusion.limit, fusion.overlap)[1],
+    )
+    forms = {rows: replace(rule, rows=rows) for rows in FORMS}
+    same = np.zeros(len(fused.start), dtype=np.int64)
+    solved = {
+        name: pseudo_labels(same, fused.start, fused.end, fused.score, length, form)
+        for name, form in forms.items()
+    }
+    return Steps(
+        activation,
+        found,
+        shares(getattr(found, fusion.logit), owner, fusion.temperature),
+        fused,
+        overlapping_pairs(fused.start, fused.end),
+        {
+            name: constraint_rows(fused.start, fused.end, len(activation), form)
+            for name, form in forms.items()
+        },
+        {name: one.values for name, one in solved.items()},
+        {name: bool(one.infeasible.any()) for name, one in solved.items()},
+    )
+
+
+def shares(
+    logit: Float[np.ndarray, " N"], owner: Int[np.ndarray, " N"], temperature: float
+) -> Float[np.ndarray, " N"]:
+    """P of Eq. 3: softmax of logit / temperature among the candidates with the same owner."""
+    highest = np.full(owner.max(initial=-1) + 1, -np.inf)
+    np.maximum.at(highest, owner, logit)
+    weight = np.exp((logit - highest[owner]) / temperature)
+    return weight / np.bincount(owner, weight)[owner]
+
+
+def overlapping_pairs(start: Num[np.ndarray, " N"], end: Num[np.ndarray, " N"]) -> int:
+    """How many pairs of [start, end), cut to whole snippets, have one in common."""
+    start, end = np.trunc(start), np.trunc(end)
+    meet = np.minimum(end[:, None], end) > np.maximum(start[:, None], start)
+    return int(np.triu(meet, 1).sum())
+
+
+def overlaps(found: Instances) -> dict[int, int]:
+    """`overlapping_pairs` of each class of one video's instances."""
+    of_class = {int(c): found.label == c for c in np.unique(found.label)}
+    return {
+        c: overlapping_pairs(found.start[mine], found.end[mine]) for c, mine in of_class.items()
+    }
+
+
+def naive_labels(
+    start: Num[np.ndarray, " N"],
+    end: Num[np.ndarray, " N"],
+    score: Float[np.ndarray, " N"],
+    length: int,
+) -> dict[str, Float[np.ndarray, " T"]]:
+    """What one could do without a programme: "hard", 1 in every instance; "score", the highest
+    score of those that hold a snippet, and nothing below 0."""
+    snippet = np.arange(length)
+    holds = (np.trunc(start)[:, None] <= snippet) & (snippet < np.trunc(end)[:, None])
+    return {
+        "hard": holds.any(0).astype(np.float64),
+        "score": np.where(holds, score[:, None], 0).max(0, initial=0),
+    }
+
+
+def lanes(start: Num[np.ndarray, " N"], end: Num[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
+    """The lowest lane in which each interval, in the order given, meets none of those before; that
+    of a gap of 1 is free.
+    """
+    lane = np.zeros(len(start), dtype=np.int64)
+    for k in range(len(start)):
+        taken = lane[:k][(start[:k] < end[k] + 1) & (start[k] < end[:k] + 1)]
+        lane[k] = np.setdiff1d(np.arange(len(taken) + 1), taken)[0]
+    return lane
+
+
+def steps_figure(case: Steps, truth: pd.DataFrame, timebase: Timebase, caption: str) -> Figure:
+    """Activation, candidates, instances, equations and labels of one class and video, below each
+    other against time.
+
+    truth: `t_start, t_end` in seconds, for display only.
+    """
+    figure, panels = plt.subplots(
+        6,
+        figsize=(11, 10.5),
+        sharex=True,
+        layout="constrained",
+        height_ratios=[1, 1.6, 1.2, 1.3, 1, 1],
+    )
+    _stairs(
+        panels[0],
+        case.activation,
+        timebase,
+        COLOURS[6],
+        "activation\n(no unit)",
+        "class activation",
+    )
+    _candidates(panels[1], case, timebase)
+    _instances(panels[2], case.fused.start, case.fused.end, case.fused.score, timebase)
+    _heads(panels[2], case, timebase)
+    _equations(panels[3], case.rows["mean"], timebase)
+    for axes, (form, label) in zip(panels[4:], case.labels.items(), strict=True):
+        _stairs(
+            axes,
+            label,
+            timebase,
+            LABEL,
+            "label p\n(no unit)",
+            f"label, rows {FORMS[form]}",
+            fill=True,
+        )
+        if case.infeasible[form]:
+            axes.set_ylim(0, 1)
+            axes.text(
+                0.5,
+                0.5,
+                "no label keeps all scores: labels are 0",
+                ha="center",
+                transform=axes.transAxes,
+            )
+    _shade(panels, truth)
+    panels[-1].set(
+        xlabel="time (s)", xlim=timebase.seconds(np.array([0, len(case.activation) + 1]))
+    )
+    for axes in panels:
+        axes.legend(**ON_TOP)
+    figure.suptitle(caption, fontsize=9)
+    return figure
+
+
+@dataclass(frozen=True)
+class Case:
+    """What Figure 4 draws of one video and class. truth: `t_start, t_end` in seconds. labels: by
+    name, `[T]`.
+    """
+
+    activation: Float[np.ndarray, " T"]
+    truth: pd.DataFrame
+    fused: Fused
+    labels: Mapping[str, Float[np.ndarray, " T"]]
+
+
+def labels_figure(cases: Mapping[str, Case], timebase: Timebase, caption: str) -> Figure:
+    """A column a video: activation, instances with their scores as heights, then the labels by
+    name, the same names for all.
+    """
+    names = list(next(iter(cases.values())).labels)
+    figure, panels = plt.subplots(
+        len(names) + 2,
+        len(cases),
+        figsize=(6 * len(cases) + 1, 1.4 * (len(names) + 2) + 1),
+        sharex="col",
+        layout="constrained",
+        squeeze=False,
+    )
+    for column, (title, case) in zip(panels.T, cases.items(), strict=True):
+        _stairs(column[0], case.activation, timebase, COLOURS[6], "activation", "class activation")
+        _instances(column[1], case.fused.start, case.fused.end, case.fused.score, timebase)
+        for axes, name in zip(column[2:], names, strict=True):
+            _stairs(axes, case.labels[name], timebase, LABEL, name, "label p", fill=True)
+        _shade(column, case.truth)
+        column[0].set_title(f"{title}, {len(case.fused.start)} instances", fontsize=9)
+        column[1].set_ylabel("score", fontsize=8)
+        column[-1].set(
+            xlabel="time (s)", xlim=timebase.seconds(np.array([0, len(case.activation) + 1]))
+        )
+    for axes in panels[:, 1:].flat:
+        axes.set_ylabel("")
+    shown = {
+        label: handle
+        for axes in panels.flat
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(shown.values(), shown.keys(), fontsize=8, loc="outside lower center", ncols=4)
+    figure.suptitle(
+        f"{caption}\nscores, activations and labels have no unit; each panel has a scale of its "
+        f"own",
+        fontsize=9,
+    )
+    return figure
+
+
+def prototypes_figure(
+    z: Float[np.ndarray, "K T"],
+    before: Float[np.ndarray, " T"],
+    after: Float[np.ndarray, " T"],
+    truth: pd.DataFrame,
+    timebase: Timebase,
+    caption: str,
+) -> Figure:
+    """How each snippet is shared out among the prototypes, and a class's probability before and
+    after the walk.
+    """
+    figure, panels = plt.subplots(
+        2, figsize=(11, 4.5), sharex=True, layout="constrained", height_ratios=[1.2, 1]
+    )
+    borders = (*timebase.seconds(np.array([0, z.shape[1]])).tolist(), len(z) + 0.5, 0.5)
+    image = panels[0].imshow(
+        z, aspect="auto", cmap="viridis", interpolation="nearest", extent=borders, vmin=0
+    )
+    panels[0].set_ylabel("prototype")
+    figure.colorbar(image, ax=panels[0], label="share Z (no unit)", pad=0.01)
+    for values, colour, name in (
+        (before, COLOURS[0], "before the walk"),
+        (after, COLOURS[1], "after the walk"),
+    ):
+        _stairs(panels[1], values, timebase, colour, "probability\n(no unit)", name)
+    _shade(panels[1:], truth)
+    panels[1].set(xlabel="time (s)", xlim=borders[:2], ylim=(0, 1.05))
+    figure.legend(fontsize=8, loc="outside lower center", ncols=3)
+    figure.suptitle(caption, fontsize=9)
+    return figure
+
+
+def _stairs(
+    axes: Axes,
+    values: Float[np.ndarray, " T"],
+    timebase: Timebase,
+    colour: str,
+    ylabel: str,
+    label: str,
+    fill: bool = False,
+) -> None:
+    axes.stairs(
+        values,
+        timebase.seconds(np.arange(len(values) + 1)),
+        color=colour,
+        label=label,
+        fill=fill,
+        baseline=0 if fill else None,
+    )
+    axes.set_ylabel(ylabel, fontsize=8)
+    axes.set_ylim(0, 1.1 * max(values.max(initial=0), 1e-9))
+
+
+def _bars(
+    axes: Axes,
+    start: Num[np.ndarray, " N"],
+    end: Num[np.ndarray, " N"],
+    lane: Int[np.ndarray, " N"],
+    timebase: Timebase,
+    **how: object,
+) -> None:
+    """Intervals on their lanes, the first lane on top."""
+    left, right = timebase.seconds(start), timebase.seconds(end)
+    axes.barh(-lane, right - left, 0.8, left=left, **how)
+
+
+def _candidates(axes: Axes, case: Steps, timebase: Timebase) -> None:
+    """Candidates of equal extent are one bar, as dark as their shares add up to. Those of higher
+    scores lie above.
+    """
+    found = case.candidates
+    _, first, copy = np.unique(
+        np.column_stack([found.start, found.end]), axis=0, return_index=True, return_inverse=True
+    )
+    share, head = (
+        np.bincount(copy.reshape(-1), case.share),
+        np.isin(np.arange(len(first)), copy.reshape(-1)[case.fused.head]),
+    )
+    order = np.lexsort((first, -found.score[first]))
+    first, share, head = first[order], share[order], head[order]
+    start, end = found.start[first], found.end[first]
+    lane = lanes(start, end)
+    _bars(
+        axes, start, end, lane, timebase, color=SHADES(share), edgecolor=COLOURS[6], linewidth=0.3
+    )
+    _bars(
+        axes,
+        start[head],
+        end[head],
+        lane[head],
+        timebase,
+        color="none",
+        edgecolor=OUTER,
+        linewidth=1.5,
+        label="best of its cluster",
+    )
+    for value in (0.05, 0.5, 1.0):
+        axes.bar(0, 0, color=SHADES(value), label=f"share P in its cluster: {value:g}")
+    axes.set_yticks([])
+    axes.set_ylabel(f"{len(found.start)} candidates\nof {len(first)} extents", fontsize=8)
+
+
+def _instances(
+    axes: Axes,
+    start: Float[np.ndarray, " K"],
+    end: Float[np.ndarray, " K"],
+    score: Float[np.ndarray, " K"],
+    timebase: Timebase,
+) -> None:
+    """Boxes from 0 to the score; where two overlap, both show."""
+    left, right = timebase.seconds(start), timebase.seconds(end)
+    axes.bar(
+        left,
+        score,
+        right - left,
+        align="edge",
+        facecolor=(*to_rgb(INNER), 0.3),
+        edgecolor=INNER,
+        label="fused instance, height: score q",
+    )
+    axes.axhline(0, color=COLOURS[6], lw=0.5)
+    axes.set_ylabel(f"score of\n{len(start)} instances", fontsize=8)
+
+
+def _heads(axes: Axes, case: Steps, timebase: Timebase) -> None:
+    """What suppression would have left."""
+    found, head = case.candidates, case.fused.head
+    left, right = timebase.seconds(found.start[head]), timebase.seconds(found.end[head])
+    axes.bar(
+        left,
+        found.score[head],
+        right - left,
+        align="edge",
+        facecolor="none",
+        edgecolor=OUTER,
+        linestyle=":",
+        label="best candidate alone (NMS)",
+    )
+
+
+def _equations(axes: Axes, rows: Float[np.ndarray, "K T"], timebase: Timebase) -> None:
+    """A bar an equation: its inner area and, beside it, its outer ones. Equations that are apart
+    share a lane.
+    """
+    spans = [np.flatnonzero(row)[[0, -1]] if row.any() else np.zeros(2) for row in rows]
+    lane = lanes(*np.array(spans).reshape(-1, 2).T)
+    for sign, colour, name in (
+        (1, INNER, "inner area, coefficient > 0"),
+        (-1, OUTER, "outer area, coefficient < 0"),
+    ):
+        owner, snippet = np.nonzero(sign * rows > 0)
+        _bars(axes, snippet, snippet + 1, lane[owner], timebase, color=colour, label=name)
+    axes.set_yticks([])
+    axes.set_ylabel(f"{len(rows)} equations", fontsize=8)
+
+
+def _shade(panels: np.ndarray, truth: pd.DataFrame) -> None:
+    for number, axes in enumerate(panels):
+        for place, (start, end) in enumerate(zip(truth["t_start"], truth["t_end"], strict=True)):
+            axes.axvspan(
+                start,
+                end,
+                color=TRUTH,
+                alpha=0.12,
+                lw=0,
+                zorder=0,
+                label="ground truth (shown only)" if number == place == 0 else None,
+            )

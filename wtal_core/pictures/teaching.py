@@ -1,0 +1,229 @@
+"""Figures of the teaching notebooks: ground truth of several videos, features as an image,
+histograms, attention, proposals, ranked detections."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from scipy.special import softmax
+
+from wtal_core.data.dataset import Dataset
+from wtal_core.evaluation.matching import Intervals, edges, in_order_of_preference, match
+from wtal_core.evaluation.protocols import ACTIVITYNET
+from wtal_core.localization.detections import to_table
+from wtal_core.localization.proposals import ProposalRule, propose
+from wtal_core.pictures.figures import COLOURS, barcode, timeline
+from wtal_core.segments import tiou
+from wtal_core.timebase import Timebase
+
+
+def described(dataset: Dataset) -> str:
+    """Title and origin of a data set, for captions."""
+    return f"{dataset.title} ({dataset.origin} data)"
+
+
+def gallery(dataset: Dataset, videos: Sequence[str], stream: str, caption: str) -> Figure:
+    """Videos against time: the length of each snippet's feature vector, and the ground truth as a
+    barcode by class.
+    """
+    figure, panels = plt.subplots(
+        len(videos), figsize=(10, 1.6 * len(videos) + 0.8), layout="constrained", squeeze=False
+    )
+    shown = dataset.segments[dataset.segments["video"].isin(videos)]
+    labels = sorted(set(shown["label"]))
+    colour = dict(
+        zip(
+            labels,
+            COLOURS if len(labels) <= len(COLOURS) else plt.get_cmap("tab20").colors * 10,
+            strict=False,
+        )
+    )
+    for axes, video in zip(panels[:, 0], videos, strict=True):
+        energy = np.linalg.norm(dataset.video(video).features[stream], axis=1)
+        axes.stairs(
+            energy,
+            dataset.timebase.seconds(np.arange(len(energy) + 1)),
+            color="#555555",
+            baseline=None,
+        )
+        axes.set_ylabel("length\n(no unit)", fontsize=8)
+        axes.set_title(video, fontsize=8, loc="left")
+        axes.set_ylim(energy.min() - 0.4 * np.ptp(energy), None)  # leaves room for the barcode
+        for label, rows in shown[shown["video"] == video].groupby("label"):
+            spans = np.column_stack([rows["t_start"], rows["t_end"] - rows["t_start"]])
+            axes.broken_barh(
+                spans.tolist(),
+                (0.02, 0.2),
+                transform=axes.get_xaxis_transform(),
+                color=colour[label],
+            )
+    panels[-1, 0].set_xlabel("time (s)")
+    figure.legend(
+        handles=[Patch(color=c, label=label) for label, c in colour.items()],
+        loc="outside lower center",
+        fontsize=8,
+        ncols=5,
+        title="ground truth",
+        title_fontsize=8,
+    )
+    figure.suptitle(caption, fontsize=9)
+    return figure
+
+
+def feature_images(dataset: Dataset, video: str, caption: str) -> Figure:
+    """The features of one video as an image a stream, snippets to the right, with its ground truth
+    below.
+    """
+    streams, seconds = dataset.video(video).features, dataset.timebase.seconds
+    figure, panels = plt.subplots(
+        len(streams) + 1,
+        figsize=(10, 1.9 * len(streams) + 1),
+        sharex=True,
+        layout="constrained",
+        height_ratios=[1.0] * len(streams) + [0.2],
+    )
+    for axes, (stream, features) in zip(panels, streams.items(), strict=False):
+        length, size = features.shape
+        image = axes.imshow(
+            features.T,
+            aspect="auto",
+            cmap="viridis",
+            interpolation="nearest",
+            extent=(float(seconds(0)), float(seconds(length)), size, 0),
+        )
+        axes.set_ylabel(f"{stream}\ndimension")
+        figure.colorbar(image, ax=axes, label="value (no unit)", pad=0.01)
+    barcode(panels[-1], dataset.segments[dataset.segments["video"] == video], {})
+    panels[-1].set_xlabel("time (s)")
+    figure.suptitle(caption, fontsize=9)
+    return figure
+
+
+def histograms(shares: Mapping[str, pd.DataFrame], caption: str) -> Figure:
+    """A panel a quantity: columns low, high (bin borders) and a share a data set, drawn as
+    steps.
+    """
+    figure, panels = plt.subplots(
+        1, len(shares), figsize=(11, 3.2), layout="constrained", squeeze=False
+    )
+    for axes, (quantity, table) in zip(panels[0], shares.items(), strict=True):
+        borders = np.append(table["low"], table["high"].iloc[-1])
+        for name, colour in zip(
+            table.columns.drop(["quantity", "low", "high"]), COLOURS, strict=False
+        ):
+            dashed = "--" if "THUMOS14" in name else "-"
+            axes.stairs(100 * table[name], borders, color=colour, lw=1.8, ls=dashed, label=name)
+        axes.set(xlabel=quantity, ylabel="share (%)", ylim=(0, None))
+        if borders[-1] > 1:
+            axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter("{x:g}")
+    figure.legend(
+        *panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8
+    )
+    figure.suptitle(caption, fontsize=9)
+    return figure
+
+
+def attention_at(
+    scores: Mapping[str, Float[np.ndarray, " T"]],
+    tau: float,
+    truth: pd.DataFrame,
+    timebase: Timebase,
+    caption: str,
+) -> Figure:
+    """Attention (Eq. 2 and 9) at one temperature, a panel a score, with the number of snippets that
+    it spreads over.
+
+    That number is exp(entropy): T for uniform attention, 1 for a single snippet.
+    """
+    panels = {}
+    for name, score in scores.items():
+        attention = softmax(tau * score.astype(np.float64))
+        panels[f"{name}\nover {spread_over(attention):.0f} of {len(score)} snippets"] = attention
+    return timeline(panels, truth, {}, timebase, f"τ = {tau:g}. {caption}")
+
+
+def spread_over(attention: Float[np.ndarray, " T"]) -> float:
+    """exp(entropy) of weights that sum to 1."""
+    positive = attention[attention > 0]
+    return float(np.exp(-(positive * np.log(positive)).sum()))
+
+
+def proposals_at(
+    sequence: Float[np.ndarray, " T"], rule: ProposalRule, timebase: Timebase
+) -> pd.DataFrame:
+    """All proposals of one class activation sequence, before suppression: `t_start, t_end,
+    score`.
+    """
+    found = propose(sequence, np.array([len(sequence)]), rule)
+    table = to_table(
+        found.sequence,
+        found.sequence,
+        found.start,
+        found.end,
+        found.score,
+        ["video"],
+        ["class"],
+        timebase,
+    )
+    return table[["t_start", "t_end", "score"]]
+
+
+def threshold_figure(
+    sequence: Float[np.ndarray, " T"],
+    rule: ProposalRule,
+    truth: pd.DataFrame,
+    timebase: Timebase,
+    caption: str,
+) -> Figure:
+    """One class activation sequence, the first threshold of the rule, and the proposals that it
+    cuts out.
+    """
+    found = proposals_at(sequence, rule, timebase)
+    threshold = rule.thresholds[0]
+    name = f"{len(found)} proposals"
+    return timeline(
+        {"activation": sequence},
+        truth,
+        {name: found},
+        timebase,
+        f"θ = {threshold:g}. {caption}",
+        {"activation": threshold},
+    )
+
+
+def ranked(detections: pd.DataFrame, truth: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Detections of one class and video by decreasing score: tIoU with the nearest instance,
+    whether each is a true positive at this level (an instance counts once, ActivityNet matching),
+    precision and recall down to it.
+    """
+    order = detections.sort_values("score", ascending=False, kind="stable")
+    found, instances = _intervals(order), _intervals(truth)
+    overlap = tiou(found.start[:, None], found.end[:, None], instances.start, instances.end)
+    pairs = in_order_of_preference(
+        edges(found, instances, level), ACTIVITYNET.matching, ACTIVITYNET.tie
+    )
+    right = np.isin(np.arange(len(order)), match(pairs, np.array([level]), len(truth)).detection)
+    rank = np.arange(1, len(order) + 1)
+    return pd.DataFrame(
+        {
+            "t_start": order["t_start"].to_numpy(),
+            "t_end": order["t_end"].to_numpy(),
+            "score": order["score"].to_numpy(),
+            "tIoU": overlap.max(axis=1, initial=0.0),
+            "true positive": right,
+            "precision": right.cumsum() / rank,
+            "recall": right.cumsum() / max(1, len(truth)),
+        },
+        index=pd.Index(rank, name="rank"),
+    )
+
+
+def _intervals(table: pd.DataFrame) -> Intervals:
+    return Intervals(
+        np.zeros(len(table), dtype=np.int64), table["t_start"].to_numpy(), table["t_end"].to_numpy()
+    )

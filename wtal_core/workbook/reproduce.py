@@ -1,0 +1,107 @@
+"""Regenerate artifacts: notebook after notebook, going on after a failure, with an index at the
+end.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wtal_core.errors import WorkbookError
+from wtal_core.study.session import open_session
+from wtal_core.workbook.execution import Notebook, check_parameters, execute, find_notebooks
+
+
+def reproduce(
+    wanted: Sequence[str], results: Path, parameters: dict[str, Any], say: Any = print
+) -> int:
+    """Execute the notebooks of these artifacts into `<results>/<dataset>/<paper>/`. Returns how
+    many failed.
+
+    parameters: `dataset, profile, seeds, device, jobs`. They are checked against every notebook,
+    and the data set is opened once, before the first one starts.
+    """
+    notebooks = find_notebooks(tuple(wanted))
+    given = {**parameters, "store": str(results.resolve())}
+    for notebook in notebooks:
+        check_parameters(notebook.path, given)
+    open_session(artifact="", **given)
+    results.mkdir(parents=True, exist_ok=True)
+    failures = [
+        notebook
+        for number, notebook in enumerate(notebooks, 1)
+        if not _one(notebook, results, given, f"[{number}/{len(notebooks)}]", say)
+    ]
+    index = write_index(results)
+    say(f"{len(notebooks) - len(failures)} of {len(notebooks)} artifacts finished. Look at {index}")
+    for notebook in failures:
+        say(f"failed: {notebook.artifact}")
+    return len(failures)
+
+
+def _one(notebook: Notebook, results: Path, given: dict[str, Any], place: str, say: Any) -> bool:
+    begin, name = time.monotonic(), notebook.artifact.split("/")
+    output = results / given["dataset"] / name[0] / f"{notebook.path.stem}.ipynb"
+    say(f"{place} {notebook.artifact}: {notebook.title}")
+    try:
+        execute(notebook.path, output, given)
+    except WorkbookError as error:
+        say(f"{place} {notebook.artifact} FAILED after {time.monotonic() - begin:.0f} s: {error}")
+        return False
+    say(
+        f"{place} {notebook.artifact} done in {time.monotonic() - begin:.0f} s: "
+        f"{output.with_name(name[1])}.*"
+    )
+    return True
+
+
+def write_index(results: Path) -> Path:
+    """`README.md` of a results folder: what is there, a data set after the other, each with its
+    origin line.
+    """
+    lines = [
+        "# Results",
+        "",
+        "Every table and figure names its data set, origin, protocol, seeds and selection rule. "
+        "Numbers of",
+        "data sets other than the paper's are not comparable with the paper's; the order of the "
+        "rows may be.",
+        "",
+    ]
+    notebooks = find_notebooks()
+    for dataset in sorted(p for p in results.iterdir() if p.is_dir()):
+        rows = [_index_line(dataset, notebook) for notebook in notebooks]
+        if any(rows):
+            lines += [
+                f"## {dataset.name}",
+                "",
+                "| artifact | what | files |",
+                "|---|---|---|",
+                *filter(None, rows),
+                "",
+            ]
+    others = sorted(results.glob("*/*/README.md"))
+    if others:
+        lines += [
+            "## Other results",
+            "",
+            *(f"* [{_heading(path)}]({path.relative_to(results)})" for path in others),
+            "",
+        ]
+    index = results / "README.md"
+    index.write_text("\n".join(lines))
+    return index
+
+
+def _heading(page: Path) -> str:
+    return page.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+
+
+def _index_line(dataset: Path, notebook: Notebook) -> str:
+    """A row of the index with links to the artifact's tables and pictures; empty where there are
+    none.
+    """
+    paper, name = notebook.artifact.split("/")
+    files = sorted(f for f in (dataset / paper).glob(f"{name}[._]*") if f.suffix in (".md", ".png"))
+    links = " ".join(f"[{f.name}]({f.relative_to(dataset.parent)})" for f in files)
+    return f"| {notebook.artifact} | {notebook.title} | {links} |" if links else ""
