@@ -39,7 +39,7 @@ ORDER = {
 }
 READS_RESULTS = {"report", "pages", "pictures", "widgets", "papers"}
 # all that these parts may know of runs
-RECORDS = {"runs/__init__.py", "runs/results.py", "runs/store.py"}
+RECORDS = {"runs/__init__.py", "runs/results.py", "runs/ledger.py"}
 TRAINING = {"runs/train.py", "runs/sweep.py"}
 DRAWING_PARTS = {"pages", "pictures", "widgets"}
 DRAWING_LIBRARIES = {"matplotlib", "seaborn", "plotly", "ipywidgets", "IPython"}

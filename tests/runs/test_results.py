@@ -36,11 +36,11 @@ def test_a_metric_leaves_the_results_as_they_were():
 
 
 def test_the_protocol_of_the_metric_is_read_and_named():
-    other = record(0.2, 0.1, 0.0, protocol="activitynet").content["metrics"]
+    other = record(0.2, 0.1, 0.0, protocol="activitynet").line["metrics"]
     found = results(TWO)
     for one in (r for rows in found.records.values() for r in rows):
         for rule in ("last", "best"):
-            one.content["metrics"][rule] |= other[rule]
+            one.line["metrics"][rule] |= other[rule]
     chosen = found.measured(0.5, protocol="activitynet")
     assert chosen.values().loc["a"].tolist() == pytest.approx([10, 10])
     assert "protocol activitynet" in chosen.provenance() and "protocol wtalc" in found.provenance()
@@ -59,7 +59,7 @@ def test_provenance_counts_folds_and_names_the_rule():
         "Tiny (simulated data), protocol wtalc, 2 seeds, best epoch on the test set, profile quick"
     )
     for number, one in enumerate(found.records["a"]):
-        one.content["fold"] = number
+        one.line["fold"] = number
     assert (
         "2 seeds, 2 folds, last epoch"
         in replace(found, records={"a": found.records["a"]}).provenance()

@@ -1,8 +1,5 @@
-"""Runs that only read a network in another way share its training; wrappers' records know the code
-of their hosts.
-"""
+"""Runs that only read a network in another way share its training; wrappers name their hosts."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -13,11 +10,9 @@ from tests.tiny_dataset import CONFIG, SCHEDULE, tiny_dataset
 from wtal_core.localization.fusion import FusionRule
 from wtal_core.models import gaufuse, method, method_names, rskp
 from wtal_core.runs import sweep
-from wtal_core.runs.audit import audit
-from wtal_core.runs.run import Run, code_modules
-from wtal_core.runs.store import Store
+from wtal_core.runs.ledger import Ledger, working_folder
+from wtal_core.runs.run import Run
 from wtal_core.runs.train import Trainer
-from wtal_core.source import source_hash
 
 HOST = replace(
     rskp.QUICK,
@@ -58,9 +53,8 @@ def trainings(monkeypatch):
 
 def of(record) -> dict:
     """What has to be the same, wherever the weights came from."""
-    return {
-        name: record.content[name] for name in ("metrics", "best_epoch", "detections", "history")
-    }
+    names = ("metrics", "best_epoch", "detections")
+    return {name: record.line[name] for name in names} | {"history": record.history}
 
 
 def test_a_source_is_a_run_that_differs_in_what_counts_at_test_time_only():
@@ -93,36 +87,30 @@ def test_a_source_has_no_source(name):
     ids=["without it", "with it", "with it, last", "one"],
 )
 def test_a_source_is_trained_once_and_the_others_read_it(trainings, tmp_path, runs):
-    store = Store(tmp_path)
+    store = Ledger(tmp_path)
     records = sweep.ensure(runs, store)
     assert trainings == [HOST]
-    assert [record.content["run"]["config"]["cas_mix"] for record in records] == [
-        run.config.cas_mix for run in runs
-    ]
-    assert len(list((tmp_path / "simulated/runs/rskp").iterdir())) == len({*runs, SOURCE})
-    assert [again.content for again in sweep.ensure(runs, store)] == [
-        record.content for record in records
-    ]
+    assert [record.config for record in records] == [run.config for run in runs]
+    assert len(store.records("simulated", "rskp")) == len({*runs, SOURCE})
+    again = sweep.ensure(runs, store)
+    assert [record.line for record in again] == [record.line for record in records]
     assert trainings == [HOST]
 
 
 def test_a_derived_record_holds_the_weights_of_its_source_and_numbers_of_its_own(
     trainings, tmp_path
 ):
-    source, first, second = sweep.ensure([SOURCE, *DERIVED], Store(tmp_path))
+    source, first, second = sweep.ensure([SOURCE, *DERIVED], Ledger(tmp_path))
     for record, run in ((first, DERIVED[0]), (second, DERIVED[1])):
         weights = {rule: load_file(record.weights(rule)) for rule in ("last", "best")}
         for rule in ("last", "best"):
             expected = load_file(source.weights(rule))
             assert set(weights[rule]) == set(expected)
             assert all(torch.equal(value, expected[name]) for name, value in weights[rule].items())
-        assert (
-            record.content["train_seconds"] == 0
-            and record.content["best_epoch"] == source.content["best_epoch"]
-        )
-        assert record.content["history"] == [
+        assert record.line["train_seconds"] == 0 and record.best_epoch == source.best_epoch
+        assert record.history == [
             {name: value for name, value in entry.items() if name != "average_map"}
-            for entry in source.content["history"]
+            for entry in source.history
         ]
         own = Trainer(
             "rskp", run.config, tiny_dataset(), 0
@@ -135,11 +123,10 @@ def test_a_derived_record_holds_the_weights_of_its_source_and_numbers_of_its_own
         )
         assert record.detections("last").equals(own.detections["last"].reset_index(drop=True))
     assert (
-        any("average_map" in entry for entry in source.content["history"])
-        and source.content["train_seconds"] > 0
+        any("average_map" in entry for entry in source.history) and source.line["train_seconds"] > 0
     )
     assert not first.detections("last").equals(source.detections("last"))
-    assert first.content["detections"] != second.content["detections"]
+    assert first.line["detections"] != second.line["detections"]
 
 
 @pytest.mark.parametrize("lost", ["weights", "one", "record"])
@@ -147,80 +134,60 @@ def test_without_the_source_s_weights_a_derived_run_trains_itself_to_the_same_nu
     trainings, tmp_path, lost
 ):
     """Weights are not committed: a record of the source may be there without."""
-    (expected,) = sweep.ensure(DERIVED[:1], Store(tmp_path / "a"))
-    store = Store(tmp_path / "b")
+    (expected,) = sweep.ensure(DERIVED[:1], Ledger(tmp_path / "a"))
+    store = Ledger(tmp_path / "b")
     (source,) = sweep.ensure([SOURCE], store)
     for rule in {"weights": ("last", "best"), "one": ("best",), "record": ()}[lost]:
         source.weights(rule).unlink()
     trainings.clear()
     if lost == "record":
-        store = Store(tmp_path / "c")
-        sweep.compute(DERIVED[0], sweep.key_of(DERIVED[0]), store.root)
+        store = Ledger(tmp_path / "c")
+        sweep.compute(DERIVED[0], store, "cpu", "rskp-1")
     (found,) = sweep.ensure(DERIVED[:1], store)
     assert trainings == [HOST] and of(found) == of(expected)
-    assert not any("average_map" in entry for entry in found.content["history"])
+    assert not any("average_map" in entry for entry in found.history)
 
 
 def test_an_interrupted_derived_run_goes_on_with_its_training(trainings, tmp_path, monkeypatch):
-    store, key = Store(tmp_path), sweep.key_of(DERIVED[0])
+    ledger = Ledger(tmp_path)
+    key = f"{sweep.identity_of(DERIVED[0])}.rskp-1"
+    checkpoint = working_folder(tmp_path, key) / "checkpoint.pt"
     half = Trainer("rskp", HOST, tiny_dataset(), 0)
     half.epoch()
-    half.save(store.checkpoint(DERIVED[0], key))
+    half.save(checkpoint)
     epochs, epoch = [], Trainer.epoch
     monkeypatch.setattr(
         Trainer, "epoch", lambda self: epochs.append(self.progress.epoch) or epoch(self)
     )
-    sweep.compute(DERIVED[0], key, tmp_path)
-    assert epochs == list(range(1, 12)) and not store.checkpoint(DERIVED[0], key).parent.exists()
-    (expected,) = sweep.ensure(DERIVED[:1], Store(tmp_path / "other"))
-    assert of(store.find(DERIVED[0], key)) == of(expected)
+    sweep.compute(DERIVED[0], ledger, "cpu", "rskp-1")
+    assert epochs == list(range(1, 12)) and not checkpoint.exists()
+    (expected,) = sweep.ensure(DERIVED[:1], Ledger(tmp_path / "other"))
+    assert of(sweep.find(DERIVED[0], ledger)) == of(expected)
 
 
-def test_the_key_of_a_wrapper_knows_the_code_of_its_host(trainings):
-    modules = code_modules("gaufuse", "simulated", "facnet")
-    assert "wtal_core.models.facnet" in modules and "wtal_core.models.gaufuse" in modules
-    assert code_modules("facnet", "simulated") == code_modules("facnet", "simulated", None)
+def test_the_identity_of_a_wrapper_names_its_host(trainings):
     run = Run("gaufuse", AROUND, "simulated", 0)
-    values = run.values("data 1")
-    assert values["config"]["host"] == "facnet" and values["config"]["base"]["embedding"] == 8
-    assert values["code"] == hash_of("gaufuse", "facnet") != hash_of("gaufuse", None)
-    keys = {
-        replace(run, config=config).key("data 1")
-        for config in (
-            AROUND,
-            replace(AROUND, base=replace(AROUND.base, delta=4.0)),
-            gaufuse.trained_as(AROUND),
-        )
-    }
-    assert len(keys) == 3
-
-
-def hash_of(name: str, host: str | None) -> str:
-    return source_hash(*code_modules(name, "simulated", host))
-
-
-def test_an_audit_knows_hosts(trainings, tmp_path):
-    records = sweep.ensure([Run("gaufuse", AROUND, "simulated", 0)], Store(tmp_path))
-    expected = {"dataset": "simulated", "method": "gaufuse", "records": 2, "damaged": 0, "stale": 0}
-    assert audit(tmp_path) == [expected]
-    path = records[0].folder / "record.json"
-    content = json.loads(path.read_text())
-    content["run"]["code"] = hash_of("gaufuse", None)
-    path.write_text(json.dumps(content))
-    assert audit(tmp_path) == [expected | {"stale": 1}]
+    config = run.asked("data 1")["config"]
+    assert (config["host"], config["base"], config["base.embedding"]) == ("facnet", "facnet", 8)
+    configs = [
+        AROUND,
+        replace(AROUND, base=replace(AROUND.base, delta=4.0)),
+        gaufuse.trained_as(AROUND),
+    ]
+    assert len({replace(run, config=config).identity("data 1") for config in configs}) == 3
 
 
 def test_a_wrapper_around_each_host_leaves_a_record(trainings, tmp_path):
     for host, base in (("facnet", CONFIG), ("rskp", HOST)):
         config = replace(AROUND, host=host, base=base, label_settings=())
-        (record,) = sweep.ensure([Run("gaufuse", config, "simulated", 0)], Store(tmp_path))
+        (record,) = sweep.ensure([Run("gaufuse", config, "simulated", 0)], Ledger(tmp_path))
         weights = load_file(record.weights())
         assert (
             weights["epoch"] == config.schedule.epochs
             and weights["epoch"].dtype == torch.int64
             and "host.w_a" in weights
         )
-        assert record.content["run"]["config"]["host"] == host and trainings[
+        assert record.differences.get("host", "rskp") == host and trainings[
             -1
         ] == gaufuse.trained_as(config)
     assert len(trainings) == 2

@@ -1,6 +1,5 @@
-"""Runs: repeatable, resumable, found again by key, written whole or not at all."""
+"""Runs: repeatable, resumable, found again by what was asked, computed once."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +11,9 @@ from wtal_core.data.dataset import check_dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.runs import sweep
-from wtal_core.runs.audit import audit
 from wtal_core.runs.inputs import resident
+from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.run import Run
-from wtal_core.runs.store import Store
 from wtal_core.runs.train import Trainer, score
 
 RUN = Run("facnet", CONFIG, "simulated", 0)
@@ -154,65 +152,104 @@ def test_features_that_are_not_finite_are_refused(bad):
         check_dataset(dataset)
 
 
-def test_a_record_is_found_again_and_not_computed_again(tiny, tmp_path, monkeypatch):
-    store = Store(tmp_path)
-    (record,) = sweep.ensure([RUN], store)
+def test_a_record_is_found_again_and_not_computed_again(tiny, tmp_path, monkeypatch, capsys):
+    ledger = Ledger(tmp_path)
+    (record,) = sweep.ensure([RUN], ledger)
+    assert "1 of 1 runs are missing" in capsys.readouterr().err
     monkeypatch.setattr(sweep, "compute", None)
-    (again,) = sweep.ensure([RUN], store)
-    assert again.content == record.content
-    assert record.average_map("wtalc") == pytest.approx(
-        100 * train().scores["last"]["wtalc"].average, abs=1e-4
-    )
-    assert sorted(path.name for path in record.folder.parent.iterdir()) == [
-        RUN.key(tiny.fingerprint)
-    ]
-    assert (
-        record.weights("best").exists()
-        and len(record.detections("last")) == record.content["detections"]["last"]
-    )
+    (again,) = sweep.ensure([RUN], ledger)
+    assert capsys.readouterr().err == ""
+    assert again.line == record.line
+    average = train().scores["last"]["wtalc"].average
+    assert record.average_map("wtalc") == pytest.approx(100 * average, abs=1e-4)
+    assert record.weights("best").exists()
+    assert len(record.detections("last")) == record.line["detections"]["last"]
+    assert record.config == CONFIG
 
 
-def test_a_record_says_where_its_numbers_come_from(tiny, tmp_path):
-    (record,) = sweep.ensure([RUN], Store(tmp_path))
-    content = json.loads((record.folder / "record.json").read_text())
-    assert content["run"] == json.loads(json.dumps(RUN.values(tiny.fingerprint)))
-    assert (content["title"], content["origin"], content["fold"]) == ("Tiny", "simulated", None)
-    assert set(content["metrics"]) == {"last", "best"}
-    assert {"python", "torch", "numpy", "device"} <= set(content["environment"])
-    assert len(content["history"]) == SCHEDULE.epochs and content["peak_memory_mb"] > 0
+def test_a_line_says_what_was_asked_and_who_computed_it(tiny, tmp_path):
+    (record,) = sweep.ensure([RUN], Ledger(tmp_path))
+    asked = RUN.asked(tiny.fingerprint)
+    assert {name: record.line[name] for name in asked} == asked
+    assert set(record.line["metrics"]) == {"last", "best"}
+    by = record.line["by"]
+    assert set(by) == {"commit", "dirty", "behaviour", "environment", "finished"}
+    assert by["behaviour"] == "facnet-1"
+    named = {"python", "torch", "numpy", "device", "device_name", "instruction_set", "threads"}
+    assert set(by["environment"]) == named
+    assert len(record.history) == SCHEDULE.epochs
+    assert record.line["losses"] == record.history[-1]
+    assert record.line["peak_memory_mb"] > 0
 
 
 def test_several_runs_come_back_in_their_order(tiny, tmp_path):
     runs = [replace(RUN, seed=seed) for seed in (2, 0, 1)]
-    sweep.ensure(runs[1:2], Store(tmp_path))
-    records = sweep.ensure(runs, Store(tmp_path))
-    assert [r.content["run"]["seed"] for r in records] == [2, 0, 1]
+    sweep.ensure(runs[1:2], Ledger(tmp_path))
+    records = sweep.ensure(runs, Ledger(tmp_path))
+    assert [record.seed for record in records] == [2, 0, 1]
 
 
 def test_processes_compute_what_one_process_computes(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "_start_worker", start_worker)
     runs = [replace(RUN, seed=seed) for seed in range(3)]
-    alone, together = (
-        sweep.ensure(runs, Store(tmp_path / str(jobs)), jobs=jobs) for jobs in (1, 2)
-    )
+    alone = sweep.ensure(runs, Ledger(tmp_path / "1"), jobs=1)
+    together = sweep.ensure(runs, Ledger(tmp_path / "2"), jobs=2)
     for a, b in zip(alone, together, strict=True):
-        assert a.content["metrics"] == b.content["metrics"]
-        assert a.content["history"] == b.content["history"]
+        assert a.line["metrics"] == b.line["metrics"]
+        assert a.history == b.history
 
 
-def test_equal_values_have_equal_keys_and_others_another():
-    key = RUN.key("data 1")
-    assert Run("facnet", replace(CONFIG), "simulated", 0).key("data 1") == key
-    assert len(key) == 16 and int(key, 16) >= 0
+def test_the_cost_of_missing_runs_is_told_from_earlier_ones(tiny, tmp_path, capsys):
+    ledger = Ledger(tmp_path)
+    assert "no earlier run of facnet on simulated" in sweep.cost([RUN], ledger, 1)
+    sweep.ensure([RUN], ledger)
+    others = [replace(RUN, seed=seed) for seed in (1, 2)]
+    assert sweep.cost(others, ledger, 2) == "about 1 min on 2 process(es)"
+
+
+def test_stale_runs_are_used_refused_or_computed_anew(tiny, tmp_path, monkeypatch):
+    ledger = Ledger(tmp_path)
+    (old,) = sweep.ensure([RUN], ledger)
+    monkeypatch.setattr(sweep.behaviour, "name_of", lambda name: f"{name}-2")
+    monkeypatch.setattr(sweep.behaviour, "stamp", lambda name: f"{name}-2")
+    (used,) = sweep.ensure([RUN], ledger)
+    assert used.line == old.line
+    with pytest.raises(WorkbookError, match="1 of 1 runs are of an earlier behaviour"):
+        sweep.ensure([RUN], ledger, stale="refuse")
+    (new,) = sweep.ensure([RUN], ledger, stale="recompute")
+    assert new.behaviour == "facnet-2"
+    assert [r.behaviour for r in ledger.records("simulated", "facnet")] == ["facnet-1", "facnet-2"]
+    assert sweep.ensure([RUN], ledger, stale="refuse")[0].line == new.line
+
+
+def test_a_finished_run_leaves_no_checkpoint(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("wtal_core.runs.train.CHECKPOINT_SECONDS", -1.0)
+    (record,) = sweep.ensure([RUN], Ledger(tmp_path))
+    names = {path.name for path in record.working_folder.iterdir()} - {"lock"}
+    assert names == {f"weights_{rule}.safetensors" for rule in ("last", "best")} | {
+        f"detections_{rule}.parquet" for rule in ("last", "best")
+    }
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_trained(tiny, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WorkbookError, match=r"results folder .*file cannot be written .*--results"):
+        sweep.ensure([RUN], Ledger(tmp_path / "file"))
+
+
+def test_equal_requests_have_equal_identities_and_others_another():
+    identity = RUN.identity("data 1")
+    assert Run("facnet", replace(CONFIG), "simulated", 0).identity("data 1") == identity
+    assert len(identity) == 16 and int(identity, 16) >= 0
     steeper = replace(CONFIG, schedule=replace(SCHEDULE, learning_rate=1e-3))
     others = [
-        replace(RUN, seed=1).key("data 1"),
-        RUN.key("data 2"),
-        replace(RUN, config=steeper).key("data 1"),
-        replace(RUN, config=replace(CONFIG, delta=4.0)).key("data 1"),
-        replace(RUN, dataset="hapt").key("data 1"),
+        replace(RUN, seed=1).identity("data 1"),
+        RUN.identity("data 2"),
+        replace(RUN, config=steeper).identity("data 1"),
+        replace(RUN, config=replace(CONFIG, delta=4.0)).identity("data 1"),
+        replace(RUN, dataset="hapt").identity("data 1"),
     ]
-    assert len({key, *others}) == 1 + len(others)
+    assert len({identity, *others}) == 1 + len(others)
 
 
 def test_a_run_refuses_a_config_of_another_method():
@@ -232,83 +269,6 @@ def test_a_fold_follows_from_the_seed():
         0,
     ]
     assert RUN.fold is None
-
-
-def fail(folder):
-    (folder / "weights_last.safetensors").write_bytes(b"half")
-    raise OSError("No space left on device")
-
-
-def test_a_write_that_fails_half_way_leaves_nothing_to_find(tmp_path):
-    store = Store(tmp_path)
-    with pytest.raises(OSError, match="No space left"):
-        store.write(RUN, "0" * 16, {"metrics": {}}, fail)
-    assert store.find(RUN, "0" * 16) is None
-    record = store.write(RUN, "0" * 16, {"metrics": {}}, lambda folder: None)
-    assert store.find(RUN, "0" * 16).content == record.content == {"metrics": {}}
-    assert [path.name for path in record.folder.parent.iterdir()] == ["0" * 16]
-
-
-def test_a_run_that_another_process_finished_first_is_kept(tmp_path):
-    store = Store(tmp_path)
-    store.write(RUN, "0" * 16, {"by": "first"}, lambda folder: None)
-    store.write(RUN, "0" * 16, {"by": "second"}, lambda folder: None)
-    assert store.find(RUN, "0" * 16).content == {"by": "first"}
-    assert len(list(store.folder(RUN, "x").parent.iterdir())) == 1
-
-
-def test_a_run_that_cannot_be_moved_into_its_place_is_not_thrown_away(tmp_path, monkeypatch):
-    def refuse(source, target):
-        raise PermissionError("not allowed")
-
-    monkeypatch.setattr("wtal_core.runs.store.os.rename", refuse)
-    with pytest.raises(PermissionError):
-        Store(tmp_path).write(RUN, "0" * 16, {"metrics": {}}, lambda folder: None)
-    assert list(tmp_path.glob("**/*.partial/record.json"))
-
-
-@pytest.mark.parametrize("content", ['{"metrics": ', "", None])
-def test_a_damaged_record_is_named(tmp_path, content):
-    path = Store(tmp_path).folder(RUN, "0" * 16) / "record.json"
-    path.parent.mkdir(parents=True)
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(
-        WorkbookError,
-        match=r"record .*0{16}/record.json is damaged .* delete its folder and run again",
-    ):
-        Store(tmp_path).find(RUN, "0" * 16)
-    (line,) = audit(tmp_path)
-    assert (line["records"], line["damaged"]) == (1, 1)
-
-
-def test_partial_folders_are_ignored(tiny, tmp_path):
-    store, key = Store(tmp_path), RUN.key(tiny.fingerprint)
-    for name in (f"{key}.partial", f"{key}.123.partial"):
-        store.folder(RUN, name).mkdir(parents=True)
-    assert store.find(RUN, key) is None
-    sweep.ensure([RUN], store)
-    (line,) = audit(tmp_path)
-    assert line == {
-        "dataset": "simulated",
-        "method": "facnet",
-        "records": 1,
-        "damaged": 0,
-        "stale": 0,
-    }
-    assert not store.checkpoint(RUN, key).parent.exists()
-
-
-def test_arrays_are_kept_beside_a_record(tmp_path):
-    record = Store(tmp_path).write(RUN, "0" * 16, {}, lambda folder: None)
-    assert (
-        record.arrays("signals") is None
-        and record.weights() is None
-        and record.detections() is None
-    )
-    values = {"s_a": np.arange(12.0).reshape(3, 4).T}
-    record.keep_arrays("signals", values)
-    np.testing.assert_array_equal(record.arrays("signals")["s_a"], values["s_a"])
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

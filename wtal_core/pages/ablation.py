@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from wtal_core.data.dataset import Dataset
 from wtal_core.pictures import figures
 from wtal_core.report import messages, tables
+from wtal_core.runs.ledger import Record
 from wtal_core.runs.results import Results
-from wtal_core.runs.store import Record
 
 VERDICTS = (
     "Every comparison is paired by seed. *holds*: the 95 % interval of the difference lies above "
@@ -187,24 +187,21 @@ class Ablation:
 
     def _last(self, row: str, name: str) -> pd.Series:
         return pd.Series(
-            [
-                record.content["history"][-1].get(name, np.nan)
-                for record in self.results.records[row]
-            ]
+            [record.history[-1].get(name, np.nan) for record in self.results.records[row]]
         )
 
     def _snippets(self, row: str) -> float:
         """Snippets of a training video as the network sees it: all alike where a number is sampled
         or interpolated, else their mean."""
-        config = self.results.records[row][0].content["run"]["config"]
-        fixed = config.get("samples") or config.get("inputs", {}).get("length")
+        config = self.results.records[row][0].config
+        fixed = getattr(config, "samples", None) or config.inputs.length
         return float(fixed or np.mean([video.length for video in self.session.dataset.train]))
 
     def _halfway(self, row: str) -> dict[str, str]:
         """The last score of the first half of the epochs, and the last of all, in percent."""
         pairs = []
         for record in self.results.records[row]:
-            scored, middle = self._scored(record), len(record.content["history"]) / 2
+            scored, middle = self._scored(record), len(record.history) / 2
             pairs.append(
                 (
                     next((scored[epoch] for epoch in reversed(scored) if epoch <= middle), np.nan),
@@ -222,7 +219,7 @@ class Ablation:
         """Epoch, from 1 -> average mAP on the test set, a fraction, where it was taken."""
         return {
             epoch: entry["average_map"]
-            for epoch, entry in enumerate(record.content["history"], 1)
+            for epoch, entry in enumerate(record.history, 1)
             if "average_map" in entry
         }
 

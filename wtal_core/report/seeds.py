@@ -12,7 +12,7 @@ import pandas as pd
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.statistics import best_of, paired_difference
 from wtal_core.report.tables import interval, spread
-from wtal_core.runs.store import Record
+from wtal_core.runs.ledger import Ledger
 
 
 def values_over_seeds(
@@ -24,8 +24,7 @@ def values_over_seeds(
     Raises WorkbookError if there are none, or two of one configuration and seed (of old code, or of
     other data).
     """
-    files = sorted((results / dataset / "runs" / method).glob("*/record.json"))
-    records = [Record(path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in files]
+    records = Ledger(results).records(dataset, method)
     if not records:
         raise WorkbookError(
             f"no records of {method} on {dataset} in {results.name}; `wtal reproduce` makes some"
@@ -33,8 +32,8 @@ def values_over_seeds(
     rows = pd.DataFrame(
         [
             (
-                configuration(record.content["run"]["config"]),
-                record.content["run"]["seed"],
+                configuration(record.differences),
+                record.seed,
                 record.average_map(protocol, rule),
             )
             for record in records

@@ -1,20 +1,23 @@
 """The records of the rows of a table, by row and seed, as plain tables of numbers."""
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from wtal_core.errors import WorkbookError
-from wtal_core.runs.store import Record
+from wtal_core.runs.ledger import UNKNOWN, Record
 
 
 @dataclass(frozen=True)
 class Results:
-    """records: row -> one record a seed, in the order of `seeds`. `protocol` is the data set's
+    """records: row -> one record per seed, in the order of `seeds`. `protocol` is the data set's
     default one.
 
     tious: whose mean mAP the metric is, one or several; empty: all of the protocol.
+    current: method -> its behaviour today, such as "facnet-2"; a record of another one is stale.
     """
 
     records: dict[str, list[Record]]
@@ -24,6 +27,7 @@ class Results:
     profile: str
     protocol: str
     tious: tuple[float, ...] = ()
+    current: Mapping[str, str] = field(default_factory=dict)
 
     def measured(self, *tious: float, protocol: str | None = None) -> "Results":
         """The same records by another metric: `measured(0.5, protocol="activitynet")` is mAP@0.5 by
@@ -44,7 +48,7 @@ class Results:
         )
 
     def values(self, protocol: str | None = None, rule: str = "last") -> pd.DataFrame:
-        """The metric in percent: a row a table row, a column a seed."""
+        """The metric in percent: one row per table row, one column per seed."""
         chosen = protocol or self.protocol
         return pd.DataFrame(
             {
@@ -66,18 +70,18 @@ class Results:
         return float(np.mean([by_tiou[tiou] for tiou in self.tious]))
 
     def per_tiou(self, row: str, protocol: str | None = None, rule: str = "last") -> pd.DataFrame:
-        """mAP in percent of one row: a row a seed, a column a tIoU."""
+        """mAP in percent of one row: one row per seed, one column per tIoU."""
         return pd.DataFrame(
             [r.map(protocol or self.protocol, rule) for r in self.records[row]],
             index=list(self.seeds),
         )
 
     def history(self, row: str, name: str) -> pd.DataFrame:
-        """A value of the loss history of one row: a row an epoch (from 1), a column a seed; NaN
-        where it was not taken.
+        """A value of the loss history of one row: one row per epoch (from 1), one column per
+        seed; NaN where it was not taken.
         """
         columns = {
-            seed: [entry.get(name, np.nan) for entry in record.content["history"]]
+            seed: [entry.get(name, np.nan) for entry in record.history]
             for seed, record in zip(self.seeds, self.records[row], strict=True)
         }
         return pd.DataFrame(
@@ -87,10 +91,24 @@ class Results:
     def provenance(self, rule: str = "last") -> str:
         """The line that stands with every table and figure."""
         rule_text = {"last": "last epoch", "best": "best epoch on the test set"}[rule]
-        folds = {r.content["fold"] for records in self.records.values() for r in records} - {None}
+        folds = {record.fold for records in self.records.values() for record in records} - {None}
         cut = f", {len(folds)} folds" if folds else ""
         return (
             f"{self.title} ({self.origin} data), protocol {self.protocol}, {len(self.seeds)} "
-            f"seeds{cut}, {rule_text}, "
-            f"profile {self.profile}"
+            f"seeds{cut}, {rule_text}, profile {self.profile}{self.validity()}"
         )
+
+    def validity(self) -> str:
+        """What is to be said of runs that today's code did not compute; "" where there are none."""
+        records = [record for records in self.records.values() for record in records]
+        others = Counter(
+            record.behaviour
+            for record in records
+            if record.behaviour != self.current.get(record.method, record.behaviour)
+        )
+        notes = []
+        if others[UNKNOWN]:
+            notes.append(f"{others.pop(UNKNOWN)} of {len(records)} runs from before the ledger")
+        for name, number in sorted(others.items()):
+            notes.append(f"STALE: {number} of {len(records)} runs of behaviour {name}")
+        return "".join(f"; {note}" for note in notes)

@@ -1,14 +1,14 @@
-"""A run: what is trained on what, with which seed. Its key names it in the store."""
+"""A run: what is trained on what, with which seed; and its identity, which holds no source code."""
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from wtal_core.data.opening import OPENERS, folds
+from wtal_core.data.opening import folds
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method
-from wtal_core.source import source_hash
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Run:
     dataset: str
     seed: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         expected = method(self.method).Config
         if not isinstance(self.config, expected):
             raise WorkbookError(
@@ -46,34 +46,112 @@ class Run:
         config = trained_as(self.config) if trained_as else self.config
         return None if config == self.config else replace(self, config=config)
 
-    def values(self, fingerprint: str) -> dict[str, Any]:
-        """Everything that decides the result, as JSON values."""
-        code = source_hash(
-            *code_modules(self.method, self.dataset, getattr(self.config, "host", None))
-        )
+    def asked(self, fingerprint: str) -> dict[str, Any]:
+        """What was asked for, as JSON values: everything that the identity is made of.
+
+        Of the config only what differs from the method's `Config()`, so that a new switch with a
+        neutral default changes no identity.
+        """
         return {
-            "method": self.method,
-            "config": asdict(self.config),
             "dataset": self.dataset,
-            "seed": self.seed,
             "data": fingerprint,
-            "code": code,
+            "method": self.method,
+            "config": differences(self.config),
+            "seed": self.seed,
         }
 
-    def key(self, fingerprint: str) -> str:
-        """16 hexadecimal digits, equal for equal values and code."""
-        return hashlib.sha256(
-            json.dumps(self.values(fingerprint), sort_keys=True).encode()
-        ).hexdigest()[:16]
+    def identity(self, fingerprint: str) -> str:
+        """16 hexadecimal digits, equal for equal requests."""
+        text = json.dumps(self.asked(fingerprint), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def code_modules(method_name: str, dataset: str, host: str | None = None) -> tuple[str, ...]:
-    """The modules from which all code that computes a run is imported: training, the method, the
-    data set's reader.
+def differences(config: Any) -> dict[str, Any]:
+    """The fields of a config that differ from their defaults, as JSON values, by dotted names.
 
-    host: the method that a wrapper is around, which it looks up by name.
+    A field that holds the config of another method, such as a host, is written as that method's
+    name, and what differs from that method's `Config()`.
     """
-    others = {"simulated": "wtal_core.data.simulator", "salads50": "wtal_core.data.salads50"}
-    reader = OPENERS[dataset].__module__ if dataset in OPENERS else others[dataset]
-    methods = [f"wtal_core.models.{name}" for name in (method_name, host) if name]
-    return "wtal_core.runs.train", *methods, reader
+    return _differences(config, None)
+
+
+def _differences(config: Any, start: Any) -> dict[str, Any]:
+    """start: what fields are compared with; None for their defaults."""
+    values: dict[str, Any] = {}
+    for field in fields(config):
+        value = getattr(config, field.name)
+        default = _default(field) if start is None else getattr(start, field.name)
+        if value == default:
+            continue
+        if not is_dataclass(value):
+            values[field.name] = _plain(value)
+            continue
+        same_kind = type(value) is type(default)
+        if not same_kind:
+            values[field.name] = _method_of(value)
+        inner = _differences(value, default if same_kind else None)
+        values |= {f"{field.name}.{name}": item for name, item in inner.items()}
+    return values
+
+
+def configured(kind: type, values: Mapping[str, Any]) -> Any:
+    """The config of class `kind` that `differences` wrote as `values`."""
+    known = {field.name: field for field in fields(kind)}
+    unknown = [name for name in values if name.split(".")[0] not in known]
+    if unknown:
+        raise WorkbookError(f"{kind.__module__}.{kind.__name__} has no field {unknown[0]!r}")
+    changes = {}
+    for name, field in known.items():
+        inner = {
+            key.removeprefix(f"{name}."): value
+            for key, value in values.items()
+            if key.startswith(f"{name}.")
+        }
+        if inner or name in values:
+            changes[name] = _changed(_default(field), values.get(name), inner)
+    return kind(**changes)
+
+
+def _changed(default: Any, value: Any, inner: Mapping[str, Any]) -> Any:
+    """A field's value: its default with inner differences, another method's config, or plain."""
+    if is_dataclass(default) and not isinstance(default, type):
+        return _replaced(default, inner)
+    if inner or (default is None and isinstance(value, str)):
+        return configured(method(value).Config, inner)
+    return _tuples(value)
+
+
+def _replaced(start: Any, values: Mapping[str, Any]) -> Any:
+    """A dataclass with these dotted fields changed."""
+    heads = {name.split(".")[0] for name in values}
+    changes = {}
+    for head in heads:
+        inner = {
+            name.removeprefix(f"{head}."): value
+            for name, value in values.items()
+            if name.startswith(f"{head}.")
+        }
+        plain = values.get(head)
+        changes[head] = _replaced(getattr(start, head), inner) if inner else _tuples(plain)
+    return replace(start, **changes)
+
+
+def _default(field: Field) -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return None if field.default is MISSING else field.default
+
+
+def _method_of(config: Any) -> str:
+    """ "facnet" of a `wtal_core.models.facnet.Config`."""
+    return type(config).__module__.rsplit(".", 1)[-1]
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON would give them back."""
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def _tuples(value: Any) -> Any:
+    """Lists as tuples, as configs hold them."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -1,21 +1,20 @@
-"""Many runs: find those that are finished, compute the others, one after another or several
-processes at a time.
+"""Many runs: find those that are finished, say what the others cost, compute them.
+
+Runs are computed one after another, or several processes at a time.
 """
 
 import os
-import platform
-import resource
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from datetime import UTC, datetime
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
@@ -23,13 +22,17 @@ from wtal_core.data.dataset import Dataset
 from wtal_core.data.opening import open_dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.mean_average_precision import Score
+from wtal_core.runs import behaviour
+from wtal_core.runs.ledger import RULES, UNKNOWN, Ledger, Record, working_folder
+from wtal_core.runs.provenance import peak_memory_mb, provenance
 from wtal_core.runs.run import Run
-from wtal_core.runs.store import RULES, Record, Store
 from wtal_core.runs.train import Trained, Trainer
+
+Stale = Literal["use", "refuse", "recompute"]
 
 
 def dataset_of(run: Run) -> Dataset:
-    """The data set of a run, in its fold; opened once a process."""
+    """The data set of a run, in its fold; opened once per process."""
     return _opened(run.dataset, run.fold)
 
 
@@ -38,59 +41,147 @@ def _opened(name: str, fold: int | None) -> Dataset:
     return open_dataset(name, fold=fold)
 
 
-def ensure(runs: Sequence[Run], store: Store, device: str = "cpu", jobs: int = 1) -> list[Record]:
-    """The records of these runs, in their order; what the store lacks is computed, with progress on
-    stderr.
+def find(run: Run, ledger: Ledger) -> Record | None:
+    """The record of a run with its data set as it is here; None where there is none."""
+    return ledger.find(run.dataset, run.method, identity_of(run))
 
-    jobs: processes at a time, on the CPU. Interrupted work is taken up again by the next call.
+
+def identity_of(run: Run) -> str:
+    """The run's identity with its data set as it is here."""
+    return run.identity(dataset_of(run).fingerprint)
+
+
+def is_stale(record: Record) -> bool:
+    """Whether another behaviour of its method computed it than today's; one unknown is not."""
+    if record.behaviour == UNKNOWN:
+        return False
+    return record.behaviour != behaviour.name_of(record.method)
+
+
+def ensure(
+    runs: Sequence[Run], ledger: Ledger, device: str = "cpu", jobs: int = 1, stale: Stale = "use"
+) -> list[Record]:
+    """The records of these runs, in their order; what the ledger lacks is computed.
+
+    Before anything is computed, stderr says how many runs are missing and what they cost.
+    jobs: processes at a time, on the CPU. stale: what becomes of records whose method computes
+    other numbers today: shown as stale ("use"), an error ("refuse"), or computed anew.
+    Interrupted work is taken up again by the next call.
     """
-    unknown = list(_missing(runs, store).values())
-    for wanted in ([source for run in unknown if (source := run.source())], unknown):
-        if missing := _missing(wanted, store):
-            _compute(missing, store, resolve_device(device), jobs)
-    return [store.find(run, key_of(run)) for run in runs]
+    records = [find(run, ledger) for run in runs]
+    wanted = [
+        run
+        for run, record in zip(runs, records, strict=True)
+        if record is None or (stale == "recompute" and is_stale(record))
+    ]
+    _refuse_stale([record for record in records if record], stale)
+    if not wanted:
+        return [record for record in records if record]
+    ledger.check_writable()
+    device = resolve_device(device)
+    # A run that only reads another's network needs that one first.
+    sources = [source for run in wanted if (source := run.source()) and not find(source, ledger)]
+    for part in (_different(sources), _different(wanted)):
+        if part:
+            announce(part, len(runs), ledger, jobs)
+            _compute(part, ledger, device, jobs)
+    return [_there(run, ledger) for run in runs]
 
 
-def key_of(run: Run) -> str:
-    """The run's key with its data set as it is here."""
-    return run.key(dataset_of(run).fingerprint)
+def _different(runs: Sequence[Run]) -> list[Run]:
+    """Each run once, in order."""
+    return list({identity_of(run): run for run in runs}.values())
 
 
-def _missing(runs: Sequence[Run], store: Store) -> dict[str, Run]:
-    return {key: run for run in runs if store.find(run, key := key_of(run)) is None}
+def _there(run: Run, ledger: Ledger) -> Record:
+    record = find(run, ledger)
+    if record is None:
+        raise WorkbookError(f"run {identity_of(run)} has left no line in {ledger.root}")
+    return record
 
 
-def compute(run: Run, key: str, root: Path, device: str = "cpu") -> None:
-    """Train one run, or go on with it, and write its record."""
-    store, begin = Store(root), time.monotonic()
-    dataset = dataset_of(run)
-    if device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats()
-    trained = _trained(run, key, store, device)
-    content = describe(run, dataset, trained, device, time.monotonic() - begin)
-    store.write(run, key, content, lambda folder: _write_files(folder, trained))
-
-
-def _trained(run: Run, key: str, store: Store, device: str) -> Trained:
-    """A run that only reads its network in another way takes the weights of its source, both the
-    last and those best by the source's own reading; its history holds no scores, and its training
-    took no time.
-    """
-    trainer, source = (
-        Trainer(run.method, run.config, dataset_of(run), run.seed, device),
-        run.source(),
-    )
-    if source is None:
-        return trainer.run(store.checkpoint(run, key))
-    record = store.find(source, key_of(source))
-    if record is not None and record.weights("last") and record.weights("best"):
-        weights = {rule: load_file(record.weights(rule), device) for rule in RULES}
-        best_epoch, history = record.content["best_epoch"], record.content["history"]
-    else:
-        other = Trainer(source.method, source.config, dataset_of(run), run.seed, device).run(
-            store.checkpoint(run, key)
+def _refuse_stale(records: Sequence[Record], stale: Stale) -> None:
+    old = [record for record in records if is_stale(record)]
+    if old and stale == "refuse":
+        raise WorkbookError(
+            f"{len(old)} of {len(records)} runs are of an earlier behaviour, such as "
+            f'{old[0].behaviour}; give stale="use" or stale="recompute"'
         )
-        weights, best_epoch, history = other.weights, other.best_epoch, other.history
+
+
+def announce(runs: Sequence[Run], of: int, ledger: Ledger, jobs: int) -> None:
+    """Say on stderr how many runs are computed now, and how long that takes."""
+    names = sorted({run.method for run in runs})
+    print(
+        f"{len(runs)} of {of} runs are missing in {ledger.root} ({', '.join(names)} on "
+        f"{runs[0].dataset}): {cost(runs, ledger, jobs)}. They are trained now; an interrupted "
+        "command goes on where it stopped.",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def cost(runs: Sequence[Run], ledger: Ledger, jobs: int) -> str:
+    """What runs will take, told from earlier runs of their methods on their data sets."""
+    seconds = 0.0
+    for run in runs:
+        earlier = [r.line["seconds"] for r in ledger.records(run.dataset, run.method)]
+        if not earlier:
+            return f"no earlier run of {run.method} on {run.dataset} tells how long that takes"
+        seconds += sum(earlier) / len(earlier)
+    processes = min(jobs, len(runs))
+    return f"about {max(1, round(seconds / processes / 60))} min on {processes} process(es)"
+
+
+def compute(run: Run, ledger: Ledger, device: str, stamp: str) -> Record:
+    """Train one run, or go on with it, and append it to the ledger.
+
+    stamp: the behaviour that computes it, see `behaviour.stamp`. A second process that is asked
+    for the same run waits, and then takes what the first has left.
+    """
+    begin = time.monotonic()
+    dataset = dataset_of(run)
+    identity = run.identity(dataset.fingerprint)
+    working = working_folder(ledger.root, f"{identity}.{stamp}")
+    working.mkdir(parents=True, exist_ok=True)
+    with FileLock(working / "lock"):
+        record = ledger.find(run.dataset, run.method, identity)
+        if record is not None and record.behaviour == stamp:
+            return record
+        if device.startswith("cuda"):
+            torch.cuda.reset_peak_memory_stats()
+        trained = _trained(run, ledger, device, working / "checkpoint.pt")
+        _write_files(working, trained)
+        line = describe(run, dataset, trained, time.monotonic() - begin)
+        line["by"] = provenance(device, stamp)
+        line["peak_memory_mb"] = peak_memory_mb(device)
+        record = ledger.append(line, columns(trained.history))
+        (working / "checkpoint.pt").unlink(missing_ok=True)
+    return record
+
+
+def _trained(run: Run, ledger: Ledger, device: str, checkpoint: Path) -> Trained:
+    """The outcome of a run's training.
+
+    A run that only reads its network in another way takes the weights of its source, both the last
+    and those best by the source's own reading. Its history holds no scores, and its training took
+    no time.
+    """
+    dataset = dataset_of(run)
+    trainer = Trainer(run.method, run.config, dataset, run.seed, device)
+    source = run.source()
+    if source is None:
+        return trainer.run(checkpoint)
+    record = find(source, ledger)
+    last = record.weights("last") if record else None
+    best = record.weights("best") if record else None
+    if record and last and best:
+        weights = {"last": load_file(last, device), "best": load_file(best, device)}
+        best_epoch, history = record.best_epoch, record.history
+    else:
+        original = Trainer(source.method, source.config, dataset, run.seed, device)
+        outcome = original.run(checkpoint)
+        weights, best_epoch, history = outcome.weights, outcome.best_epoch, outcome.history
     unscored = [
         {name: value for name, value in entry.items() if name != "average_map"} for entry in history
     ]
@@ -98,9 +189,7 @@ def _trained(run: Run, key: str, store: Store, device: str) -> Trained:
 
 
 def resolve_device(device: str) -> str:
-    """ "auto" is the GPU where there is one. Asking for one that is not there is an error, as is an
-    unknown device.
-    """
+    """ "auto" is the GPU where there is one. Asking for one that is not there is an error."""
     if device not in ("auto", "cpu", "cuda"):
         raise WorkbookError(f"unknown device {device!r}; expected cpu, cuda or auto")
     if device == "cuda" and not torch.cuda.is_available():
@@ -108,79 +197,69 @@ def resolve_device(device: str) -> str:
             "device cuda: no GPU is seen by torch; use --device cpu, or install torch with CUDA "
             "and a driver"
         )
-    return (
-        "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
-    )
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
 
 
-def describe(
-    run: Run, dataset: Dataset, trained: Trained, device: str, seconds: float
-) -> dict[str, Any]:
-    """The content of a record, JSON values only."""
+def describe(run: Run, dataset: Dataset, trained: Trained, seconds: float) -> dict[str, Any]:
+    """What a line says of a run besides who computed it. JSON values only."""
+    final = trained.history[-1] if trained.history else {}
     return {
-        "run": run.values(dataset.fingerprint),
-        "title": dataset.title,
-        "origin": dataset.origin,
+        "id": run.identity(dataset.fingerprint),
+        **run.asked(dataset.fingerprint),
         "fold": run.fold,
         "metrics": {
-            rule: {p: _metric(s) for p, s in trained.scores[rule].items()} for rule in RULES
+            rule: {name: _metric(score) for name, score in trained.scores[rule].items()}
+            for rule in RULES
         },
         "best_epoch": trained.best_epoch,
+        "epochs": len(trained.history),
+        "losses": {name: round(value, 6) for name, value in final.items()},
         "detections": {rule: len(trained.detections[rule]) for rule in RULES},
-        "history": [{k: round(v, 6) for k, v in entry.items()} for entry in trained.history],
-        "environment": environment(device),
         "train_seconds": round(trained.seconds, 2),
         "seconds": round(seconds, 2),
-        "peak_memory_mb": peak_memory_mb(device),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def environment(device: str) -> dict[str, Any]:
-    """What a number may depend on besides the run's values."""
-    name = torch.cuda.get_device_name() if device.startswith("cuda") else platform.machine()
+def columns(history: Sequence[dict[str, float]]) -> dict[str, list[float | None]]:
+    """A history by name: one value per epoch, None where it was not taken."""
+    names = dict.fromkeys(name for entry in history for name in entry)
     return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "device": device,
-        "device_name": name,
-        "threads": torch.get_num_threads(),
+        name: [round(entry[name], 6) if name in entry else None for entry in history]
+        for name in names
     }
-
-
-def peak_memory_mb(device: str) -> int:
-    """Peak of the process, or of the GPU, in MB."""
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated() // 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**10
 
 
 def _metric(score: Score) -> dict[str, Any]:
     return {
         "tious": list(score.tious),
-        "map": [round(float(v), 6) for v in score.map],
+        "map": [round(float(value), 6) for value in score.map],
         "average": round(float(score.average), 6),
     }
 
 
 def _write_files(folder: Path, trained: Trained) -> None:
+    """Weights and detections, into the working folder; each file whole or not at all."""
     for rule in RULES:
         weights = {name: value.cpu().contiguous() for name, value in trained.weights[rule].items()}
-        save_file(weights, folder / f"weights_{rule}.safetensors")
+        partial = folder / f"weights_{rule}.partial"
+        save_file(weights, partial)
+        os.replace(partial, folder / f"weights_{rule}.safetensors")
         trained.detections[rule].to_parquet(folder / f"detections_{rule}.parquet", index=False)
 
 
-def _compute(missing: dict[str, Run], store: Store, device: str, jobs: int) -> None:
-    bar = tqdm(total=len(missing), desc="runs", unit="run", mininterval=5, dynamic_ncols=True)
-    if jobs == 1 or len(missing) == 1:
-        for key, run in missing.items():
-            compute(run, key, store.root, device)
+def _compute(runs: Sequence[Run], ledger: Ledger, device: str, jobs: int) -> None:
+    stamps = {name: behaviour.stamp(name) for name in {run.method for run in runs}}
+    bar = tqdm(total=len(runs), desc="runs", unit="run", mininterval=5, dynamic_ncols=True)
+    if jobs == 1 or len(runs) == 1:
+        for run in runs:
+            compute(run, ledger, device, stamps[run.method])
             bar.update()
     else:
         with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (jobs,)) as pool:
             waiting = [
-                pool.submit(compute, run, key, store.root, device) for key, run in missing.items()
+                pool.submit(compute, run, ledger, device, stamps[run.method]) for run in runs
             ]
             try:
                 for done in as_completed(waiting):

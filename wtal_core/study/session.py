@@ -2,10 +2,12 @@
 or computes their runs.
 """
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -14,14 +16,17 @@ from wtal_core.data.manifests import load_manifest
 from wtal_core.data.opening import folds, open_dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method
+from wtal_core.runs import behaviour
+from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.results import Results
 from wtal_core.runs.run import Run
-from wtal_core.runs.store import Store
-from wtal_core.runs.sweep import dataset_of, ensure
+from wtal_core.runs.sweep import Stale, dataset_of, ensure
 from wtal_core.study.signals import embedding_map, signals
 
 REPOSITORY = Path(__file__).parents[2]
 COMMITTED = REPOSITORY / "results"
+# What the parameters cell of every committed notebook says.
+OWN_PARAMETERS = {"dataset": "simulated", "profile": "quick", "seeds": 5, "device": "cpu"}
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,9 @@ class Session:
     profile: str
     seeds: tuple[int, ...]
     device: str
-    store: Store
+    store: Ledger
     jobs: int
+    stale: Stale = "use"
 
     def base(self, method_name: str) -> Any:
         """The method's config in this session's profile."""
@@ -47,7 +53,7 @@ class Session:
             for config in rows.values()
             for seed in self.seeds
         ]
-        records = iter(ensure(runs, self.store, self.device, self.jobs))
+        records = iter(ensure(runs, self.store, self.device, self.jobs, self.stale))
         table = {row: [next(records) for _ in self.seeds] for row in rows}
         return Results(
             table,
@@ -56,6 +62,7 @@ class Session:
             self.dataset.origin,
             self.profile,
             self.dataset.default_protocol,
+            current={method_name: behaviour.name_of(method_name)},
         )
 
     @property
@@ -98,9 +105,13 @@ def open_session(
     device: str = "cpu",
     store: str = "",
     jobs: int = 1,
+    stale: Stale = "use",
 ) -> Session:
-    """Check a notebook's parameters and open its data set. store: a results folder; "" is the
-    committed one.
+    """Check a notebook's parameters and open its data set.
+
+    store: a results folder; "" is the committed one if the parameters are those that committed
+    notebooks have, else a folder of the user's, which is said on stderr.
+    stale: what becomes of runs that an earlier behaviour computed, see `sweep.ensure`.
     """
     for name, value, low in (("seeds", seeds, 1), ("jobs", jobs, 1)):
         if not isinstance(value, int) or value < low:
@@ -109,12 +120,46 @@ def open_session(
             )
     if profile not in ("quick", "paper"):
         raise WorkbookError(f"unknown profile {profile!r}; expected quick or paper")
+    if stale not in get_args(Stale):
+        raise WorkbookError(f"unknown stale {stale!r}; expected {', '.join(get_args(Stale))}")
+    parameters = {"dataset": dataset, "profile": profile, "seeds": seeds, "device": device}
     return Session(
         artifact,
         open_dataset(dataset),
         profile,
         tuple(range(seeds)),
         device,
-        Store(Path(store) if store else COMMITTED),
+        ledger_for(parameters, store),
         jobs,
+        stale,
     )
+
+
+def ledger_for(parameters: Mapping[str, Any], store: str = "") -> Ledger:
+    """The ledger that a notebook writes into.
+
+    Committed results are written by a notebook with its own parameters only. With other ones it
+    reads them, and writes into `user_results()`.
+    """
+    if store:
+        return Ledger(store)
+    if dict(parameters) == OWN_PARAMETERS and COMMITTED.is_dir():
+        return Ledger(COMMITTED)
+    folder = user_results()
+    own = ", ".join(f"{name}={value}" for name, value in OWN_PARAMETERS.items())
+    print(
+        f"results go to {folder}; committed ones are only read, because the notebook's own "
+        f"parameters are {own}",
+        file=sys.stderr,
+        flush=True,
+    )
+    return Ledger(folder, also=COMMITTED if COMMITTED.is_dir() else None)
+
+
+def user_results() -> Path:
+    """The user's own results folder: environment WTAL_RESULTS, else `reproduced` in a checkout.
+
+    Without a checkout, it is `reproduced` in the folder from which Python was started.
+    """
+    default = REPOSITORY / "reproduced" if COMMITTED.is_dir() else Path.cwd() / "reproduced"
+    return Path(os.environ.get("WTAL_RESULTS") or default)

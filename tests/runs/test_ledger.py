@@ -1,0 +1,230 @@
+"""The ledger: whole lines, written once; damage is named; nothing is lost between processes."""
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+
+from tests.tiny_dataset import CONFIG
+from wtal_core.errors import WorkbookError
+from wtal_core.models import facnet, gaufuse, method, method_names, rskp
+from wtal_core.runs import check, ledger
+from wtal_core.runs.ledger import CHANGED, UNKNOWN, Ledger, read, runs_file
+from wtal_core.runs.run import Run, configured, differences
+
+HISTORY = {"total": [2.0, 1.0], "average_map": [None, 0.5]}
+
+
+def line_of(seed: int = 0, behaviour: str = "facnet-1", average: float = 0.5) -> dict:
+    run = Run("facnet", CONFIG, "simulated", seed)
+    score = {"tious": [0.5], "map": [average], "average": average}
+    return {
+        "id": run.identity("data 1"),
+        **run.asked("data 1"),
+        "fold": None,
+        "metrics": {rule: {"wtalc": score} for rule in ledger.RULES},
+        "best_epoch": 1,
+        "losses": {"total": 1.0},
+        "seconds": 3.0,
+        "by": {"commit": "abc", "dirty": False, "behaviour": behaviour, "environment": {}},
+    }
+
+
+def write_lines(root, *lines):
+    for line in lines:
+        Ledger(root).append(line, HISTORY)
+    return runs_file(root, "simulated", "facnet")
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_differences_give_the_config_back(name):
+    for config in method(name).PROFILES.values():
+        values = json.loads(json.dumps(differences(config)))
+        assert configured(method(name).Config, values) == config
+
+
+def test_only_differences_from_the_defaults_are_asked_for():
+    assert differences(facnet.Config()) == {}
+    assert differences(facnet.Config(delta=5.0)) == {}
+    changed = replace(facnet.Config(), schedule=replace(facnet.Config().schedule, epochs=7))
+    assert differences(changed) == {"schedule.epochs": 7}
+
+
+def test_a_host_is_named_and_its_differences_are_its_own():
+    config = gaufuse.wrap("facnet", replace(facnet.PAPER, delta=4.0))
+    values = differences(config)
+    assert values["base"] == "facnet" and values["base.delta"] == 4.0
+    assert "base.taus" not in values
+    around_rskp = gaufuse.wrap("rskp", rskp.PAPER)
+    assert not any(name.startswith("base.") for name in differences(around_rskp))
+
+
+def test_a_field_that_no_config_has_is_named():
+    with pytest.raises(WorkbookError, match=r"facnet\.Config has no field 'speed'"):
+        configured(facnet.Config, {"speed": 1})
+
+
+def test_a_run_is_found_with_its_history(tmp_path):
+    line = line_of()
+    write_lines(tmp_path, line, line_of(1))
+    record = Ledger(tmp_path).find("simulated", "facnet", line["id"])
+    assert record.line == ledger.sealed(line)
+    assert record.history == [{"total": 2.0}, {"total": 1.0, "average_map": 0.5}]
+    assert Ledger(tmp_path).find("simulated", "facnet", "0" * 16) is None
+    assert Ledger(tmp_path).find("hapt", "facnet", line["id"]) is None
+
+
+def test_the_newest_behaviour_of_a_run_is_found_and_the_older_line_stays(tmp_path):
+    lines = [line_of(behaviour=b) for b in ("facnet-10", "facnet-9", UNKNOWN)]
+    path = write_lines(tmp_path, *lines)
+    found = Ledger(tmp_path).find("simulated", "facnet", lines[0]["id"])
+    assert found.behaviour == "facnet-10"
+    assert len(read(path)) == 3
+
+
+def test_a_line_that_is_there_stays_and_other_numbers_are_refused(tmp_path):
+    path = write_lines(tmp_path, line_of())
+    before = path.read_bytes()
+    later = line_of() | {"by": {**line_of()["by"], "commit": "later"}, "seconds": 9.0}
+    write_lines(tmp_path, later)
+    assert path.read_bytes() == before
+    with pytest.raises(WorkbookError, match=r"is there with other numbers; `wtal results recomp"):
+        write_lines(tmp_path, line_of(average=0.6))
+    assert path.read_bytes() == before
+
+
+def test_a_line_of_changed_code_is_replaced(tmp_path):
+    write_lines(tmp_path, line_of(behaviour=CHANGED))
+    path = write_lines(tmp_path, line_of(behaviour=CHANGED, average=0.6))
+    (line,) = read(path).values()
+    assert line["metrics"]["last"]["wtalc"]["average"] == 0.6
+
+
+def cut(text):
+    return text[:-40]
+
+
+def without_identity(text):
+    content = json.loads(text.splitlines()[0])
+    del content["id"]
+    return json.dumps(content) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (cut, r"facnet\.jsonl, line 2 is damaged or cut off; restore it by `git checkout`"),
+        (lambda text: "nonsense\n" + text, r"line 1 is damaged"),
+        (lambda text: "[1]\n" + text, r"line 1 is no line of a ledger"),
+        (without_identity, r"line 1 is no line of a ledger"),
+        (lambda text: text.replace('"dirty": false', '"dirty": true', 1), r"line 1 was changed"),
+        (lambda text: text.replace('"commit": "abc"', '"commit": "abd"'), r"line 1 was changed"),
+        (lambda text: text.replace('"average": 0.5', '"average": 0.9', 1), r"line 1 was changed"),
+        (lambda text: text + text, r"line 3: run \w+\.facnet-1 is there twice"),
+    ],
+)
+def test_a_damaged_file_is_named_with_its_line(tmp_path, damage, message):
+    path = write_lines(tmp_path, line_of(), line_of(1))
+    text = path.read_text()
+    damaged = damage(text)
+    assert damaged != text
+    path.write_text(damaged)
+    for use in (lambda: read(path), lambda: check.census(tmp_path)):
+        with pytest.raises(WorkbookError, match=message):
+            use()
+    assert path.read_text() == damaged
+
+
+def test_a_run_without_history_is_named(tmp_path):
+    path = write_lines(tmp_path, line_of())
+    runs_file(tmp_path, "simulated", "facnet", "history").unlink()
+    with pytest.raises(WorkbookError, match=r"run \w+\.facnet-1 has no history"):
+        check.census(tmp_path)
+    record = Ledger(tmp_path).find("simulated", "facnet", line_of()["id"])
+    with pytest.raises(WorkbookError, match=r"history\.jsonl has no line of run"):
+        record.history.clear()
+    assert path.exists()
+
+
+def append_some(root, numbers):
+    for seed in numbers:
+        Ledger(root).append(line_of(seed), HISTORY)
+
+
+def test_processes_that_finish_at_once_lose_nothing(tmp_path):
+    parts = [range(first, 40, 4) for first in range(4)]
+    with ProcessPoolExecutor(4, get_context("spawn")) as pool:
+        for job in [pool.submit(append_some, tmp_path, part) for part in parts]:
+            job.result()
+    lines = read(runs_file(tmp_path, "simulated", "facnet"))
+    assert sorted(line["seed"] for line in lines.values()) == list(range(40))
+    assert set(read(runs_file(tmp_path, "simulated", "facnet", "history"))) == set(lines)
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    path = write_lines(tmp_path, line_of())
+    before = path.read_bytes()
+
+    def refuse(source, target):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(ledger.os, "replace", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        write_lines(tmp_path, line_of(1))
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    write_lines(tmp_path, line_of(1))
+    assert len(read(path)) == 2
+
+
+def test_arrays_and_facts_are_kept_beside_a_run(tmp_path):
+    write_lines(tmp_path, line_of())
+    record = Ledger(tmp_path).find("simulated", "facnet", line_of()["id"])
+    assert record.arrays("signals") is None and record.facts() is None
+    assert record.weights() is None and record.detections() is None
+    values = np.arange(12.0).reshape(3, 4).T
+    record.keep_arrays("signals", {"s_a": values})
+    record.keep_arrays("signals_2", {"s_a": values + 1})
+    np.testing.assert_array_equal(record.arrays("signals")["s_a"], values)
+    np.testing.assert_array_equal(record.arrays("signals_2")["s_a"], values + 1)
+    facts = {"top": [0.25], "levels": [[float("nan"), float("inf")], [-float("inf"), 1.0]]}
+    record.keep_facts(facts)
+    again = record.facts()
+    assert set(again) == {"top", "levels"}
+    for name, value in facts.items():
+        np.testing.assert_array_equal(np.array(again[name], dtype=float), np.array(value))
+
+
+def test_a_second_results_folder_is_read_and_never_written(tmp_path):
+    write_lines(tmp_path / "committed", line_of())
+    before = sorted((p, p.stat().st_mtime_ns) for p in (tmp_path / "committed").glob("**/*"))
+    both = Ledger(tmp_path / "own", also=tmp_path / "committed")
+    record = both.find("simulated", "facnet", line_of()["id"])
+    record.keep_arrays("signals", {"s_a": np.zeros(2)})
+    record.keep_facts({"top": [0.5]})
+    both.append(line_of(1), HISTORY)
+    assert len(record.history) == 2 and record.facts() == {"top": [0.5]}
+    assert [r.seed for r in both.records("simulated", "facnet")] == [1, 0]
+    assert (
+        sorted((p, p.stat().st_mtime_ns) for p in (tmp_path / "committed").glob("**/*")) == before
+    )
+
+
+def test_the_census_counts_runs_by_behaviour(tmp_path, monkeypatch):
+    monkeypatch.setattr(check.behaviour, "name_of", lambda name: f"{name}-2")
+    lines = [line_of(0, "facnet-2"), line_of(1, "facnet-1"), line_of(2, UNKNOWN)]
+    write_lines(tmp_path, *lines)
+    (row,) = check.census(tmp_path)
+    assert row == {
+        "dataset": "simulated",
+        "method": "facnet",
+        "runs": 3,
+        "of today": 1,
+        "before the ledger": 1,
+        "stale": 1,
+    }
+    with pytest.raises(WorkbookError, match="no results folder"):
+        check.census(tmp_path / "nowhere")

@@ -1,0 +1,393 @@
+"""The ledger: one line per finished run, in one text file per data set and method.
+
+`<root>/<dataset>/runs/` holds, for each method,
+
+    facnet.jsonl            one line per run: what was asked, what came out, who computed it
+    facnet.history.jsonl    losses and scores over the epochs
+    facnet.facts.jsonl      a few numbers about what its network does on the test videos
+    arrays/                 small arrays that figures draw, one file per run
+
+A line is written once, when its run finishes. It carries a seal, a hash of its own content, so that
+a line edited by hand is noticed. Files are replaced whole, under a lock: two processes that finish
+at once lose nothing, and a reader never sees half a line.
+
+Checkpoints, weights and detections are large and can be computed again. They lie in
+`<root>/.work/`, which git ignores.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from safetensors.numpy import load_file, save_file
+
+from wtal_core.errors import WorkbookError
+
+RULES = ("last", "best")
+UNKNOWN = "unknown"
+# A line that changed, uncommitted code computed. It claims no version, and may be replaced.
+CHANGED = "changed"
+REQUIRED = {"id", "dataset", "data", "method", "config", "seed", "metrics", "by", "seal"}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished run: its line, and the files beside it.
+
+    line: see `sweep.describe`. roots: results folders in which its files are looked for; the first
+    is the one to which arrays, facts and weights are written.
+    """
+
+    line: dict[str, Any]
+    roots: tuple[Path, ...]
+
+    @property
+    def key(self) -> str:
+        """Identity and behaviour: what names the files of this run."""
+        return key_of_line(self.line)
+
+    @property
+    def behaviour(self) -> str:
+        """The behaviour that computed it, such as "facnet-1"; or `UNKNOWN`, or `CHANGED`."""
+        return self.line["by"]["behaviour"]
+
+    @property
+    def method(self) -> str:
+        """Name of the method that was trained."""
+        return self.line["method"]
+
+    @property
+    def seed(self) -> int:
+        return self.line["seed"]
+
+    @property
+    def fold(self) -> int | None:
+        """The fold of its data set, None where there is only one."""
+        return self.line["fold"]
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose detections scored best on the test set."""
+        return self.line["best_epoch"]
+
+    @property
+    def differences(self) -> dict[str, Any]:
+        """The fields of its config that differ from the defaults, see `run.differences`."""
+        return self.line["config"]
+
+    @cached_property
+    def config(self) -> Any:
+        """Its config, whole."""
+        # Imported here, because methods need torch, and who only reads numbers does not.
+        from wtal_core.models import method
+        from wtal_core.runs.run import configured
+
+        return configured(method(self.method).Config, self.line["config"])
+
+    def average_map(self, protocol: str, rule: str = "last") -> float:
+        """Average mAP over the protocol's tIoUs, percent."""
+        return 100 * self.line["metrics"][rule][protocol]["average"]
+
+    def map(self, protocol: str, rule: str = "last") -> dict[float, float]:
+        """mAP per tIoU, percent."""
+        metric = self.line["metrics"][rule][protocol]
+        percent = [100 * value for value in metric["map"]]
+        return dict(zip(metric["tious"], percent, strict=True))
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """One dictionary per epoch: losses, and scores where they were taken."""
+        columns = self._beside("history")
+        if columns is None:
+            path = runs_file(self.roots[-1], self.line["dataset"], self.method, "history")
+            raise WorkbookError(f"{path} has no line of run {self.key}; `git checkout` restores it")
+        epochs = max(map(len, columns.values()), default=0)
+        return [
+            {name: values[epoch] for name, values in columns.items() if values[epoch] is not None}
+            for epoch in range(epochs)
+        ]
+
+    def facts(self) -> dict[str, Any] | None:
+        """What was kept by `keep_facts`; None where nothing was."""
+        return self._beside("facts")
+
+    def keep_facts(self, facts: dict[str, Any]) -> None:
+        """Keep a few numbers about the trained network: JSON values, lists of numbers included."""
+        path = runs_file(self.roots[0], self.line["dataset"], self.method, "facts")
+        append(path, sealed({"run": self.key, "facts": facts}))
+
+    def arrays(self, name: str) -> dict[str, np.ndarray] | None:
+        """The figure arrays kept under this name; None where there are none."""
+        for root in self.roots:
+            path = self._arrays_file(root)
+            if path.exists():
+                kept = load_file(path)
+                prefix = f"{name}/"
+                wanted = {
+                    k.removeprefix(prefix): v for k, v in kept.items() if k.startswith(prefix)
+                }
+                if wanted:
+                    return wanted
+        return None
+
+    def keep_arrays(self, name: str, arrays: dict[str, np.ndarray]) -> None:
+        """Keep small arrays that a figure draws, beside the ledger."""
+        path = self._arrays_file(self.roots[0])
+        with locked(path):
+            kept = load_file(path) if path.exists() else {}
+            kept |= {f"{name}/{k}": np.ascontiguousarray(v) for k, v in arrays.items()}
+            partial = path.with_suffix(f".{os.getpid()}.partial")
+            save_file(kept, partial)
+            os.replace(partial, path)
+
+    def weights(self, rule: str = "last") -> Path | None:
+        """The weights file of a selection rule; None where it was not kept: it is not in git."""
+        return self._working_file(f"weights_{rule}.safetensors")
+
+    def detections(self, rule: str = "last") -> pd.DataFrame | None:
+        """The detections of a selection rule; None where they were not kept."""
+        path = self._working_file(f"detections_{rule}.parquet")
+        return None if path is None else pd.read_parquet(path)
+
+    @property
+    def working_folder(self) -> Path:
+        """Where weights and detections of this run are written."""
+        return working_folder(self.roots[0], self.key)
+
+    def _working_file(self, name: str) -> Path | None:
+        paths = [working_folder(root, self.key) / name for root in self.roots]
+        return next((path for path in paths if path.exists()), None)
+
+    def _arrays_file(self, root: Path) -> Path:
+        return root / self.line["dataset"] / "runs" / "arrays" / f"{self.key}.safetensors"
+
+    def _beside(self, kind: str) -> dict[str, Any] | None:
+        """What the file of this kind says of this run."""
+        for root in self.roots:
+            path = runs_file(root, self.line["dataset"], self.method, kind)
+            line = read(path).get(self.key)
+            if line is not None:
+                return line[kind]
+        return None
+
+
+class Ledger:
+    """The finished runs below a results folder.
+
+    also: another results folder that is read, never written, such as the committed one.
+    """
+
+    def __init__(self, root: Path | str, also: Path | None = None):
+        self.root = Path(root)
+        others = () if also is None or Path(also) == self.root else (Path(also),)
+        self.roots = (self.root, *others)
+
+    def find(self, dataset: str, method_name: str, identity: str) -> Record | None:
+        """The finished run of that identity, of the newest behaviour; None where there is none."""
+        records = self.records(dataset, method_name, identity)
+        return max(records, key=lambda record: _age(record.behaviour), default=None)
+
+    def records(self, dataset: str, method_name: str, identity: str | None = None) -> list[Record]:
+        """All runs of a method on a data set, or those of one identity."""
+        records = []
+        for place, root in enumerate(self.roots):
+            lines = read(runs_file(root, dataset, method_name))
+            records += [
+                Record(line, self.roots if place == 0 else (self.root, root))
+                for line in lines.values()
+                if identity in (None, line["id"])
+            ]
+        return records
+
+    def append(self, line: dict[str, Any], history: dict[str, list[float | None]]) -> Record:
+        """Write a finished run: its history, then its line. A run that is there already stays."""
+        dataset, method_name = line["dataset"], line["method"]
+        key = key_of_line(line)
+        # The history goes first: a run counts as finished once its line is there.
+        append(
+            runs_file(self.root, dataset, method_name, "history"),
+            sealed({"run": key, "history": history}),
+        )
+        whole = sealed(line)
+        append(runs_file(self.root, dataset, method_name), whole)
+        return Record(whole, self.roots)
+
+    def check_writable(self) -> None:
+        """Refuse to start work whose outcome could not be kept."""
+        try:
+            working = self.root / ".work"
+            working.mkdir(parents=True, exist_ok=True)
+            probe = working / f"probe.{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise WorkbookError(
+                f"results folder {self.root} cannot be written ({error.strerror}); "
+                "choose another one by --results FOLDER or by the parameter store"
+            ) from error
+
+
+def runs_file(root: Path, dataset: str, method_name: str, kind: str = "") -> Path:
+    """The ledger's file of a data set and method. kind: "", "history" or "facts"."""
+    return root / dataset / "runs" / f"{method_name}{'.' if kind else ''}{kind}.jsonl"
+
+
+def files(root: Path) -> list[Path]:
+    """All files of runs below a results folder, without histories and facts."""
+    return sorted(p for p in root.glob("*/runs/*.jsonl") if "." not in p.stem)
+
+
+def working_folder(root: Path, key: str) -> Path:
+    """Where the large files of a run lie: outside git."""
+    return root / ".work" / key
+
+
+def key_of_line(line: dict[str, Any]) -> str:
+    """Identity and behaviour of a line of runs."""
+    return f"{line['id']}.{line['by']['behaviour']}"
+
+
+def finite(value: Any) -> Any:
+    """A JSON value with null for NaN, and "inf" for infinity: JSON has neither.
+
+    `np.array(value, dtype=float)` reads both back.
+    """
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def sealed(line: dict[str, Any]) -> dict[str, Any]:
+    """The line with its seal, as it is written."""
+    content = finite({name: value for name, value in line.items() if name != "seal"})
+    return {**content, "seal": _seal(content)}
+
+
+def read(path: Path) -> dict[str, dict[str, Any]]:
+    """The lines of a ledger file by their keys, checked; none where there is no file.
+
+    Raises WorkbookError for a line that is damaged, cut off, changed by hand, or there twice.
+    """
+    try:
+        state = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return _read(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, changed: int, size: int) -> dict[str, dict[str, Any]]:
+    """changed, size: of the file, so that a file that has changed is read again."""
+    lines: dict[str, dict[str, Any]] = {}
+    for number, text in enumerate(_content(path).splitlines(), 1):
+        line = _checked(text, f"{path}, line {number}")
+        key = line["run"] if "run" in line else key_of_line(line)
+        if key in lines:
+            raise WorkbookError(
+                f"{path}, line {number}: run {key} is there twice; delete one of the two lines"
+            )
+        lines[key] = line
+    return lines
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkbookError(
+            f"{path} cannot be read ({error}); restore it by `git checkout`"
+        ) from error
+
+
+def _checked(text: str, where: str) -> dict[str, Any]:
+    remedy = "restore it by `git checkout`, or delete it: its run is then computed again"
+    try:
+        line = json.loads(text)
+    except ValueError as error:
+        raise WorkbookError(f"{where} is damaged or cut off; {remedy}") from error
+    required = REQUIRED if not isinstance(line, dict) or "run" not in line else {"run", "seal"}
+    if not isinstance(line, dict) or not required <= set(line):
+        raise WorkbookError(f"{where} is no line of a ledger; {remedy}")
+    content = {name: value for name, value in line.items() if name != "seal"}
+    if line["seal"] != _seal(content):
+        raise WorkbookError(f"{where} was changed after it was written; {remedy}")
+    return line
+
+
+def _seal(content: dict[str, Any]) -> str:
+    return hashlib.sha256(_text(content).encode()).hexdigest()[:12]
+
+
+def _text(line: dict[str, Any]) -> str:
+    return json.dumps(line, sort_keys=True, allow_nan=False)
+
+
+def append(path: Path, line: dict[str, Any]) -> None:
+    """Add a line to a file, whole or not at all. A line of the same key and numbers stays.
+
+    Raises WorkbookError where the key is there with other numbers.
+    """
+    key = line["run"] if "run" in line else key_of_line(line)
+    with locked(path):
+        lines = dict(read(path))
+        known = lines.get(key)
+        replaceable = known is None or key.endswith(f".{CHANGED}")
+        if not replaceable:
+            if _numbers(known) != _numbers(line):
+                raise WorkbookError(
+                    f"{path}: run {key} is there with other numbers; `wtal results recompute` says "
+                    "how far apart two computations are. The line that was there is kept"
+                )
+            return
+        lines[key] = line
+        write(path, lines.values())
+
+
+def write(path: Path, lines: Iterable[dict[str, Any]]) -> None:
+    """Write a whole ledger file: a temporary one, then one rename."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    text = "".join(f"{_text(line)}\n" for line in lines)
+    with partial.open("w", encoding="utf-8") as target:
+        target.write(text)
+        target.flush()
+        os.fsync(target.fileno())
+    os.replace(partial, path)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file below a results folder; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Locks lie beside the working files, so that nothing of them is ever committed.
+    root = next(parent.parent for parent in path.parents if parent.name == "runs").parent
+    locks = root / ".work" / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(locks / f"{'.'.join(path.relative_to(root).parts)}.lock"):
+        yield
+
+
+def _numbers(line: dict[str, Any]) -> dict[str, Any]:
+    """What a line says came out; who computed it, and how long it took, does not count."""
+    names = ("metrics", "best_epoch", "losses", "history", "facts")
+    return {name: line[name] for name in names if name in line}
+
+
+def _age(behaviour: str) -> int:
+    """Newer behaviours are larger; changed code is newest, an unknown one oldest."""
+    if behaviour == CHANGED:
+        return 10**9
+    return -1 if behaviour == UNKNOWN else int(behaviour.rsplit("-", 1)[1])
