@@ -8,9 +8,11 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
+from wtal_core.checks import Checked, PositiveInt
+
 
 @dataclass(frozen=True)
-class Inputs:
+class Inputs(Checked):
     """A method's Config holds one as `inputs`; a method without takes the features as they are, and
     no clicks.
 
@@ -29,9 +31,9 @@ class Inputs:
     """
 
     clicks: Literal["none", "background", "action", "both"] = "none"
-    annotator: int | Literal["seed", "video"] = "seed"
+    annotator: PositiveInt | Literal["seed", "video"] = "seed"
     click_map: Literal["floor", "round", "interval"] = "floor"
-    length: int | None = None
+    length: PositiveInt | None = None
     align: Literal["half_pixel", "corners", "left"] = "half_pixel"
 
 

@@ -7,11 +7,11 @@ from typing import Literal
 
 import torch
 
-from wtal_core.errors import WorkbookError
+from wtal_core.checks import Checked, NonNegativeFloat, PositiveFloat, PositiveInt, Rate, Share
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(Checked):
     """Adam with coupled L2 decay, `epochs` passes over the training videos in batches of
     `batch_size` videos.
 
@@ -31,24 +31,17 @@ class Schedule:
     before the first, 1.
     """
 
-    epochs: int = 100
-    batch_size: int = 10
-    learning_rate: float = 1e-4
-    betas: tuple[float, float] = (0.9, 0.99)
-    weight_decay: float = 0.005
-    epsilon: float = 1e-8
+    epochs: PositiveInt = 100
+    batch_size: PositiveInt = 10
+    learning_rate: PositiveFloat = 1e-4
+    betas: tuple[Rate, Rate] = (0.9, 0.99)
+    weight_decay: NonNegativeFloat = 0.005
+    epsilon: NonNegativeFloat = 1e-8
     reduction: Literal["sum", "mean"] = "sum"
     labels: Literal["video", "segments"] = "video"
     order: Literal["permutation", "independent"] = "permutation"
-    evaluations: int = 20
-    steps: tuple[tuple[float, float], ...] = ()
-
-    def __post_init__(self):
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise WorkbookError(
-                    f"schedule.{name} is {getattr(self, name)}; expected at least 1"
-                )
+    evaluations: PositiveInt = 20
+    steps: tuple[tuple[Share, NonNegativeFloat], ...] = ()
 
     def optimizer(self, network: torch.nn.Module) -> torch.optim.Adam:
         """The optimiser, with the decay and epsilon that fit the reduction."""
