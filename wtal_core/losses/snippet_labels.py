@@ -5,7 +5,7 @@ probabilities (GauFuse).
 from jaxtyping import Float
 from torch import Tensor
 
-from wtal_core.losses.temporal_consistency import mean_over_time
+from wtal_core.losses.over_time import mean_over_time
 from wtal_core.packed import Packed
 
 
