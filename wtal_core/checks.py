@@ -1,11 +1,12 @@
-"""Types of settings that also say which values are allowed, and the check of a settings dataclass.
+"""Types of settings that also say which values are allowed, and dataclasses that check themselves.
 
-A field `dropout: Rate = 0.5` refuses 1.5; a field `order: Literal["a", "b"]` refuses "c".
+In a frozen dataclass that inherits `Checked`, a field `dropout: Rate = 0.5` refuses 1.5, and a
+field `order: Literal["a", "b"]` refuses "c".
 """
 
 from dataclasses import fields
 from functools import cache
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from beartype import BeartypeConf
 from beartype.door import is_bearable
@@ -42,23 +43,33 @@ WORDS: dict[Any, str] = {
 }
 
 
-def check_fields(record: Any, name: str) -> None:
-    """Refuse a dataclass instance that holds a value which the type of its field does not allow.
+class Checked:
+    """Base of a frozen dataclass of settings. Raises WorkbookError for a value that the type of its
+    field does not allow; it names the field, the value and the allowed ones.
 
-    name: of what is checked, for the message. Raises WorkbookError that names the field, its value
-    and the allowed ones.
+    A subclass with a `__post_init__` of its own calls this one first.
     """
-    for field, hint in hints_of(type(record)).items():
-        value = getattr(record, field)
-        if not is_allowed(value, hint):
-            raise WorkbookError(f"{name}: {field} is {value!r}; expected {described(hint)}")
+
+    __no_type_check__ = True  # tests check types, too, but what they say is not for users
+
+    def __post_init__(self) -> None:
+        for name, hint in hints_of(type(self)).items():
+            value = vars(self)[name]
+            if not is_allowed(value, hint):
+                raise WorkbookError(
+                    f"{self.owner()}: {name} is {value!r}; expected {described(hint)}"
+                )
+
+    @classmethod
+    def owner(cls) -> str:
+        """Whose settings these are, for the message."""
+        return cls.__name__
 
 
 @cache
 def hints_of(kind: type) -> dict[str, Any]:
     """The type of each field of a dataclass, ranges included."""
-    hints = get_type_hints(kind, include_extras=True)
-    return {field.name: hints[field.name] for field in fields(kind)}
+    return {field.name: field.type for field in fields(kind)}
 
 
 def is_allowed(value: Any, hint: Any) -> bool:

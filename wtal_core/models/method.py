@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from wtal_core.checks import check_fields, hints_of
+from wtal_core.checks import Checked, hints_of
 from wtal_core.errors import WorkbookError
 from wtal_core.localization.fusion import FusionRule
 from wtal_core.localization.instances import Instances
@@ -43,28 +43,24 @@ HOST_ARGUMENTS = {
 OPTIONAL = {"between_epochs", "training_config", "forget"}
 
 
-class MethodConfig:
-    """What the Config of every method inherits: a check of its fields when one is made.
+class MethodConfig(Checked):
+    """What the Config of every method inherits: its fields are checked when one is made.
 
     A Config is a frozen dataclass. It has a field `schedule`, and a field `inputs` where its
-    network takes clicks or videos of one length. One with a `__post_init__` of its own calls this
-    one first.
+    network takes clicks or videos of one length.
     """
 
     schedule: Schedule
     inputs: Inputs = Inputs()
 
-    def __post_init__(self) -> None:
-        check_fields(self, name_of(type(self)))
+    @classmethod
+    def owner(cls) -> str:
+        """The method: the name of its file."""
+        return cls.__module__.rpartition(".")[2]
 
 
 C = TypeVar("C", bound=MethodConfig)
 O = TypeVar("O")  # noqa: E741  outputs
-
-
-def name_of(config: type) -> str:
-    """The method that a Config belongs to: the name of its file."""
-    return config.__module__.rpartition(".")[2]
 
 
 @dataclass(frozen=True, kw_only=True)

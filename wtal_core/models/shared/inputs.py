@@ -8,11 +8,11 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from wtal_core.checks import PositiveInt, check_fields
+from wtal_core.checks import Checked, PositiveInt
 
 
 @dataclass(frozen=True)
-class Inputs:
+class Inputs(Checked):
     """A method's Config holds one as `inputs`; a method without takes the features as they are, and
     no clicks.
 
@@ -35,9 +35,6 @@ class Inputs:
     click_map: Literal["floor", "round", "interval"] = "floor"
     length: PositiveInt | None = None
     align: Literal["half_pixel", "corners", "left"] = "half_pixel"
-
-    def __post_init__(self) -> None:
-        check_fields(self, "inputs")
 
 
 @dataclass(frozen=True)

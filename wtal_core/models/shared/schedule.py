@@ -7,11 +7,11 @@ from typing import Literal
 
 import torch
 
-from wtal_core.checks import NonNegativeFloat, PositiveFloat, PositiveInt, Rate, Share, check_fields
+from wtal_core.checks import Checked, NonNegativeFloat, PositiveFloat, PositiveInt, Rate, Share
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(Checked):
     """Adam with coupled L2 decay, `epochs` passes over the training videos in batches of
     `batch_size` videos.
 
@@ -42,9 +42,6 @@ class Schedule:
     order: Literal["permutation", "independent"] = "permutation"
     evaluations: PositiveInt = 20
     steps: tuple[tuple[Share, NonNegativeFloat], ...] = ()
-
-    def __post_init__(self) -> None:
-        check_fields(self, "schedule")
 
     def optimizer(self, network: torch.nn.Module) -> torch.optim.Adam:
         """The optimiser, with the decay and epsilon that fit the reduction."""
