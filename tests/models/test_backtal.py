@@ -28,8 +28,14 @@ from wtal_core.models.backtal import (
     baseline,
     localize,
     loss,
-    rows,
     signals,
+    table6_rows,
+    table7_rows,
+    table8_rows,
+    table9_rows,
+    table11_rows,
+    table12_rows,
+    table13_rows,
 )
 from wtal_core.models.shared.activation import Scene
 from wtal_core.models.shared.layers import top_count
@@ -318,11 +324,22 @@ def test_a_loss_of_the_embedding_needs_one():
         replace(FULL, affinity=False)
 
 
+TABLES = {
+    6: table6_rows,
+    7: table7_rows,
+    8: table8_rows,
+    9: table9_rows,
+    11: table11_rows,
+    12: table12_rows,
+    13: table13_rows,
+}
+
+
 @pytest.mark.parametrize(
     ("table", "count"), [(6, 4), (7, 7), (8, 6), (9, 8), (11, 5), (12, 12), (13, 6)]
 )
 def test_rows_of_the_tables(table, count):
-    found = rows(table, FULL)
+    found = TABLES[table](FULL)
     assert len(found) == count and all(isinstance(config, Config) for config in found.values())
     assert table in (9, 11, 12) or found["Baseline"] == BASE
     assert table in (6, 8, 13) or FULL in found.values()

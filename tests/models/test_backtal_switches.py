@@ -12,21 +12,22 @@ from tests.click_samples import clicked_batch
 from tests.packed_samples import LENGTHS
 from wtal_core.data.dataset import empty_segments
 from wtal_core.localization.frames import FrameRule
-from wtal_core.losses.clicks import clicked_background
 from wtal_core.models.backtal import (
     FULL,
     Config,
     Network,
     activate,
+    clicked_background,
     foreground,
     localize,
     loss,
-    mined,
+    mined_background,
     separation,
+    top_times,
 )
 from wtal_core.models.shared.activation import Scene
 from wtal_core.models.shared.inputs import Inputs
-from wtal_core.models.shared.layers import top_mean, top_times
+from wtal_core.models.shared.layers import top_mean
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
 from wtal_core.runs.inputs import rescaled
@@ -179,7 +180,7 @@ def test_mined_frames_are_the_unclicked_ones_that_look_most_like_background():
     """Specification C3, snippet by snippet: K of the whole batch, from the videos with clicks."""
     batch = clicked_batch(kind="action", share=0.1, without=(3,))
     outputs = network_of()(batch)
-    found = mined(outputs, batch, replace(SMALL, mined_ratio=2.0))
+    found = mined_background(outputs, batch, replace(SMALL, mined_ratio=2.0))
     clicked, background = batch.clicks.sum(1) > 0, outputs.cas[0, :, -1]
     counts = [int(clicked[batch.video == v].sum()) for v in range(len(LENGTHS))]
     pool = [t for t in range(sum(LENGTHS)) if not clicked[t] and counts[int(batch.video[t])]]

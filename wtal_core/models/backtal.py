@@ -17,20 +17,19 @@ import pandas as pd
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, normalize, pad
+from torch.nn.functional import leaky_relu, normalize, pad, softplus
 
+from wtal_core.checks import (
+    Finite,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    Rate,
+    Share,
+)
 from wtal_core.errors import WorkbookError
 from wtal_core.localization.frames import FrameRule
-from wtal_core.losses.affinity import affinity_loss
-from wtal_core.losses.clicks import (
-    attention_loss,
-    background_loss,
-    clicked,
-    clicked_background,
-    frame_loss,
-)
 from wtal_core.losses.mined_background import background_counts, hardest_background
-from wtal_core.losses.separation import separation_loss
 from wtal_core.losses.video_labels import LABEL_LOSSES
 from wtal_core.models.method import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
@@ -44,70 +43,72 @@ from wtal_core.models.shared.convolution import (
 )
 from wtal_core.models.shared.frame_localization import localize_frames
 from wtal_core.models.shared.inputs import Inputs
-from wtal_core.models.shared.layers import dropout, top_mean, top_times
+from wtal_core.models.shared.layers import dropout, top_count, top_mean
 from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.two_passes import activation_of, pass_weights
 from wtal_core.packed import Packed
+
+Mean = Literal["batch", "per_video"]
+Hardest = Literal["per_row", "global_max"]
+BRANCHES = ("base", "supp")  # the order of the passes
+BEYOND = 2.0  # no cosine is larger
 
 
 @dataclass(frozen=True)
 class Config(MethodConfig):
-    """The official code's THUMOS14 setting. Where the paper differs, its value comes after
-    `paper:`.
+    """The official code's THUMOS14 setting. Where the paper differs, its value follows DIFFERS."""
 
-    inputs: which clicks, and the length T that all videos are brought to.
-    width, filter_width: channels of the base module and of the attention's hidden layer. conv_bias:
-    in the base module.
-    affinity: modulate the base module's convolutions. layout: DIFFERS: "official_groups" scales a
-    third of the channels by
-        the similarity to each neighbour, whatever the tap; paper: "paper_eq15", each tap by that to
-        its own neighbour.
-    window: h. mode: how h ≠ 3 is read, as taps of the convolution ("modulate") or as a weighted sum
-    before one of 3 ("presum").
-    emb_hidden: paper: 0, a single layer. emb_dim: E.
-    top: k = ⌊top T⌋ of the top-k means. top_sep: the same for separation, None: as `top`.
-    cls: "bce_on_softmax" is BaS-Net's. frame_mean: paper: "per_video" (Eq. 3). sep_form: paper:
-    "eq8", twice the code's.
-    sep_branch, fg_branch: whose logits are separated, and whose top snippets are the affinity
-    loss's foreground.
-    hard: each snippet's hardest partner; paper: "global_max", the one hardest pair, three terms.
-    weight_sup: the attention learns from the clicks, and may have the top-k snippets as positives
-    (Table 8).
-    mined_ratio: mined background snippets a click take the part of background clicks (Table 13), 0:
-    none. mined_weight: of
-        their cross entropy, 1 / (C + 1) as SF-Net ("inverse") or 1 ("one").
-    rule: localization. schedule: 40 epochs, a test-set score after each, the best one counts;
-    paper: 100.
-    """
-
+    # which clicks, and the length T that all videos are brought to
     inputs: Inputs = field(default_factory=lambda: Inputs(clicks="background", length=750))
-    width: int = 2048
-    filter_width: int = 512
-    conv_bias: bool = False
-    dropout: float = 0.7
-    affinity: bool = True
+
+    # network
+    width: PositiveInt = 2048  # channels of the base module
+    filter_width: PositiveInt = 512  # channels of the attention's hidden layer
+    conv_bias: bool = False  # in the base module
+    dropout: Rate = 0.7  # of the base module's second layer
+    affinity: bool = True  # affinities modulate the base module's convolutions
+    # DIFFERS: the code scales a third of the channels by the similarity to each neighbour, whatever
+    # the tap; the paper each tap by that to its own neighbour ("paper_eq15")
     layout: Literal["official_groups", "paper_eq15"] = "official_groups"
-    window: Literal[3, 5, 7, 9] = 3
+    window: Literal[3, 5, 7, 9] = 3  # h
+    # how h ≠ 3 is read: taps of the convolution, or a weighted sum before one of 3
     mode: Literal["modulate", "presum"] = "modulate"
-    emb_hidden: int = 512
-    emb_dim: int = 32
-    top: float = 0.125
-    top_sep: float | None = None
-    cls: Literal["ce", "bce_on_softmax"] = "ce"
-    lambda_norm: float = 1e-4
-    lambda_frame: float = 1.0
-    frame_mean: Literal["batch", "per_video"] = "batch"
-    lambda_sep: float = 1.0
-    sep_form: Literal["code", "eq8"] = "code"
-    sep_branch: Literal["base", "supp"] = "base"
-    lambda_aff: float = 0.8
-    tau_same: float = 0.5
-    tau_diff: float = 0.1
-    hard: Literal["per_row", "global_max"] = "per_row"
-    fg_branch: Literal["base", "supp"] = "supp"
+    emb_hidden: NonNegativeInt = 512  # 0: a single layer. DIFFERS: so it is in the paper
+    emb_dim: PositiveInt = 32  # E
+    top: Share = 0.125  # k = ⌊top T⌋ of the top-k means
+    top_sep: Share | None = None  # k' = ⌊top_sep T⌋ of separation; None: as `top`
+
+    # losses of videos
+    cls: Literal["ce", "bce_on_softmax"] = "ce"  # "bce_on_softmax" is BaS-Net's
+    lambda_norm: NonNegativeFloat = 1e-4  # weight of the attention's length
+
+    # losses of clicked snippets
+    lambda_frame: NonNegativeFloat = 1.0  # weight of their cross entropy
+    frame_mean: Mean = "batch"  # over which snippets. DIFFERS: "per_video" in the paper (Eq. 3)
+
+    # score separation
+    lambda_sep: NonNegativeFloat = 1.0  # its weight
+    sep_form: Literal["code", "eq8"] = "code"  # DIFFERS: "eq8" in the paper, twice as much
+    sep_branch: Literal["base", "supp"] = "base"  # whose logits are separated
+
+    # affinity loss
+    lambda_aff: NonNegativeFloat = 0.8  # its weight
+    tau_same: Finite = 0.5  # embeddings of one kind should be more alike than this
+    tau_diff: Finite = 0.1  # action and background less alike than this
+    # which pairs count: each snippet with its hardest partner. DIFFERS: "global_max" in the paper,
+    # the one hardest pair, in three terms
+    hard: Hardest = "per_row"
+    fg_branch: Literal["base", "supp"] = "supp"  # whose top snippets are the foreground
+
+    # the attention learns from the clicks, and may have the top-k snippets as positives (Table 8)
     weight_sup: Literal["off", "clicks", "clicks_and_top"] = "off"
-    mined_ratio: float = 0.0
-    mined_weight: Literal["inverse", "one"] = "inverse"
-    rule: FrameRule = field(default_factory=FrameRule)
+
+    # mined background snippets take the part of background clicks (Table 13)
+    mined_ratio: NonNegativeFloat = 0.0  # snippets per click, 0: none
+    mined_weight: Literal["inverse", "one"] = "inverse"  # 1 / (C + 1) as SF-Net, or 1
+
+    rule: FrameRule = field(default_factory=FrameRule)  # localization
+    # the test set is scored after each epoch, the best one counts. DIFFERS: 100 epochs in the paper
     schedule: Schedule = field(default_factory=lambda: averaged_adam(40, 16, 1e-4))
 
     def __post_init__(self) -> None:
@@ -120,8 +121,14 @@ class Config(MethodConfig):
 
 def baseline(full: Config) -> Config:
     """Without clicks and all that learns from them."""
-    off = {"affinity": False, "lambda_frame": 0.0, "lambda_sep": 0.0, "lambda_aff": 0.0}
-    return replace(full, inputs=replace(full.inputs, clicks="none"), **off)
+    return replace(
+        full,
+        inputs=replace(full.inputs, clicks="none"),
+        affinity=False,
+        lambda_frame=0.0,
+        lambda_sep=0.0,
+        lambda_aff=0.0,
+    )
 
 
 PAPER = FULL = Config()
@@ -166,86 +173,102 @@ QUICK = replace(
     schedule=averaged_adam(40, 5, 5e-3, evaluations=2),
 )  # chosen by the training loss of the full model
 PROFILES = {"paper": PAPER, "quick": QUICK}
-BRANCHES = ("base", "supp")
 
 
-def rows(table: int, full: Config) -> dict[str, Config]:
-    """The rows of Table 6, 7, 8, 9, 11, 12 or 13, by their printed names, as changes of the full
-    model or of its baseline.
-
-    Further rows: the text's affinity module without its loss (7), attention with positives (8), the
-    other reading of h (9).
-    """
-
-    def with_clicks(kind: str, **changes: Any) -> Config:
-        return replace(
-            baseline(full),
-            inputs=replace(full.inputs, clicks=kind),
-            lambda_frame=full.lambda_frame,
-            **changes,
-        )
-
-    base, shown, mine = (
-        {"Baseline": baseline(full)},
-        with_clicks("background"),
-        {"mined_ratio": 7.0},
+def with_clicks(full: Config, kind: Literal["action", "background", "both"]) -> Config:
+    """The baseline, and clicks of a kind that teach the snippets."""
+    return replace(
+        baseline(full),
+        inputs=replace(full.inputs, clicks=kind),
+        lambda_frame=full.lambda_frame,
     )
-    sep, aff = {"lambda_sep": full.lambda_sep}, {"affinity": True, "lambda_aff": full.lambda_aff}
-    hyper = {
-        "lambda": ("lambda_sep", (0.8, 1.0, 1.2)),
-        "beta": ("lambda_aff", (0.6, 0.8, 1.0)),
-        "tau_same": ("tau_same", (0.3, 0.5, 0.7)),
-        "tau_diff": ("tau_diff", (0.0, 0.1, 0.2)),
-    }
+
+
+def varied(
+    full: Config, setting: str, values: tuple[Any, ...], name: str = ""
+) -> dict[str, Config]:
+    """One row per value of a setting, "name = value"."""
+    return {f"{name or setting} = {value}": replace(full, **{setting: value}) for value in values}
+
+
+def table6_rows(full: Config) -> dict[str, Config]:
+    """Kinds of clicks, by the table's names, as all tables below."""
     return {
-        6: base
-        | {
-            "Baseline + Action Click": with_clicks("action"),
-            "Baseline + Background Click": shown,
-            "Baseline + Action & Background Click": with_clicks("both"),
-        },
-        7: base
-        | {
-            "+ Background Click": shown,
-            "+ Score Separation": replace(shown, **sep),
-            "+ Affinity Module": replace(shown, **aff),
-            "BackTAL": full,
-            "+ Affinity Module, no loss": replace(shown, affinity=True),
-            "BackTAL, no affinity loss": replace(full, lambda_aff=0.0),
-        },
-        8: base
-        | {
-            "Baseline + Weight Supervision": replace(shown, lambda_frame=0.0, weight_sup="clicks"),
-            "Baseline + CAS Supervision": shown,
-            "Baseline + Weight Supervision + CAS Supervision": replace(shown, weight_sup="clicks"),
-            "Baseline + CAS Supervision + Score Separation": replace(shown, **sep),
-            "Baseline + Weight Supervision, positives": replace(
-                shown, lambda_frame=0.0, weight_sup="clicks_and_top"
-            ),
-        },
-        9: {
-            f"h = {h}{note}": replace(full, window=h, mode=mode)
-            for mode, note in (("modulate", ""), ("presum", ", summed before"))
-            for h in (3, 5, 7, 9)
-        },
-        11: {f"D_emb = {size}": replace(full, emb_dim=size) for size in (8, 16, 32, 64, 128)},
-        12: {
-            f"{name} = {value}": replace(full, **{key: value})
-            for name, (key, values) in hyper.items()
-            for value in values
-        },
-        13: base
-        | {
-            name: with_clicks("action", **changes)
-            for name, changes in (
-                ("+ Action Click", {}),
-                ("+ Mined Bg. Frames", mine),
-                ("+ Score Separation", mine | sep),
-                ("+ Affinity Module", mine | aff),
-                ("all", mine | sep | aff),
-            )
-        },
-    }[table]
+        "Baseline": baseline(full),
+        "Baseline + Action Click": with_clicks(full, "action"),
+        "Baseline + Background Click": with_clicks(full, "background"),
+        "Baseline + Action & Background Click": with_clicks(full, "both"),
+    }
+
+
+def table7_rows(full: Config) -> dict[str, Config]:
+    """The components; and the text's affinity module without its loss."""
+    clicks = with_clicks(full, "background")
+    return {
+        "Baseline": baseline(full),
+        "+ Background Click": clicks,
+        "+ Score Separation": replace(clicks, lambda_sep=full.lambda_sep),
+        "+ Affinity Module": replace(clicks, affinity=True, lambda_aff=full.lambda_aff),
+        "BackTAL": full,
+        "+ Affinity Module, no loss": replace(clicks, affinity=True),
+        "BackTAL, no affinity loss": replace(full, lambda_aff=0.0),
+    }
+
+
+def table8_rows(full: Config) -> dict[str, Config]:
+    """What the clicks teach; and the attention with positives, too."""
+    clicks = with_clicks(full, "background")
+    weight_only = replace(clicks, lambda_frame=0.0, weight_sup="clicks")
+    both = replace(clicks, weight_sup="clicks")
+    return {
+        "Baseline": baseline(full),
+        "Baseline + Weight Supervision": weight_only,
+        "Baseline + CAS Supervision": clicks,
+        "Baseline + Weight Supervision + CAS Supervision": both,
+        "Baseline + CAS Supervision + Score Separation": replace(
+            clicks, lambda_sep=full.lambda_sep
+        ),
+        "Baseline + Weight Supervision, positives": replace(
+            weight_only, weight_sup="clicks_and_top"
+        ),
+    }
+
+
+def table9_rows(full: Config) -> dict[str, Config]:
+    """How many neighbours, in both readings of h."""
+    rows = varied(full, "window", (3, 5, 7, 9), "h")
+    summed = varied(replace(full, mode="presum"), "window", (3, 5, 7, 9), "h")
+    return rows | {f"{name}, summed before": config for name, config in summed.items()}
+
+
+def table11_rows(full: Config) -> dict[str, Config]:
+    """Sizes of the embedding."""
+    return varied(full, "emb_dim", (8, 16, 32, 64, 128), "D_emb")
+
+
+def table12_rows(full: Config) -> dict[str, Config]:
+    """Weights and margins of the losses."""
+    return {
+        **varied(full, "lambda_sep", (0.8, 1.0, 1.2), "lambda"),
+        **varied(full, "lambda_aff", (0.6, 0.8, 1.0), "beta"),
+        **varied(full, "tau_same", (0.3, 0.5, 0.7)),
+        **varied(full, "tau_diff", (0.0, 0.1, 0.2)),
+    }
+
+
+def table13_rows(full: Config) -> dict[str, Config]:
+    """What background mined beside action clicks is good for."""
+    clicks = with_clicks(full, "action")
+    mined = replace(clicks, mined_ratio=7.0)
+    separated = replace(mined, lambda_sep=full.lambda_sep)
+    return {
+        "Baseline": baseline(full),
+        "+ Action Click": clicks,
+        "+ Mined Bg. Frames": mined,
+        "+ Score Separation": separated,
+        "+ Affinity Module": replace(mined, affinity=True, lambda_aff=full.lambda_aff),
+        "all": replace(separated, affinity=True, lambda_aff=full.lambda_aff),
+    }
 
 
 @dataclass(frozen=True)
@@ -270,9 +293,11 @@ class Network(nn.Module):
 
     def __init__(
         self, config: Config, streams: int, size_in: int, classes: int, generator: torch.Generator
-    ):
+    ) -> None:
         super().__init__()
-        self.config, size, width = config, streams * size_in, config.width
+        self.config = config
+        size = streams * size_in
+        width = config.width
         taps = config.window if config.mode == "modulate" else 3
         self.filter_1 = Convolution(size, config.filter_width, 1, True, generator)
         self.filter_2 = Convolution(config.filter_width, 1, 1, True, generator)
@@ -280,11 +305,9 @@ class Network(nn.Module):
         self.conv_2 = Convolution(width, width, taps, config.conv_bias, generator)
         self.classify = Convolution(width, classes + 1, 1, False, generator)
         if config.affinity:
-            self.emb_1 = (
-                Convolution(size, config.emb_hidden, 3, True, generator)
-                if config.emb_hidden
-                else None
-            )
+            self.emb_1: Convolution | None = None
+            if config.emb_hidden:
+                self.emb_1 = Convolution(size, config.emb_hidden, 3, True, generator)
             self.emb_2 = Convolution(config.emb_hidden or size, config.emb_dim, 3, True, generator)
 
     def forward(
@@ -293,15 +316,15 @@ class Network(nn.Module):
         """A generator switches dropout on. both: also the base pass, which losses need; None: where
         gradients are recorded.
         """
-        x, config = batch.features.transpose(0, 1).flatten(1), self.config
+        config = self.config
+        x = batch.features.transpose(0, 1).flatten(1)  # (M, streams side by side)
         w = self.filter_2(leaky_relu(self.filter_1(x, batch)), batch)[:, 0]
         e = self.embed(x, batch) if config.affinity else None
-        weight = w.sigmoid()
-        with_base = torch.is_grad_enabled() if both is None else both
-        passes = torch.stack([torch.ones_like(weight), weight]) if with_base else weight[None]
+        passes = pass_weights(w.sigmoid(), both)
         f_1, f_2 = self.features(x, passes, e, batch, generator)
         cas = f_2 @ self.classify.weight[0]
-        return Outputs(cas, top_mean(cas, batch, config.top), w, e, f_1[-1])
+        s = top_mean(cas, batch, config.top)
+        return Outputs(cas, s, w, e, f_1[-1])
 
     def embed(self, x: Float[Tensor, "M D"], batch: Packed) -> Float[Tensor, "M E"]:
         """e, of the features that no attention has weighted, for both passes and both layers."""
@@ -321,22 +344,25 @@ class Network(nn.Module):
         The first layer takes its products of the unweighted x once: a weight is a factor of a
         snippet, as an affinity is. Dropout comes before the second leaky ReLU, which is the same.
         """
-        config, taps = self.config, len(self.conv_1.weight)
+        config = self.config
         a = None if e is None else affinities(e, config.window, batch)
         if a is not None and config.mode == "presum":
-            return self._presummed(x * passes[..., None], a, batch, generator)
+            return self.presummed_features(x * passes[..., None], a, batch, generator)
+        taps = len(self.conv_1.weight)
         layout = "paper_eq15" if a is None else config.layout
-        weights = neighbours(passes.T, taps).movedim(2, 0)  # (P, h, M)
-        blocks_1, blocks_2 = (
-            channel_blocks(conv.weight.shape[1], taps, layout)
-            for conv in (self.conv_1, self.conv_2)
-        )
-        k = coefficients(a, blocks_1, batch, taps) * weights[:, [block.tap for block in blocks_1]]
-        f_1 = leaky_relu(self.conv_1.shared(x, k, blocks_1), inplace=True)
-        f_2 = self.conv_2.modulated(f_1, coefficients(a, blocks_2, batch, taps), blocks_2)
-        return f_1, leaky_relu(dropout(f_2, config.dropout, generator), inplace=True)
+        blocks_1 = channel_blocks(self.conv_1.weight.shape[1], taps, layout)
+        blocks_2 = channel_blocks(self.conv_2.weight.shape[1], taps, layout)
 
-    def _presummed(
+        weights = neighbours(passes.T, taps).movedim(2, 0)  # (P, h, M)
+        weights_1 = weights[:, [block.tap for block in blocks_1]]
+        k_1 = coefficients(a, blocks_1, batch, taps) * weights_1
+        f_1 = leaky_relu(self.conv_1.shared(x, k_1, blocks_1), inplace=True)  # Eq. 15 and 16
+
+        k_2 = coefficients(a, blocks_2, batch, taps)
+        f_2 = dropout(self.conv_2.modulated(f_1, k_2, blocks_2), config.dropout, generator)
+        return f_1, leaky_relu(f_2, inplace=True)
+
+    def presummed_features(
         self,
         x: Float[Tensor, "P M I"],
         a: Float[Tensor, "H M"],
@@ -346,15 +372,18 @@ class Network(nn.Module):
         """Table 9's other reading: neighbours are summed by affinity, then convolved with three
         plain taps.
         """
+        f_1 = leaky_relu(presummed(self.conv_1, x, a, batch))
+        f_2 = dropout(presummed(self.conv_2, f_1, a, batch), self.config.dropout, generator)
+        return f_1, leaky_relu(f_2)
 
-        def layer(conv: Convolution, x: Tensor) -> Tensor:
-            summed = torch.stack([(a[..., None] * neighbours(one, len(a))).sum(0) for one in x])
-            return conv.modulated(
-                summed, inside(batch, 3), channel_blocks(x.shape[2], 3, "paper_eq15")
-            )
 
-        f_1 = leaky_relu(layer(self.conv_1, x))
-        return f_1, leaky_relu(dropout(layer(self.conv_2, f_1), self.config.dropout, generator))
+def presummed(
+    convolution: Convolution, x: Float[Tensor, "P M I"], a: Float[Tensor, "H M"], batch: Packed
+) -> Float[Tensor, "P M O"]:
+    """A plain convolution of the affinity-weighted sums over the h neighbours."""
+    sums = [(a[..., None] * neighbours(of_pass, len(a))).sum(0) for of_pass in x]
+    blocks = channel_blocks(x.shape[2], 3, "paper_eq15")
+    return convolution.modulated(torch.stack(sums), inside(batch, 3), blocks)
 
 
 def affinities(e: Float[Tensor, "M E"], window: int, batch: Packed) -> Float[Tensor, "H M"]:
@@ -362,88 +391,54 @@ def affinities(e: Float[Tensor, "M E"], window: int, batch: Packed) -> Float[Ten
     video, 1 with itself.
     """
     centre = torch.arange(window, device=e.device)[:, None] == window // 2
-    return torch.where(centre, 1.0, (neighbours(e, window) * e).sum(-1) * inside(batch, window))
+    cosines = (neighbours(e, window) * e).sum(-1) * inside(batch, window)
+    return torch.where(centre, 1.0, cosines)
 
 
-def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Tensor, " B"]]:
+def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     """All terms with a weight, and their weighted sum "total"; the mean over the B videos is the
     batch's loss.
-
-    The background is in every video (1 in base) and filtered out by the attention (0 in supp).
     """
-    classify, labels = LABEL_LOSSES[config.cls], batch.labels
-    background = mined(outputs, batch, config) if config.mined_ratio else clicked_background(batch)
+    classify = LABEL_LOSSES[config.cls]
+    background_present = pad(batch.labels, (0, 1), value=1.0)
+    background_filtered_out = pad(batch.labels, (0, 1))
+    background = background_of(outputs, batch, config)
+
     terms = {
-        "base": (1.0, lambda: classify(outputs.s[0], pad(labels, (0, 1), value=1.0))),
-        "supp": (1.0, lambda: classify(outputs.s[1], pad(labels, (0, 1)))),
-        "norm": (config.lambda_norm, lambda: batch.membership @ outputs.w.sigmoid()),
-        "frame": (
-            config.lambda_frame,
-            lambda: frame_loss(outputs.cas[0], batch, config.frame_mean),
-        ),
-        "sep": (config.lambda_sep, lambda: separation(outputs, background, batch, config)),
-        "aff": (
-            config.lambda_aff,
-            lambda: affinity_loss(
-                outputs.e,
-                foreground(outputs, batch, config),
-                background,
-                batch,
-                config.tau_same,
-                config.tau_diff,
-                config.hard,
-            ),
-        ),
-        "weight": (
-            float(config.weight_sup != "off"),
-            lambda: weight_supervision(outputs, batch, config),
-        ),
-        "mined": (
-            float(config.mined_ratio > 0)
-            / (1 if config.mined_weight == "one" else labels.shape[1] + 1),
-            lambda: background_loss(outputs.cas[0], background, batch),
-        ),
+        "base": classify(outputs.s[0], background_present),
+        "supp": classify(outputs.s[1], background_filtered_out),
     }
-    losses = {name: compute() for name, (weight, compute) in terms.items() if weight}
-    return losses | {"total": sum(terms[name][0] * value for name, value in losses.items())}
+    total = terms["base"] + terms["supp"]
+    if config.lambda_norm:
+        terms["norm"] = batch.membership @ outputs.w.sigmoid()
+        total = total + config.lambda_norm * terms["norm"]
+    if config.lambda_frame:
+        terms["frame"] = frame_loss(outputs.cas[0], batch, config.frame_mean)
+        total = total + config.lambda_frame * terms["frame"]
+    if config.lambda_sep:
+        terms["sep"] = separation(outputs, background, batch, config)
+        total = total + config.lambda_sep * terms["sep"]
+    if config.lambda_aff:
+        terms["aff"] = affinity(outputs, background, batch, config)
+        total = total + config.lambda_aff * terms["aff"]
+    if config.weight_sup != "off":
+        terms["weight"] = weight_supervision(outputs, batch, config)
+        total = total + terms["weight"]
+    if config.mined_ratio:
+        terms["mined"] = background_loss(outputs.cas[0], background, batch)
+        mined_weight = 1.0 if config.mined_weight == "one" else 1 / outputs.cas.shape[2]
+        total = total + mined_weight * terms["mined"]
+    return terms | {"total": total}
 
 
-def separation(
-    outputs: Outputs, background: Bool[Tensor, " M"], batch: Packed, config: Config
-) -> Float[Tensor, " B"]:
-    """L_sep (Eq. 4 to 8). An action's score is the mean of its k' largest logits."""
-    branch = BRANCHES.index(config.sep_branch)
-    action = (
-        outputs.s[branch]
-        if config.top_sep is None
-        else top_mean(outputs.cas[branch][None], batch, config.top_sep)[0]
-    )
-    return (2 if config.sep_form == "eq8" else 1) * separation_loss(
-        outputs.cas[branch], action, background, batch
-    )
+def background_of(outputs: Outputs, batch: Packed, config: Config) -> Bool[Tensor, " M"]:
+    """The snippets that are known as background: clicked, or where asked for mined."""
+    if config.mined_ratio:
+        return mined_background(outputs, batch, config)
+    return clicked_background(batch)
 
 
-def foreground(outputs: Outputs, batch: Packed, config: Config) -> Float[Tensor, " M"]:
-    """How many of its video's labels a snippet is among the k best of."""
-    return top_times(
-        outputs.cas[BRANCHES.index(config.fg_branch), :, :-1], batch.labels, batch, config.top
-    )
-
-
-def weight_supervision(outputs: Outputs, batch: Packed, config: Config) -> Float[Tensor, " B"]:
-    """Table 8: the attention is 0 at background clicks, and 1 at foreground snippets if so
-    chosen.
-    """
-    background = clicked_background(batch)
-    top = (
-        foreground(outputs, batch, config) > 0
-        if config.weight_sup == "clicks_and_top"
-        else torch.zeros_like(background)
-    )
-    return attention_loss(outputs.w, background, top & ~background, batch, config.frame_mean)
-
-
-def mined(outputs: Outputs, batch: Packed, config: Config) -> Bool[Tensor, " M"]:
+def mined_background(outputs: Outputs, batch: Packed, config: Config) -> Bool[Tensor, " M"]:
     """Table 13: unclicked snippets of the batch that look most like background, by the base pass's
     raw logits.
     """
@@ -453,19 +448,227 @@ def mined(outputs: Outputs, batch: Packed, config: Config) -> Bool[Tensor, " M"]
     return torch.zeros_like(labelled).index_fill_(0, best, True)
 
 
+def clicked(batch: Packed) -> Bool[Tensor, " M"]:
+    """The snippets with a click."""
+    if batch.clicks is None:
+        return torch.zeros_like(batch.video, dtype=torch.bool)
+    return batch.clicks.sum(1) > 0
+
+
+def clicked_background(batch: Packed) -> Bool[Tensor, " M"]:
+    """The snippets that were clicked as background and as nothing else."""
+    if batch.clicks is None:
+        return torch.zeros_like(batch.video, dtype=torch.bool)
+    return batch.clicks[:, -1] == 1
+
+
+def frame_loss(logits: Float[Tensor, "M K"], batch: Packed, mean: Mean) -> Float[Tensor, " B"]:
+    """Cross entropy of the clicked snippets with what was clicked (Eq. 3)."""
+    if batch.clicks is None:
+        return logits.new_zeros(len(batch.lengths))
+    values = -(batch.clicks * logits.log_softmax(-1)).sum(-1)
+    return mean_over_snippets(values, clicked(batch), batch, mean)
+
+
+def background_loss(
+    logits: Float[Tensor, "M K"], chosen: Bool[Tensor, " M"], batch: Packed
+) -> Float[Tensor, " B"]:
+    """Cross entropy of the chosen snippets with the background class, mean over those of
+    the batch.
+    """
+    return mean_over_snippets(-logits.log_softmax(-1)[:, -1], chosen, batch, "batch")
+
+
+def separation(
+    outputs: Outputs, background: Bool[Tensor, " M"], batch: Packed, config: Config
+) -> Float[Tensor, " B"]:
+    """L_sep (Eq. 4 to 8). An action's score is the mean of its k' largest logits."""
+    branch = BRANCHES.index(config.sep_branch)
+    action = outputs.s[branch]
+    if config.top_sep is not None:
+        action = top_mean(outputs.cas[branch][None], batch, config.top_sep)[0]
+    value = separation_loss(outputs.cas[branch], action, background, batch)
+    return 2 * value if config.sep_form == "eq8" else value
+
+
+def separation_loss(
+    logits: Float[Tensor, "M K"],
+    action: Float[Tensor, "B K"],
+    background: Bool[Tensor, " M"],
+    batch: Packed,
+) -> Float[Tensor, " B"]:
+    """−log of the softmax share of an action's top score beside its mean over background: mean over
+    the video's labels.
+
+    action: mean of the largest logits of each class. Two-way softmax, so −log p̂_act =
+    softplus(p_bg − p_act), which also is −log(1 − p̂_bg): Eq. 8 counts it twice, the code once
+    (`lib/criterion/loss.py:22-57`). Videos without background: 0.
+    """
+    chosen = batch.membership * background.to(logits.dtype)  # (B, M)
+    count = chosen.sum(1)
+    classes = batch.labels.shape[1]
+    mean = (chosen @ logits[:, :classes]) / count.clamp_min(1)[:, None]
+    of_label = softplus(mean - action[:, :classes])
+    of_video = (batch.labels * of_label).sum(1) / batch.labels.sum(1).clamp_min(1)
+    return mean_over_videos(of_video, count > 0)
+
+
+def affinity(
+    outputs: Outputs, background: Bool[Tensor, " M"], batch: Packed, config: Config
+) -> Float[Tensor, " B"]:
+    """L_aff (Eq. 10 to 13)."""
+    if outputs.e is None:
+        raise WorkbookError("backtal: an affinity loss needs a network with affinity=True")
+    times = foreground(outputs, batch, config)
+    return affinity_loss(
+        outputs.e, times, background, batch, config.tau_same, config.tau_diff, config.hard
+    )
+
+
+def foreground(outputs: Outputs, batch: Packed, config: Config) -> Float[Tensor, " M"]:
+    """How many of its video's labels a snippet is among the k best of."""
+    scores = outputs.cas[BRANCHES.index(config.fg_branch), :, :-1]
+    return top_times(scores, batch.labels, batch, config.top)
+
+
+def top_times(
+    scores: Float[Tensor, "M K"], labels: Float[Tensor, "B K"], batch: Packed, share: float
+) -> Float[Tensor, " M"]:
+    """How many of its video's labels a snippet is among the max(1, ⌊share T⌋) largest scores of."""
+    times = []
+    for of_video, label in zip(scores.detach().split(batch.lengths), labels, strict=True):
+        is_top = torch.zeros_like(of_video)
+        if len(of_video):
+            best = of_video.topk(top_count(len(of_video), share), dim=0).indices
+            is_top = is_top.scatter_(0, best, 1)
+        times.append(is_top @ label)
+    return torch.cat(times)
+
+
+def affinity_loss(
+    embedding: Float[Tensor, "M E"],
+    times: Float[Tensor, " M"],
+    background: Bool[Tensor, " M"],
+    batch: Packed,
+    tau_same: float,
+    tau_diff: float,
+    hard: Hardest,
+) -> Float[Tensor, " B"]:
+    """Hinge losses on the hardest pairs of foreground and clicked background snippets; 0 for videos
+    without background.
+
+    embedding: unit length. times: how often a snippet is foreground; one that is for two labels
+    counts twice. "per_row": each snippet with its hardest partner, averaged, four terms, as the
+    code (`lib/criterion/loss.py:59-103`). "global_max": the one hardest pair of each kind, three
+    terms, as the paper.
+    """
+    used = batch.membership @ background.to(embedding.dtype) > 0
+    index = (((times > 0) | background) & used[batch.video]).nonzero()[:, 0]
+    if not len(index):
+        return embedding.new_zeros(len(batch.lengths))
+
+    # the R snippets that take part, video by video, zero where a video has fewer
+    video = batch.video[index]
+    count = torch.bincount(video, minlength=len(batch.lengths))
+    place = torch.arange(len(index), device=index.device) - (count.cumsum(0) - count)[video]
+    shape = (len(batch.lengths), int(count.max()))
+
+    def side_by_side(values: Tensor) -> Tensor:
+        empty = values.new_zeros(*shape, *values.shape[1:])
+        return empty.index_put((video, place), values[index])
+
+    e = side_by_side(embedding)  # (B, R, E)
+    fg = side_by_side(times)  # (B, R)
+    bg = side_by_side(background.to(embedding.dtype))
+    cosines = e @ e.transpose(1, 2)  # (B, R, R)
+
+    fg_alike = tau_same - least_alike(cosines, fg)
+    bg_alike = tau_same - least_alike(cosines, bg)
+    fg_apart = most_alike(cosines, bg) - tau_diff
+    if hard == "global_max":
+        values = hardest(fg_alike, fg) + hardest(bg_alike, bg) + hardest(fg_apart, fg)
+        return mean_over_videos(values, used)
+    bg_apart = most_alike(cosines, fg) - tau_diff
+    values = mean_hinge(fg_alike, fg) + mean_hinge(bg_alike, bg)
+    values = values + mean_hinge(fg_apart, fg) + mean_hinge(bg_apart, bg)
+    return mean_over_videos(values, used)
+
+
+def most_alike(
+    cosines: Float[Tensor, "B R R"], partner: Float[Tensor, "B R"]
+) -> Float[Tensor, "B R"]:
+    """Largest cosine of each row among the partners, −2 where there are none."""
+    return cosines.masked_fill(partner[:, None] == 0, -BEYOND).amax(-1)
+
+
+def least_alike(
+    cosines: Float[Tensor, "B R R"], partner: Float[Tensor, "B R"]
+) -> Float[Tensor, "B R"]:
+    """Smallest cosine of each row among the partners, 2 where there are none."""
+    return -most_alike(-cosines, partner)
+
+
+def mean_hinge(hinge: Float[Tensor, "B R"], weight: Float[Tensor, "B R"]) -> Float[Tensor, " B"]:
+    """Weighted mean of the positive parts; 0 without weight."""
+    return (weight * hinge.relu()).sum(-1) / weight.sum(-1).clamp_min(1)
+
+
+def hardest(hinge: Float[Tensor, "B R"], weight: Float[Tensor, "B R"]) -> Float[Tensor, " B"]:
+    """The largest positive part where there is weight."""
+    return hinge.masked_fill(weight == 0, -BEYOND).amax(-1).relu()
+
+
+def weight_supervision(outputs: Outputs, batch: Packed, config: Config) -> Float[Tensor, " B"]:
+    """Table 8: the attention is 0 at background clicks, and 1 at foreground snippets if so
+    chosen.
+    """
+    background = clicked_background(batch)
+    positive = torch.zeros_like(background)
+    if config.weight_sup == "clicks_and_top":
+        positive = (foreground(outputs, batch, config) > 0) & ~background
+    return attention_loss(outputs.w, background, positive, batch, config.frame_mean)
+
+
+def attention_loss(
+    attention: Float[Tensor, " M"],
+    background: Bool[Tensor, " M"],
+    positive: Bool[Tensor, " M"],
+    batch: Packed,
+    mean: Mean,
+) -> Float[Tensor, " B"]:
+    """Binary cross entropy of attention logits: 0 at background clicks, 1 at `positive` ones."""
+    sign = torch.where(background, 1.0, -1.0).to(attention.dtype)
+    return mean_over_snippets(softplus(sign * attention), background | positive, batch, mean)
+
+
+def mean_over_snippets(
+    values: Float[Tensor, " M"], chosen: Bool[Tensor, " M"], batch: Packed, mean: Mean
+) -> Float[Tensor, " B"]:
+    """Mean of the values of the chosen snippets: of the batch at once, or of each video and then of
+    the videos with any.
+
+    The mean over the B videos is the loss, as `Schedule.reduce` takes it: a mean over n snippets of
+    the batch is B / n times the sum of each video's. Where nothing is chosen it is 0, never NaN.
+    """
+    total = batch.membership @ torch.where(chosen, values, 0)
+    count = batch.membership @ chosen.to(values.dtype)
+    if mean == "batch":
+        return len(batch.lengths) * total / count.sum().clamp_min(1)
+    return mean_over_videos(total / count.clamp_min(1), count > 0)
+
+
+def mean_over_videos(
+    values: Float[Tensor, " B"], chosen: Bool[Tensor, " B"]
+) -> Float[Tensor, " B"]:
+    """Mean over the chosen videos, as shares whose mean over the B videos it is."""
+    return torch.where(chosen, values, 0) * len(values) / chosen.sum().clamp_min(1)
+
+
 def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
     """Class activation sequences = logits of the supp pass; class scores = softmax of its video
     logits; attention = w; magnitude = length of the supp pass's f1, from which proposals without a
     class come."""
-    magnitude = torch.linalg.vector_norm(outputs.feature, dim=-1)[None]
-    arrays = (
-        outputs.cas[-1:, :, :-1],
-        outputs.s[-1:].softmax(-1)[..., :-1],
-        outputs.w.sigmoid()[None],
-        magnitude,
-    )
-    cas, scores, attention, magnitude = (a.detach().double().cpu().numpy() for a in arrays)
-    return Activation(cas, scores, attention, batch.lengths, magnitude)
+    return activation_of(outputs, batch.lengths)
 
 
 def signals(outputs: Outputs) -> dict[str, Tensor]:
@@ -473,7 +676,9 @@ def signals(outputs: Outputs) -> dict[str, Tensor]:
     the embedding e (1, M, E).
     """
     drawn = {"s_a": outputs.cas[-1:], "w": outputs.w.sigmoid()[None], "x": outputs.feature[None]}
-    return drawn if outputs.e is None else drawn | {"e": outputs.e[None]}
+    if outputs.e is not None:
+        drawn["e"] = outputs.e[None]
+    return drawn
 
 
 def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFrame:

@@ -18,8 +18,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
 
+from wtal_core.checks import NonNegativeFloat, PositiveInt, Rate, Share
 from wtal_core.localization.frames import FrameRule
 from wtal_core.losses.video_labels import LABEL_LOSSES
+from wtal_core.models import backtal
 from wtal_core.models.method import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.averaged_adam import averaged_adam
@@ -29,39 +31,29 @@ from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import dropout, top_mean
 from wtal_core.models.shared.sampling import pick
 from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.two_passes import activation_of, pass_weights
 from wtal_core.packed import Packed
 
 
 @dataclass(frozen=True)
 class Config(MethodConfig):
-    """The official code's THUMOS14 setting.
+    """The official code's THUMOS14 setting."""
 
-    samples: T snippets are picked from each video, in training one from each T-th part, drawn anew
-    each time; None: the
-        snippets as they come, which `inputs.length` may have interpolated.
-    width, filter_width: channels of the classifier's and of the attention's hidden layers.
-    conv_bias: of the former.
-    top: k = ⌊top T⌋ of the top-k means.
-    cls: the code takes the binary cross entropy of softmax probabilities; "ce": cross entropy, as
-    BackTAL.
-    rule: localization. DIFFERS: the code overwrites the class scores by 0 and 1, so that every
-    detection of a video gets the
-        same bonus ("binarised"), and loses videos that only show the first class (`fix_class0`).
-    schedule: DIFFERS: the code re-creates its iterator in a local name, so that after 13 batches
-    each one is drawn anew from
-        all videos ("independent", here from the first on). 115 epochs of 13 steps are 1495 of its
-        1500 steps.
-    """
-
+    # no clicks; a length that all videos are interpolated to, None: as they come
     inputs: Inputs = field(default_factory=Inputs)
-    samples: int | None = 750
-    width: int = 2048
-    filter_width: int = 512
-    conv_bias: bool = True
-    dropout: float = 0.7
-    top: float = 0.125
+    # T: one snippet of each T-th part of a video, while training a random one; None: all
+    samples: PositiveInt | None = 750
+    width: PositiveInt = 2048  # channels of the classifier's hidden layers
+    filter_width: PositiveInt = 512  # channels of the attention's hidden layer
+    conv_bias: bool = True  # in the classifier's hidden layers
+    dropout: Rate = 0.7  # of the second hidden layer
+    top: Share = 0.125  # k = ⌊top T⌋ of the top-k means
+    # the code takes the binary cross entropy of softmax probabilities; "ce": as BackTAL
     cls: Literal["ce", "bce_on_softmax"] = "bce_on_softmax"
-    lambda_norm: float = 1e-4
+    lambda_norm: NonNegativeFloat = 1e-4  # weight of the attention's length
+    # localization. DIFFERS: the code overwrites the class scores by 0 and 1, so that every
+    # detection of a video gets the same bonus ("binarised"), and loses videos that only show the
+    # first class (`fix_class0`)
     rule: FrameRule = field(
         default_factory=lambda: FrameRule(
             outer_end="inclusive",
@@ -72,6 +64,9 @@ class Config(MethodConfig):
             fix_class0=False,
         )
     )
+    # 115 epochs of 13 steps are 1495 of the code's 1500. DIFFERS: the code re-creates its iterator
+    # in a local name, so that after 13 batches each one is drawn anew from all videos
+    # ("independent", here from the first on)
     schedule: Schedule = field(
         default_factory=lambda: averaged_adam(115, 16, 1e-4, evaluations=40, order="independent")
     )
@@ -89,38 +84,43 @@ QUICK = replace(
 PROFILES = {"paper": PAPER, "quick": QUICK}
 
 
-def ladder(start: Config, goal: Any) -> dict[str, Config]:
+def ladder(start: Config, goal: backtal.Config) -> dict[str, Config]:
     """From BaS-Net to `goal`, BackTAL's baseline, one switch at a time, each rung on the one before
     (specification F, end).
 
     The last rung, where only details of localization are left, is the goal: same weights, same
     losses, same detections.
     """
-    rule, left = goal.rule, ("outer_end", "grid", "drop_frame0_run")
-    changes = {
-        "BaS-Net": {},
-        "(1) first class kept": {"rule": {"fix_class0": rule.fix_class0}},
-        "(2) interpolated": {
-            "samples": None,
-            "inputs": replace(start.inputs, length=goal.inputs.length),
-        },
-        "(3) cross entropy": {"cls": goal.cls},
-        "(4) no bias": {"conv_bias": goal.conv_bias},
-        "(5) class probability": {"rule": {"score_class": rule.score_class}},
-        "(6) NMS": {"rule": {"nms": rule.nms}},
-        "(7) magnitude proposals": {"rule": {"magnitude": rule.magnitude}},
-        "(8) steps": {"schedule": goal.schedule},
-        "BackTAL's baseline": {"rule": {name: getattr(rule, name) for name in left}},
+    rule = goal.rule
+    first_class = with_rule(start, fix_class0=rule.fix_class0)
+    inputs = replace(start.inputs, length=goal.inputs.length)
+    interpolated = replace(first_class, samples=None, inputs=inputs)
+    cross_entropy = replace(interpolated, cls=goal.cls)
+    no_bias = replace(cross_entropy, conv_bias=goal.conv_bias)
+    probability = with_rule(no_bias, score_class=rule.score_class)
+    nms = with_rule(probability, nms=rule.nms)
+    magnitude = with_rule(nms, magnitude=rule.magnitude)
+    steps = replace(magnitude, schedule=goal.schedule)
+    details = with_rule(
+        steps, outer_end=rule.outer_end, grid=rule.grid, drop_frame0_run=rule.drop_frame0_run
+    )
+    return {
+        "BaS-Net": start,
+        "(1) first class kept": first_class,
+        "(2) interpolated": interpolated,
+        "(3) cross entropy": cross_entropy,
+        "(4) no bias": no_bias,
+        "(5) class probability": probability,
+        "(6) NMS": nms,
+        "(7) magnitude proposals": magnitude,
+        "(8) steps": steps,
+        "BackTAL's baseline": details,
     }
-    rungs, config = {}, start
-    for name, change in changes.items():
-        config = replace(
-            config,
-            **change
-            | ({"rule": replace(config.rule, **change["rule"])} if "rule" in change else {}),
-        )
-        rungs[name] = config
-    return rungs
+
+
+def with_rule(config: Config, **changes: Any) -> Config:
+    """A config whose rule of localization has changed."""
+    return replace(config, rule=replace(config.rule, **changes))
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Outputs:
     """Logits of the passes at hand, "supp" last and alone in evaluation. cas: of snippets; s: of
     videos, their top-k means.
 
-    w: attention logits. feature: the first hidden layer of the supp pass. shown: the videos with
+    w: attention logits. feature: the first hidden layer of the supp pass. snippets: the videos with
     the snippets that were picked.
     """
 
@@ -136,7 +136,7 @@ class Outputs:
     s: Float[Tensor, "P B K"]
     w: Float[Tensor, " N"]
     feature: Float[Tensor, "N D"]
-    shown: Packed
+    snippets: Packed
 
 
 class Network(nn.Module):
@@ -144,9 +144,10 @@ class Network(nn.Module):
 
     def __init__(
         self, config: Config, streams: int, size_in: int, classes: int, generator: torch.Generator
-    ):
+    ) -> None:
         super().__init__()
-        self.config, size = config, streams * size_in
+        self.config = config
+        size = streams * size_in
         self.filter_1 = Convolution(size, config.filter_width, 1, True, generator)
         self.filter_2 = Convolution(config.filter_width, 1, 1, True, generator)
         self.conv_1 = Convolution(size, config.width, 3, config.conv_bias, generator)
@@ -158,23 +159,21 @@ class Network(nn.Module):
     ) -> Outputs:
         """A generator switches dropout and random picks on. both: also the base pass, which losses
         need; None: where gradients are recorded."""
-        shown = (
-            batch if self.config.samples is None else pick(batch, self.config.samples, generator)
-        )
-        x = shown.features.transpose(0, 1).flatten(1)
-        w = self.filter_2(leaky_relu(self.filter_1(x, shown)), shown)[:, 0]
-        weight = w.sigmoid()
-        with_base = torch.is_grad_enabled() if both is None else both
-        passes = torch.stack([torch.ones_like(weight), weight]) if with_base else weight[None]
-        f_1, f_2 = self.features(x, passes, shown, generator)
+        config = self.config
+        snippets = batch if config.samples is None else pick(batch, config.samples, generator)
+        x = snippets.features.transpose(0, 1).flatten(1)  # (N, streams side by side)
+        w = self.filter_2(leaky_relu(self.filter_1(x, snippets)), snippets)[:, 0]
+        passes = pass_weights(w.sigmoid(), both)
+        f_1, f_2 = self.features(x, passes, snippets, generator)
         cas = f_2 @ self.classify.weight[0]
-        return Outputs(cas, top_mean(cas, shown, self.config.top), w, f_1[-1], shown)
+        s = top_mean(cas, snippets, config.top)
+        return Outputs(cas, s, w, f_1[-1], snippets)
 
     def features(
         self,
         x: Float[Tensor, "N I"],
         passes: Float[Tensor, "P N"],
-        shown: Packed,
+        snippets: Packed,
         generator: torch.Generator | None,
     ) -> tuple[Float[Tensor, "P N D"], Float[Tensor, "P N D"]]:
         """Both hidden layers of each pass, which weights the snippets by `passes`; the first
@@ -182,29 +181,27 @@ class Network(nn.Module):
 
         Dropout comes before the second leaky ReLU, which is the same.
         """
-        mask, weights = inside(shown, 3), neighbours(passes.T, 3).movedim(2, 0)
-        blocks = [
-            channel_blocks(conv.weight.shape[1], 3, "paper_eq15")
-            for conv in (self.conv_1, self.conv_2)
-        ]
-        f_1 = leaky_relu(self.conv_1.shared(x, mask * weights, blocks[0]), inplace=True)
-        f_2 = dropout(self.conv_2.modulated(f_1, mask, blocks[1]), self.config.dropout, generator)
+        mask = inside(snippets, 3)
+        weights = neighbours(passes.T, 3).movedim(2, 0)  # (P, taps, N)
+        blocks_1 = channel_blocks(self.conv_1.weight.shape[1], 3, "paper_eq15")
+        blocks_2 = channel_blocks(self.conv_2.weight.shape[1], 3, "paper_eq15")
+        f_1 = leaky_relu(self.conv_1.shared(x, mask * weights, blocks_1), inplace=True)
+        f_2 = dropout(self.conv_2.modulated(f_1, mask, blocks_2), self.config.dropout, generator)
         return f_1, leaky_relu(f_2, inplace=True)
 
 
-def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Tensor, " B"]]:
+def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     """Both branches' classification, the attention's length "norm", and their weighted sum "total",
-    a value a video.
-
-    The background is in every video (1 in base) and filtered out by the attention (0 in supp).
+    one value per video.
     """
-    classify, labels = LABEL_LOSSES[config.cls], batch.labels
-    losses = {
-        "base": classify(outputs.s[0], pad(labels, (0, 1), value=1.0)),
-        "supp": classify(outputs.s[1], pad(labels, (0, 1))),
-        "norm": outputs.shown.membership @ outputs.w.sigmoid(),
-    }
-    return losses | {"total": losses["base"] + losses["supp"] + config.lambda_norm * losses["norm"]}
+    classify = LABEL_LOSSES[config.cls]
+    background_present = pad(batch.labels, (0, 1), value=1.0)
+    background_filtered_out = pad(batch.labels, (0, 1))
+    base = classify(outputs.s[0], background_present)
+    supp = classify(outputs.s[1], background_filtered_out)
+    norm = outputs.snippets.membership @ outputs.w.sigmoid()
+    total = base + supp + config.lambda_norm * norm
+    return {"base": base, "supp": supp, "norm": norm, "total": total}
 
 
 def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
@@ -212,15 +209,7 @@ def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
     logits; attention = w; magnitude = length of the supp pass's first hidden layer, which BackTAL
     proposes segments by.
     """
-    magnitude = torch.linalg.vector_norm(outputs.feature, dim=-1)[None]
-    arrays = (
-        outputs.cas[-1:, :, :-1],
-        outputs.s[-1:].softmax(-1)[..., :-1],
-        outputs.w.sigmoid()[None],
-        magnitude,
-    )
-    cas, scores, attention, magnitude = (a.detach().double().cpu().numpy() for a in arrays)
-    return Activation(cas, scores, attention, outputs.shown.lengths, magnitude)
+    return activation_of(outputs, outputs.snippets.lengths)
 
 
 def signals(outputs: Outputs) -> dict[str, Tensor]:

@@ -11,113 +11,43 @@ the background last.
 """
 
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from wtal_core.checks import (
+    Finite,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Rate,
+    Share,
+)
 from wtal_core.localization.detections import to_table
 from wtal_core.localization.frame_proposals import Margin, contrast, find_runs, normalised
 from wtal_core.localization.sequences import class_sequences, pick_classes
 from wtal_core.localization.suppression import suppress
 from wtal_core.localization.upsampling import upsample
-from wtal_core.losses.pooled import pooled_log_probability, shown
-from wtal_core.losses.temporal_consistency import (
-    attention_distance,
-    mean_over_time,
-    score_distance,
-    smoothed,
-)
+from wtal_core.losses.over_time import mean_over_time
 from wtal_core.models.method import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
-from wtal_core.models.shared.gradient_reversal import reversed_gradient
+from wtal_core.models.shared.arrays import as_array
 from wtal_core.models.shared.layers import StackedLinear, dropout
-from wtal_core.models.shared.sampling import pick, repeated
+from wtal_core.models.shared.sampling import pick
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
 
-
-@dataclass(frozen=True)
-class Config(MethodConfig):
-    """TEN + BGES on THUMOS14. Stated by the paper: lambda_bg, interval, class_threshold, nms, and
-    of the schedule Adam, its decay and learning rate, and that beta (one for both) and gamma are
-    0.1 and 0.5, not which is which. All else is a choice.
-
-    embedding: F. kernel, dropout: of the embedding, before the classifier. fuse: of the streams'
-    class scores.
-    samples: snippets that a training video is brought to by random sampling, None: all.
-    reading: of Eq. 4, see `losses/pooled.py`. foreground_norm: "length" would be BGES in the
-    foreground, too.
-    foreground_extra: added to the foreground's normaliser, 1 in DGAM. label_norm: labels divided by
-    their number.
-    lambda_bg: of the background loss. background: "plain", "bges", or "grl" with its gradient
-    reversed (Table 4) in all that
-        comes through the attention ("path"), in the attention's own weights only ("head") or in the
-        embedding ("features").
-    barrier: in place of BGES, -log(1 - mean attention) or the mean attention, times lambda_bg.
-    lambda_bvl: of Eq. 10, the background loss of every snippet (Table 4), in its two forms;
-    bvl_detach: classifier only.
-    tcb: the second pass, with snippets repeated `interval` times; detach: it is a fixed target.
-    att, cas: its losses, times
-        beta_att and beta_cas. smooth, sigma: Gaussian smoothing of the attentions that are
-        compared. direction, temperature:
-        of the divergence. cas_sum: summed over time instead of averaged.
-    gamma: share of the class score in Eq. 14, the rest is attention. p_background: video scores are
-    a softmax over C + 1.
-    thresholds: on the localization score, `locnorm` brings it to [0, 1] in each video and class;
-    upsampling: factor.
-    outer, score_class: confidence is inner mean - outer mean (each side that share of the run) +
-    score_class * p.
-    """
-
-    embedding: int = 1024
-    kernel: Literal[1, 3] = 3
-    dropout: float = 0.5
-    fuse: Literal["mean", "sum"] = "mean"
-    samples: int | None = 500
-    reading: Literal["A", "B"] = "A"
-    foreground_norm: Literal["sum", "length"] = "sum"
-    foreground_extra: float = 0.0
-    label_norm: bool = True
-    lambda_bg: float = 0.1
-    background: Literal["plain", "bges", "grl"] = "bges"
-    grl_scope: Literal["path", "head", "features"] = "path"
-    grl_factor: float = 1.0
-    barrier: Literal["none", "log", "mean"] = "none"
-    lambda_bvl: float = 0.0
-    bvl_form: Literal["snippets", "video"] = "snippets"
-    bvl_detach: bool = False
-    tcb: bool = True
-    interval: int = 4
-    beta_att: float = 0.1
-    beta_cas: float = 0.1
-    att: Literal["mae", "mse", "none"] = "mae"
-    cas: Literal["kl", "mae", "mse", "mae_logits", "mse_logits", "none"] = "kl"
-    smooth: Literal["both", "tcb_only", "none"] = "both"
-    sigma: float = 1.0
-    detach: bool = False
-    direction: Literal["symmetric", "one_other", "other_one"] = "symmetric"
-    temperature: float = 1.0
-    cas_sum: bool = False
-    gamma: float = 0.5
-    p_background: bool = True
-    class_threshold: float = 0.1
-    thresholds: tuple[float, ...] = tuple((np.arange(10, 91, 5) / 100).tolist())
-    locnorm: Literal["minmax", "none"] = "minmax"
-    upsampling: int = 24
-    shortest: int = 2
-    outer: float = 0.25
-    score_class: float = 0.25
-    nms: float = 0.5
-    nms_iou: Literal["iou", "plus_one_seconds"] = "iou"
-    schedule: Schedule = field(
-        default_factory=lambda: averaged(epochs=385, batch_size=16, learning_rate=1e-3)
-    )  # 5,005 steps
+Reading = Literal["A", "B"]
+Normaliser = Literal["sum", "length"]
+AttentionForm = Literal["mae", "mse", "none"]
+ScoreForm = Literal["kl", "mae", "mse", "mae_logits", "mse_logits", "none"]
+Direction = Literal["symmetric", "one_other", "other_one"]
+RADIUS_IN_SIGMAS = 4.0
 
 
 def averaged(epochs: int, batch_size: int, learning_rate: float, evaluations: int = 20) -> Schedule:
@@ -137,6 +67,70 @@ def averaged(epochs: int, batch_size: int, learning_rate: float, evaluations: in
     )
 
 
+@dataclass(frozen=True)
+class Config(MethodConfig):
+    """TEN + BGES on THUMOS14. "Stated" marks what the paper states; all else is a choice."""
+
+    # network
+    embedding: PositiveInt = 1024  # F
+    kernel: Literal[1, 3] = 3  # snippets that the embedding looks at
+    dropout: Rate = 0.5  # of the embedding, before the classifier
+    fuse: Literal["mean", "sum"] = "mean"  # of the streams' class scores
+    samples: PositiveInt | None = 500  # snippets drawn from a training video; None: all
+
+    # foreground loss (Eq. 5)
+    reading: Reading = "A"  # of Eq. 4, see `pooled_log_probability`
+    foreground_norm: Normaliser = "sum"  # "length" would be BGES in the foreground, too
+    foreground_extra: NonNegativeFloat = 0.0  # added to the normaliser; 1 in DGAM
+    label_norm: bool = True  # labels are divided by their number
+
+    # background loss (Eq. 5 and 13) and what Table 4 puts in the place of BGES
+    lambda_bg: NonNegativeFloat = 0.1  # its weight; stated
+    background: Literal["plain", "bges", "grl"] = "bges"  # "grl": its gradient is reversed
+    # where it is reversed: in all that comes through the attention, in the attention's own weights
+    # only, or in the embedding
+    grl_scope: Literal["path", "head", "features"] = "path"
+    grl_factor: Finite = 1.0  # the reversed gradient is times this
+    # a further loss, -log(1 - mean attention) or the mean attention, times lambda_bg
+    barrier: Literal["none", "log", "mean"] = "none"
+    lambda_bvl: NonNegativeFloat = 0.0  # of Eq. 10, the background loss of every snippet
+    bvl_form: Literal["snippets", "video"] = "snippets"  # of each snippet, or of the mean logits
+    bvl_detach: bool = False  # Eq. 10 teaches the classifier only
+
+    # the second pass, over repeated snippets (Eq. 6 and 7)
+    tcb: bool = True  # whether there is one
+    interval: PositiveInt = 4  # how often a snippet is repeated; stated
+    beta_att: NonNegativeFloat = 0.1  # weight of the attentions' distance; 0.1 is stated for both
+    beta_cas: NonNegativeFloat = 0.1  # weight of the class scores' distance
+    att: AttentionForm = "mae"  # distance of the attentions
+    cas: ScoreForm = "kl"  # distance of the class scores
+    smooth: Literal["both", "tcb_only", "none"] = "both"  # which attentions are smoothed
+    sigma: PositiveFloat = 1.0  # of the Gaussian that smooths them, in snippets
+    detach: bool = False  # the second pass is a fixed target
+    direction: Direction = "symmetric"  # of the divergence
+    temperature: PositiveFloat = 1.0  # of the divergence
+    cas_sum: bool = False  # the class scores' distance is summed over time, not averaged
+
+    # localization
+    gamma: Share = 0.5  # share of the class score in Eq. 14, the rest is attention; 0.5 is stated
+    p_background: bool = True  # video scores are a softmax over C + 1
+    class_threshold: Share = 0.1  # a class is localized from this video score on; stated
+    # on the localization score
+    thresholds: tuple[NonNegativeFloat, ...] = tuple((np.arange(10, 91, 5) / 100).tolist())
+    locnorm: Literal["minmax", "none"] = "minmax"  # brings it to [0, 1] in each video and class
+    upsampling: PositiveInt = 24  # points per snippet
+    shortest: PositiveInt = 2  # points that a run needs
+    outer: NonNegativeFloat = 0.25  # width of the outer area on each side, as a share of the run
+    score_class: NonNegativeFloat = 0.25  # weight of the video score in the confidence
+    nms: Share = 0.5  # stated
+    nms_iou: Literal["iou", "plus_one_seconds"] = "iou"  # what NMS compares
+
+    # 5,005 steps; stated: Adam, its learning rate and decay
+    schedule: Schedule = field(
+        default_factory=lambda: averaged(epochs=385, batch_size=16, learning_rate=1e-3)
+    )
+
+
 PAPER = FULL = Config()
 ACTIVITYNET12 = replace(
     FULL, samples=100, lambda_bg=0.02, schedule=averaged(66, 16, 1e-3)
@@ -150,36 +144,51 @@ def baseline(full: Config) -> Config:
     return replace(full, tcb=False, background="plain")
 
 
-def rows(table: int, full: Config) -> dict[str, Config]:
-    """The rows of Table 3, 4, 5 or 6 by their printed names, or of Figure 4 (table 0), as changes
-    of the full model.
-    """
-    bl, bvl = baseline(full), {"lambda_bvl": full.lambda_bg}
-    plain = {"BL": bl, "TEN": replace(full, background="plain")}
+def figure4_rows(full: Config) -> dict[str, Config]:
+    """The baseline with each weight of the background loss."""
+    weights = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+    return {f"λ = {weight:.1f}": replace(baseline(full), lambda_bg=weight) for weight in weights}
+
+
+def table3_rows(full: Config) -> dict[str, Config]:
+    """The components, by the table's names."""
     return {
-        0: {
-            f"λ = {weight:.1f}": replace(bl, lambda_bg=weight)
-            for weight in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
-        },
-        3: {"BL": bl, "BL+BGES": replace(full, tcb=False), "TEN": plain["TEN"], "TEN+BGES": full},
-        4: plain
-        | {f"{name}+GRL": replace(config, background="grl") for name, config in plain.items()}
-        | {f"{name}+BVL": replace(config, **bvl) for name, config in plain.items()}
-        | {"TEN+BVL+BGES": replace(full, **bvl)},
-        5: {
-            f"{what.upper()} {form.upper()}": replace(
-                full, **{"att": "none", "cas": "none", what: form}
-            )
-            for what, form in (
-                ("att", "mae"),
-                ("att", "mse"),
-                ("cas", "mae"),
-                ("cas", "mse"),
-                ("cas", "kl"),
-            )
-        },
-        6: {f"interval={k}": replace(full, interval=k) for k in (2, 3, 4, 5)},
-    }[table]
+        "BL": baseline(full),
+        "BL+BGES": replace(full, tcb=False),
+        "TEN": replace(full, background="plain"),
+        "TEN+BGES": full,
+    }
+
+
+def table4_rows(full: Config) -> dict[str, Config]:
+    """What else keeps the attention from going astray, by the table's names."""
+    bl = baseline(full)
+    ten = replace(full, background="plain")
+    return {
+        "BL": bl,
+        "TEN": ten,
+        "BL+GRL": replace(bl, background="grl"),
+        "TEN+GRL": replace(ten, background="grl"),
+        "BL+BVL": replace(bl, lambda_bvl=full.lambda_bg),
+        "TEN+BVL": replace(ten, lambda_bvl=full.lambda_bg),
+        "TEN+BVL+BGES": replace(full, lambda_bvl=full.lambda_bg),
+    }
+
+
+def table5_rows(full: Config) -> dict[str, Config]:
+    """One distance between the two passes alone, by the table's names."""
+    return {
+        "ATT MAE": replace(full, att="mae", cas="none"),
+        "ATT MSE": replace(full, att="mse", cas="none"),
+        "CAS MAE": replace(full, att="none", cas="mae"),
+        "CAS MSE": replace(full, att="none", cas="mse"),
+        "CAS KL": replace(full, att="none", cas="kl"),
+    }
+
+
+def table6_rows(full: Config) -> dict[str, Config]:
+    """How often a snippet is repeated."""
+    return {f"interval={interval}": replace(full, interval=interval) for interval in (2, 3, 4, 5)}
 
 
 @dataclass(frozen=True)
@@ -200,109 +209,161 @@ class Branch:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Both branches on the snippets `shown`; the second one in training only."""
+    """Both passes over `snippets`, the batch or what was drawn from it; the second one in training
+    only.
+    """
 
     base: Branch
     continuity: Branch | None
-    shown: Packed
+    snippets: Packed
 
 
 class Network(nn.Module):
-    """Embedding (Eq. 1), classifier (Eq. 2) and attention (Eq. 3), one set a stream;
+    """Embedding (Eq. 1), classifier (Eq. 2) and attention (Eq. 3), one set per stream;
     Xavier-uniform, zero biases.
     """
 
     def __init__(
         self, config: Config, streams: int, size_in: int, classes: int, generator: torch.Generator
-    ):
+    ) -> None:
         super().__init__()
-        self.config, size = config, config.embedding
+        self.config = config
+        size = config.embedding
         self.embed = StackedLinear(streams, size_in, size, config.kernel, generator)
         self.classify = StackedLinear(streams, size, classes + 1, 1, generator)
         self.attend = StackedLinear(streams, size, 1, 1, generator)
 
     def forward(self, batch: Packed, generator: torch.Generator | None = None) -> Outputs:
         """A generator switches sampling, dropout and the continuity branch on."""
-        config, shown_ = self.config, batch
+        config = self.config
+        snippets = batch
         if generator is not None and config.samples is not None:
-            shown_ = pick(batch, config.samples, generator)
-        base = self.branch(shown_, generator)
-        again = (
-            repeated(shown_, config.interval, generator)
-            if generator is not None and config.tcb
-            else None
-        )
-        return Outputs(base, None if again is None else self.branch(again, generator), shown_)
+            snippets = pick(batch, config.samples, generator)
+        base = self.branch(snippets, generator)
+        continuity = None
+        if generator is not None and config.tcb:
+            second = repeated(snippets, config.interval, generator)
+            continuity = self.branch(second, generator)
+        return Outputs(base, continuity, snippets)
 
     def branch(self, batch: Packed, generator: torch.Generator | None) -> Branch:
-        """One pass. The reversal's place decides which weights the background loss pushes the other
-        way.
-        """
+        """One pass."""
         config = self.config
-        x = self.embed(batch.features, batch).relu()
+        x = self.embed(batch.features, batch).relu()  # Eq. 1
         dropped = dropout(x, config.dropout, generator)
-        cas, attention = self.scores(dropped, batch), self.attention(x, batch)
-        background = cas, attention
+        cas = self.scores(dropped, batch)  # Eq. 2
+        attention = self.attention(x, batch)  # Eq. 3
+        background = (cas, attention)
         if config.background == "grl" and generator is not None:
-            if config.grl_scope == "features":
-                seen = (reversed_gradient(features, config.grl_factor) for features in (dropped, x))
-                background = self.scores(next(seen), batch), self.attention(next(seen), batch)
-            else:
-                source = (
-                    attention if config.grl_scope == "path" else self.attention(x.detach(), batch)
-                )
-                background = cas, reversed_gradient(source, config.grl_factor)
+            background = self.reversed_background(x, dropped, background, batch)
         every = self.scores(dropped.detach(), batch) if config.bvl_detach else cas
         return Branch(cas, attention, x, background, every)
 
+    def reversed_background(
+        self,
+        x: Float[Tensor, "S M F"],
+        dropped: Float[Tensor, "S M F"],
+        background: tuple[Float[Tensor, "M K"], Float[Tensor, " M"]],
+        batch: Packed,
+    ) -> tuple[Float[Tensor, "M K"], Float[Tensor, " M"]]:
+        """Logits and attention that are the same, but push some weights the other way; the scope
+        decides which.
+        """
+        factor = self.config.grl_factor
+        cas, attention = background
+        if self.config.grl_scope == "path":
+            return cas, reversed_gradient(attention, factor)
+        if self.config.grl_scope == "head":
+            of_fixed_x = self.attention(x.detach(), batch)
+            return cas, reversed_gradient(of_fixed_x, factor)
+        cas = self.scores(reversed_gradient(dropped, factor), batch)
+        attention = self.attention(reversed_gradient(x, factor), batch)
+        return cas, attention
+
     def scores(self, x: Float[Tensor, "S M F"], batch: Packed) -> Float[Tensor, "M K"]:
-        return getattr(self.classify(x, batch), self.config.fuse)(0)
+        """Class logits, fused over the streams."""
+        logits = self.classify(x, batch)  # (S, M, K)
+        return logits.mean(0) if self.config.fuse == "mean" else logits.sum(0)
 
     def attention(self, x: Float[Tensor, "S M F"], batch: Packed) -> Float[Tensor, " M"]:
+        """In (0, 1), mean over the streams."""
         return self.attend(x, batch).sigmoid().mean(0)[:, 0]
 
 
-def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Tensor, " B"]]:
-    """All terms with a weight, their weighted sum "total" (Eq. 8), a value a video; 0 for a video
-    without snippets.
+class _Reversed(torch.autograd.Function):
+    """The identity, whose gradient is turned round."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return -ctx.factor * grad, None
+
+
+def reversed_gradient(x: Tensor, factor: float = 1.0) -> Tensor:
+    """x, through which a gradient g goes back as −factor · g (Ganin and Lempitsky, 2015)."""
+    return _Reversed.apply(x, factor)
+
+
+def repeated(batch: Packed, interval: int, generator: torch.Generator) -> Packed:
+    """One random snippet of every `interval` in a row, in all their places, for all
+    streams alike.
+    """
+    device = batch.video.device
+    lengths = torch.tensor(batch.lengths, device=device)
+    length = lengths[batch.video]
+    first = (lengths.cumsum(0) - lengths)[batch.video]
+    place = torch.arange(len(batch.video), device=device) - first
+    begin = place - place % interval  # of the snippet's segment
+    draws = torch.rand(len(batch.video), generator=generator, device=device, dtype=torch.float64)
+    size = (length - begin).clamp_max(interval)
+    drawn = (draws[first + begin] * size).long()
+    return Packed(batch.features[:, first + begin + drawn], batch.lengths, batch.labels)
+
+
+def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
+    """All terms with a weight, and their weighted sum "total" (Eq. 8), one value per video; 0 for a
+    video without snippets.
 
     Without weight, for diagnosis: "attention", its mean over a video's snippets, and "correlation",
     that of attention and foreground probability 1 - q_b. Below 0 the attention is inverted.
     """
-    base, other, snippets = outputs.base, outputs.continuity, outputs.shown
-    weights = {
-        "fg": 1.0,
-        "bg": config.lambda_bg,
-        "bvl": config.lambda_bvl,
-        "barrier": config.lambda_bg * (config.barrier != "none"),
-        "att": config.beta_att * (other is not None and config.att != "none"),
-        "cas": config.beta_cas * (other is not None and config.cas != "none"),
-    }
-    terms = {
-        "fg": foreground_loss,
-        "bg": background_loss,
-        "bvl": every_snippet_loss,
-        "barrier": barrier,
-        "att": partial(attention_loss, other),
-        "cas": partial(score_loss, other),
-    }
+    base = outputs.base
+    second = outputs.continuity
+    snippets = outputs.snippets
+
+    terms = {"fg": foreground_loss(base, snippets, config)}
+    total = terms["fg"]
+    if config.lambda_bg:
+        terms["bg"] = background_loss(base, snippets, config)
+        total = total + config.lambda_bg * terms["bg"]
+    if config.lambda_bvl:
+        terms["bvl"] = every_snippet_loss(base, snippets, config)
+        total = total + config.lambda_bvl * terms["bvl"]
+    if config.lambda_bg and config.barrier != "none":
+        terms["barrier"] = barrier(base, snippets, config)
+        total = total + config.lambda_bg * terms["barrier"]
+    if second is not None and config.beta_att and config.att != "none":
+        terms["att"] = attention_loss(second, base, snippets, config)
+        total = total + config.beta_att * terms["att"]
+    if second is not None and config.beta_cas and config.cas != "none":
+        terms["cas"] = score_loss(second, base, snippets, config)
+        total = total + config.beta_cas * terms["cas"]
+
     present = batch.membership.sum(1) > 0
-    losses = {
-        name: torch.where(present, terms[name](base, snippets, config), 0)
-        for name, weight in weights.items()
-        if weight
-    }
-    total = sum(weights[name] * value for name, value in losses.items())
-    diagnosis = {
-        "attention": mean_over_time(base.attention.detach(), snippets),
-        "correlation": correlation(base, snippets),
-    }
-    return losses | diagnosis | {"total": total}
+    losses = {name: torch.where(present, value, 0) for name, value in terms.items()}
+    losses["attention"] = mean_over_time(base.attention.detach(), snippets)
+    losses["correlation"] = correlation(base, snippets)
+    losses["total"] = torch.where(present, total, 0)
+    return losses
 
 
 def foreground_loss(base: Branch, batch: Packed, config: Config) -> Float[Tensor, " B"]:
     """L_f (Eq. 5): the attended snippets show the video's classes and no background."""
-    p = pooled_log_probability(
+    log_p = pooled_log_probability(
         base.cas,
         base.attention,
         batch,
@@ -310,7 +371,8 @@ def foreground_loss(base: Branch, batch: Packed, config: Config) -> Float[Tensor
         config.foreground_norm,
         config.foreground_extra,
     )
-    return shown(p, pad(batch.labels, (0, 1)), config.label_norm)
+    labels = pad(batch.labels, (0, 1))
+    return cross_entropy(log_p, labels, config.label_norm)
 
 
 def background_loss(base: Branch, batch: Packed, config: Config) -> Float[Tensor, " B"]:
@@ -318,111 +380,234 @@ def background_loss(base: Branch, batch: Packed, config: Config) -> Float[Tensor
     of their weights.
     """
     cas, attention = base.background
-    normaliser = "length" if config.background == "bges" else "sum"
-    return -pooled_log_probability(cas, 1 - attention, batch, config.reading, normaliser)[:, -1]
+    normaliser: Normaliser = "length" if config.background == "bges" else "sum"
+    log_p = pooled_log_probability(cas, 1 - attention, batch, config.reading, normaliser)
+    return -log_p[:, -1]
 
 
 def every_snippet_loss(base: Branch, batch: Packed, config: Config) -> Float[Tensor, " B"]:
     """L_bvl (Eq. 10): every snippet is background; or the mean of a video's logits."""
     if config.bvl_form == "snippets":
         return -mean_over_time(base.every.log_softmax(-1)[:, -1], batch)
-    mean = (batch.membership @ base.every) / batch.membership.sum(1, keepdim=True).clamp_min(1)
+    lengths = batch.membership.sum(1, keepdim=True).clamp_min(1)
+    mean = (batch.membership @ base.every) / lengths
     return -mean.log_softmax(-1)[:, -1]
 
 
 def barrier(base: Branch, batch: Packed, config: Config) -> Float[Tensor, " B"]:
     """What BGES adds to the background loss under reading B, exactly: -log(1 - ā). Or ā itself."""
     mean = mean_over_time(base.attention, batch)
-    return (
-        -(1 - mean).clamp_min(torch.finfo(mean.dtype).tiny).log()
-        if config.barrier == "log"
-        else mean
-    )
+    if config.barrier == "mean":
+        return mean
+    tiny = torch.finfo(mean.dtype).tiny
+    return -(1 - mean).clamp_min(tiny).log()
+
+
+def pooled_log_probability(
+    logits: Float[Tensor, "M K"],
+    weight: Float[Tensor, " M"],
+    batch: Packed,
+    reading: Reading,
+    normaliser: Normaliser = "sum",
+    extra: float = 0.0,
+) -> Float[Tensor, "B K"]:
+    """Logarithm of p (Eq. 4), the class probabilities of a video, pooled over its snippets with
+    weights w.
+
+    Z is the sum of the weights + `extra`, or the number T of snippets ("length", which is BGES).
+    Eq. 4 lost its brackets and has two readings. A, softmax of the mean logits:
+    p = softmax((1 / Z) Σ_t w_t s_t). B, mean of the softmaxes: p = (1 / Z) Σ_t w_t softmax(s_t),
+    which under "length" does not add up to 1. A video without snippets, or without weight, has the
+    uniform distribution.
+    """
+    total = batch.membership @ weight
+    size = total + extra if normaliser == "sum" else batch.membership.sum(1)
+    tiny = torch.finfo(logits.dtype).tiny
+    values = logits if reading == "A" else logits.softmax(-1)
+    mean = (batch.membership @ (weight[:, None] * values)) / size.clamp_min(tiny)[:, None]
+    if reading == "A":
+        return mean.log_softmax(-1)
+    empty = (total <= tiny)[:, None]
+    return torch.where(empty, 1 / logits.shape[-1], mean.clamp_min(tiny)).log()
+
+
+def cross_entropy(
+    log_probability: Float[Tensor, "B K"], labels: Float[Tensor, "B K"], normalised: bool = True
+) -> Float[Tensor, " B"]:
+    """−Σ_c ŷ_c log p_c, ŷ = y / Σ y, or y itself; 0 for a video without any label."""
+    count = labels.sum(-1, keepdim=True).clamp_min(1) if normalised else 1.0
+    return -(labels / count * log_probability).sum(-1)
 
 
 def attention_loss(
-    other: Branch, base: Branch, batch: Packed, config: Config
+    second: Branch, base: Branch, batch: Packed, config: Config
 ) -> Float[Tensor, " B"]:
     """L_att (Eq. 6), of smoothed attentions."""
-    one, two = base.attention, other.attention.detach() if config.detach else other.attention
+    of_base = base.attention
+    of_second = second.attention.detach() if config.detach else second.attention
     if config.smooth == "both":
-        one = smoothed(one, batch, config.sigma)
+        of_base = smoothed(of_base, batch, config.sigma)
     if config.smooth != "none":
-        two = smoothed(two, batch, config.sigma)
-    return attention_distance(one, two, batch, config.att)
+        of_second = smoothed(of_second, batch, config.sigma)
+    return attention_distance(of_base, of_second, batch, config.att)
 
 
-def score_loss(other: Branch, base: Branch, batch: Packed, config: Config) -> Float[Tensor, " B"]:
+def score_loss(second: Branch, base: Branch, batch: Packed, config: Config) -> Float[Tensor, " B"]:
     """L_cas (Eq. 7)."""
-    two = other.cas.detach() if config.detach else other.cas
-    apart = score_distance(base.cas, two, batch, config.cas, config.direction, config.temperature)
-    return apart * (batch.membership.sum(1) if config.cas_sum else 1)
+    of_second = second.cas.detach() if config.detach else second.cas
+    distance = score_distance(
+        base.cas, of_second, batch, config.cas, config.direction, config.temperature
+    )
+    return distance * batch.membership.sum(1) if config.cas_sum else distance
+
+
+def attention_distance(
+    one: Float[Tensor, " M"],
+    other: Float[Tensor, " M"],
+    batch: Packed,
+    form: AttentionForm,
+) -> Float[Tensor, " B"]:
+    """Mean absolute or squared difference of two attentions over the snippets of each video."""
+    difference = one - other
+    distance = difference.abs() if form == "mae" else difference**2
+    return mean_over_time(distance, batch)
+
+
+def score_distance(
+    one: Float[Tensor, "M K"],
+    other: Float[Tensor, "M K"],
+    batch: Packed,
+    form: ScoreForm,
+    direction: Direction = "symmetric",
+    temperature: float = 1.0,
+) -> Float[Tensor, " B"]:
+    """Distance of two passes' class logits, mean over the snippets of each video: divergence of
+    their softmaxes, or mean absolute or squared difference over the classes, of the softmaxes or of
+    the logits themselves.
+
+    direction: KL(one ‖ other), KL(other ‖ one), or the mean of both.
+    """
+    if form == "kl":
+        divergences = directed_divergence(one / temperature, other / temperature, direction)
+        return mean_over_time(divergences, batch)
+    of_logits = form in ("mae_logits", "mse_logits")
+    difference = one - other if of_logits else one.softmax(-1) - other.softmax(-1)
+    distance = difference.abs() if form in ("mae", "mae_logits") else difference**2
+    return mean_over_time(distance.mean(-1), batch)
+
+
+def directed_divergence(
+    one: Float[Tensor, "M K"], other: Float[Tensor, "M K"], direction: Direction
+) -> Float[Tensor, " M"]:
+    """The divergence of each snippet's logits, in one direction or the mean of both."""
+    if direction == "one_other":
+        return divergence(one, other)
+    if direction == "other_one":
+        return divergence(other, one)
+    return (divergence(one, other) + divergence(other, one)) / 2
+
+
+def divergence(p: Float[Tensor, "M K"], q: Float[Tensor, "M K"]) -> Float[Tensor, " M"]:
+    """KL(softmax(p) ‖ softmax(q)) of logits, one value per snippet."""
+    log_p = p.log_softmax(-1)
+    log_q = q.log_softmax(-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def smoothed(values: Float[Tensor, " M"], batch: Packed, sigma: float) -> Float[Tensor, " M"]:
+    """Gaussian smoothing along each video, radius 4 σ (rounded), mirrored at the ends, which count
+    twice.
+
+    Equal to SciPy's `gaussian_filter1d` with its defaults, which DGAM uses (`lib/core/loss.py:47`).
+    """
+    radius = int(RADIUS_IN_SIGMAS * sigma + 0.5)
+    offset = torch.arange(-radius, radius + 1, device=values.device)
+    kernel = torch.exp(-0.5 * (offset.to(values.dtype) / sigma) ** 2)
+    return (kernel / kernel.sum()) @ values[_mirrored(offset, batch)]
+
+
+def _mirrored(offset: Int[Tensor, " R"], batch: Packed) -> Int[Tensor, "R M"]:
+    """Index of the snippet that lies at each offset from each snippet, its video continued as its
+    mirror image.
+    """
+    lengths = torch.tensor(batch.lengths, device=offset.device)
+    first = (lengths.cumsum(0) - lengths)[batch.video]
+    length = lengths[batch.video]
+    place = torch.arange(len(batch.video), device=offset.device) - first
+    turned = (place + offset[:, None]) % (2 * length)
+    return first + torch.minimum(turned, 2 * length - 1 - turned)
 
 
 def correlation(base: Branch, batch: Packed) -> Float[Tensor, " B"]:
     """Of attention and foreground probability over the snippets of each video; 0 where either is
     constant.
     """
-    a, q = base.attention.detach(), 1 - base.cas.detach().softmax(-1)[:, -1]
-    a, q = (values - mean_over_time(values, batch)[batch.video] for values in (a, q))
-    square_a, square_q, number = (
-        mean_over_time(a**2, batch),
-        mean_over_time(q**2, batch),
-        torch.finfo(a.dtype),
-    )
+    attention = base.attention.detach()
+    foreground = 1 - base.cas.detach().softmax(-1)[:, -1]
+    a = attention - mean_over_time(attention, batch)[batch.video]
+    q = foreground - mean_over_time(foreground, batch)[batch.video]
+    square_a = mean_over_time(a**2, batch)
+    square_q = mean_over_time(q**2, batch)
+    number = torch.finfo(a.dtype)
     varies = torch.minimum(square_a, square_q) > number.eps**2  # less is rounding
-    return torch.where(
-        varies,
-        mean_over_time(a * q, batch) / (square_a * square_q).clamp_min(number.tiny).sqrt(),
-        0,
-    )
+    scale = (square_a * square_q).clamp_min(number.tiny).sqrt()
+    return torch.where(varies, mean_over_time(a * q, batch) / scale, 0)
 
 
 def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
     """Class activation sequences = localization scores of Eq. 14; class scores = p^fg; attention =
     a. The base branch only.
     """
-    base, snippets = outputs.base, outputs.shown
-    located = (
-        config.gamma * base.cas.softmax(-1)[:, :-1] + (1 - config.gamma) * base.attention[:, None]
-    )
+    base = outputs.base
+    class_scores = base.cas.softmax(-1)[:, :-1]
+    located = config.gamma * class_scores + (1 - config.gamma) * base.attention[:, None]  # Eq. 14
     log_p = pooled_log_probability(
-        base.cas, base.attention, snippets, config.reading, extra=config.foreground_extra
+        base.cas,
+        base.attention,
+        outputs.snippets,
+        config.reading,
+        extra=config.foreground_extra,
     )[:, :-1]
     p = log_p.exp() if config.p_background else log_p.softmax(-1)
-    arrays = (located[None], p[None], base.attention[None])
-    return Activation(*(a.detach().double().cpu().numpy() for a in arrays), snippets.lengths)
+    return Activation(
+        as_array(located[None]),
+        as_array(p[None]),
+        as_array(base.attention[None]),
+        outputs.snippets.lengths,
+    )
 
 
 def signals(outputs: Outputs) -> dict[str, Tensor]:
     """What figures draw: s_a (1, M, K), the attention w (1, M) and the embedding x (S, M, F)."""
-    return {"s_a": outputs.base.cas[None], "w": outputs.base.attention[None], "x": outputs.base.x}
+    base = outputs.base
+    return {"s_a": base.cas[None], "w": base.attention[None], "x": base.x}
 
 
 def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFrame:
     """Runs above many thresholds of the upsampled localization score, outer-inner contrast, NMS
     (specification A9).
     """
-    video, label = pick_classes(activation.scores[0], config.class_threshold, at_least_one=True)
-    rows_, taken = class_sequences(
-        activation.cas[0], np.asarray(activation.lengths, dtype=np.int64), video, label
-    )
-    rows_, taken = upsample(rows_, taken, config.upsampling)
-    runs = find_runs(
-        normalised(rows_, taken) if config.locnorm == "minmax" else rows_,
-        taken,
-        config.thresholds,
-        False,
-    )
+    scores = activation.scores[0]
+    lengths = np.asarray(activation.lengths, dtype=np.int64)
+    video, label = pick_classes(scores, config.class_threshold, at_least_one=True)
+
+    # one sequence per video and class, on a finer grid
+    coarse, coarse_lengths = class_sequences(activation.cas[0], lengths, video, label)
+    sequences, points = upsample(coarse, coarse_lengths, config.upsampling)
+    levelled = normalised(sequences, points) if config.locnorm == "minmax" else sequences
+    runs = find_runs(levelled, points, config.thresholds, drop_frame0_run=False)
     runs = runs.where(runs.end - runs.start >= config.shortest)
-    score = contrast(rows_, taken, runs, Margin(config.outer, "inclusive"), thresholded=False)
-    score += config.score_class * activation.scores[0][video[runs.sequence], label[runs.sequence]]
-    start, end = runs.start / config.upsampling, runs.end / config.upsampling
-    place = (
-        (runs.start, runs.end)
-        if config.nms_iou == "iou"
-        else map(scene.timebase.seconds, (start, end))
-    )  # whole: exact
+
+    margin = Margin(config.outer, "inclusive")
+    score = contrast(sequences, points, runs, margin, thresholded=False)
+    score += config.score_class * scores[video[runs.sequence], label[runs.sequence]]
+
+    start = runs.start / config.upsampling
+    end = runs.end / config.upsampling
+    # points are whole numbers: their overlaps are exact
+    place = (runs.start, runs.end)
+    if config.nms_iou == "plus_one_seconds":
+        place = (scene.timebase.seconds(start), scene.timebase.seconds(end))
     kept = suppress(runs.sequence, *place, score, config.nms, config.nms_iou)
     pair = runs.sequence[kept]
     return to_table(

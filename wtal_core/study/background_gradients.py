@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wtal_core.models import ten
-from wtal_core.models.shared.gradient_reversal import reversed_gradient
 from wtal_core.packed import Packed
 
 MANNERS = {"plain loss": "plain", "GRL": "grl", "BGES": "bges"}
@@ -27,7 +26,11 @@ def attention_gradients(
     found = {}
     for name, background in MANNERS.items():
         attention = branch.attention.detach().requires_grad_()
-        seen = reversed_gradient(attention, config.grl_factor) if background == "grl" else attention
+        seen = (
+            ten.reversed_gradient(attention, config.grl_factor)
+            if background == "grl"
+            else attention
+        )
         given = replace(branch, background=(branch.cas.detach(), seen))
         ten.background_loss(given, batch, replace(config, background=background)).sum().backward()
         found[name] = attention.grad.numpy()

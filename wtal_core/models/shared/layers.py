@@ -96,19 +96,6 @@ def top_mean(scores: Float[Tensor, "S M K"], batch: Packed, share: float) -> Flo
     return torch.stack(tops, 1)
 
 
-def top_times(
-    scores: Float[Tensor, "M K"], labels: Float[Tensor, "B K"], batch: Packed, share: float
-) -> Float[Tensor, " M"]:
-    """How many of its video's labels a snippet is among the max(1, ⌊share T⌋) largest scores of."""
-    times = [
-        torch.zeros_like(s).scatter_(0, s.topk(top_count(len(s), share), dim=0).indices, 1) @ y
-        if len(s)
-        else s.sum(1)
-        for s, y in zip(scores.detach().split(batch.lengths), labels, strict=True)
-    ]
-    return torch.cat(times)
-
-
 def top_count(length: int, share: float) -> int:
     """k of the top-k mean: ⌊share T⌋, at least 1."""
     return max(1, int(length * share))

@@ -1,6 +1,4 @@
-"""Snippets drawn from parts of each video: a fixed number of them, or one in the place of its
-neighbours.
-"""
+"""A fixed number of snippets drawn from each video."""
 
 import torch
 from jaxtyping import Int
@@ -40,18 +38,3 @@ def parts(
     first, last = borders[:, :-1], borders[:, 1:].clone()
     last[:, -1] -= 1
     return first, torch.where((lengths == samples)[:, None], first, last)
-
-
-def repeated(batch: Packed, interval: int, generator: torch.Generator) -> Packed:
-    """One random snippet of every `interval` in a row, in all their places, for all
-    streams alike.
-    """
-    lengths = torch.tensor(batch.lengths, device=batch.video.device)
-    length, first = lengths[batch.video], (lengths.cumsum(0) - lengths)[batch.video]
-    place = torch.arange(len(batch.video), device=batch.video.device) - first
-    begin = place - place % interval
-    draws = torch.rand(
-        len(batch.video), generator=generator, device=batch.video.device, dtype=torch.float64
-    )
-    drawn = (draws[first + begin] * (length - begin).clamp_max(interval)).long()
-    return Packed(batch.features[:, first + begin + drawn], batch.lengths, batch.labels)

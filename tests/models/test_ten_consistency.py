@@ -11,24 +11,22 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.stats import entropy
 
 from tests.packed_samples import LENGTHS, random_batch
-from wtal_core.losses.temporal_consistency import (
-    attention_distance,
-    divergence,
-    mean_over_time,
-    score_distance,
-    smoothed,
-)
-from wtal_core.models.shared.sampling import repeated
+from wtal_core.losses.over_time import mean_over_time
 from wtal_core.models.ten import (
     FULL,
     Branch,
     Config,
     Network,
     Outputs,
+    attention_distance,
     attention_loss,
     correlation,
+    divergence,
     loss,
+    repeated,
+    score_distance,
     score_loss,
+    smoothed,
 )
 from wtal_core.packed import Packed
 

@@ -1,4 +1,4 @@
-"""Losses on clicked snippets, separation and video labels: values by hand, means over batches,
+"""BackTAL's losses on clicked snippets and their separation: values by hand, means over batches,
 nothing without clicks.
 """
 
@@ -10,17 +10,16 @@ from torch.nn.functional import cross_entropy, softplus
 
 from tests.click_samples import clicked_batch
 from tests.packed_samples import LENGTHS, random_batch
-from wtal_core.losses.clicks import (
+from wtal_core.models.backtal import (
     attention_loss,
     background_loss,
     clicked,
     clicked_background,
     frame_loss,
-    mean_over,
+    mean_over_snippets,
     mean_over_videos,
+    separation_loss,
 )
-from wtal_core.losses.separation import separation_loss
-from wtal_core.losses.video_labels import label_binary_cross_entropy, label_cross_entropy
 
 EXACT = {"rtol": 0, "atol": 1e-12}
 
@@ -37,15 +36,17 @@ def test_means_over_the_batch_and_over_its_videos():
         torch.tensor([1.0, 2, 3, 4, 5, 6], dtype=torch.float64),
     )
     chosen = torch.tensor([True, False, True, True, True, False])
-    assert mean_over(values, chosen, batch, "batch").mean().item() == pytest.approx(
+    assert mean_over_snippets(values, chosen, batch, "batch").mean().item() == pytest.approx(
         (1 + 3 + 4 + 5) / 4
     )
-    assert mean_over(values, chosen, batch, "per_video").mean().item() == pytest.approx((1 + 4) / 2)
+    assert mean_over_snippets(values, chosen, batch, "per_video").mean().item() == pytest.approx(
+        (1 + 4) / 2
+    )
     assert (
         mean_over_videos(torch.tensor([1.0, 2, 4]), torch.tensor([True, False, True])).mean().item()
         == 2.5
     )
-    assert (mean_over(values, torch.zeros_like(chosen), batch, "per_video") == 0).all()
+    assert (mean_over_snippets(values, torch.zeros_like(chosen), batch, "per_video") == 0).all()
 
 
 @pytest.mark.parametrize("kind", ["background", "action", "both"])
@@ -116,15 +117,3 @@ def test_both_logarithms_of_eq_8_are_equal():
     share = torch.stack([action, background]).softmax(0)
     torch.testing.assert_close(-share[0].log(), -(1 - share[1]).log())
     torch.testing.assert_close(-share[0].log(), softplus(background - action))
-
-
-def test_label_losses_normalise_their_targets():
-    s, y = logits()[:2], torch.tensor([[1.0, 0, 1, 0, 0, 0], [0] * 6], dtype=torch.float64)
-    q, p = y[0] / 2, s[0].softmax(0)
-    found = label_cross_entropy(s, y)
-    assert found[0].item() == pytest.approx(-(q * p.log()).sum().item(), abs=1e-9) and found[1] == 0
-    binary = label_binary_cross_entropy(s, y)
-    assert binary[0].item() == pytest.approx(
-        -(q * p.log() + (1 - q) * (1 - p).log()).mean().item(), abs=1e-9
-    )
-    assert binary.isfinite().all()

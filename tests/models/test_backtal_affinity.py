@@ -5,7 +5,7 @@ import torch
 
 from tests.click_samples import clicked_batch
 from tests.packed_samples import LENGTHS
-from wtal_core.losses.affinity import affinity_loss
+from wtal_core.models.backtal import affinity_loss
 from wtal_core.packed import Packed
 
 SAME, DIFFERENT = 0.5, 0.1

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from tests.packed_samples import LENGTHS, random_batch
-from wtal_core.models.shared.gradient_reversal import reversed_gradient
 from wtal_core.models.ten import (
     FULL,
     Branch,
@@ -19,6 +18,7 @@ from wtal_core.models.ten import (
     baseline,
     every_snippet_loss,
     loss,
+    reversed_gradient,
 )
 from wtal_core.packed import Packed
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from tests.packed_samples import LENGTHS, random_batch
-from wtal_core.losses.pooled import pooled_log_probability, shown
 from wtal_core.models.ten import (
     FULL,
     Branch,
@@ -18,8 +17,10 @@ from wtal_core.models.ten import (
     activate,
     background_loss,
     barrier,
+    cross_entropy,
     foreground_loss,
     loss,
+    pooled_log_probability,
 )
 from wtal_core.packed import Packed
 
@@ -370,7 +371,7 @@ def test_a_video_without_labels_owes_nothing():
         torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 0]]),
     )
     shares = [0, -np.log(0.2), -np.log(0.2 * 0.3) / 2]
-    np.testing.assert_allclose(shown(log_p, labels), shares, atol=1e-6)
+    np.testing.assert_allclose(cross_entropy(log_p, labels), shares, atol=1e-6)
     np.testing.assert_allclose(
-        shown(log_p, labels, False), [0, -np.log(0.2), -np.log(0.2 * 0.3)], atol=1e-6
+        cross_entropy(log_p, labels, False), [0, -np.log(0.2), -np.log(0.2 * 0.3)], atol=1e-6
     )

@@ -1,0 +1,58 @@
+"""What BaS-Net and BackTAL share: snippets are classified twice by the same weights, as they are
+("base") and weighted by an attention ("supp").
+"""
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from wtal_core.models.shared.activation import Activation
+from wtal_core.models.shared.arrays import as_array
+
+
+@runtime_checkable
+class TwoPasses(Protocol):
+    """Logits of the passes at hand, "supp" last. cas: of snippets; s: of videos.
+
+    w: attention logits. feature: first hidden layer of the supp pass.
+    """
+
+    @property
+    def cas(self) -> Float[Tensor, "P M K"]: ...
+
+    @property
+    def s(self) -> Float[Tensor, "P B K"]: ...
+
+    @property
+    def w(self) -> Float[Tensor, " M"]: ...
+
+    @property
+    def feature(self) -> Float[Tensor, "M D"]: ...
+
+
+def pass_weights(attention: Float[Tensor, " M"], both: bool | None = None) -> Float[Tensor, "P M"]:
+    """How each pass weights the snippets: by 1 in base, by the attention in supp.
+
+    both: False leaves base out, which only losses need; None leaves it out where no gradients are
+    recorded.
+    """
+    with_base = torch.is_grad_enabled() if both is None else both
+    if with_base:
+        return torch.stack([torch.ones_like(attention), attention])
+    return attention[None]
+
+
+def activation_of(outputs: TwoPasses, lengths: tuple[int, ...]) -> Activation:
+    """What the supp pass says: class activation sequences = its logits; class scores = softmax of
+    its video logits; attention = w; magnitude = length of its first hidden layer.
+    """
+    magnitude = torch.linalg.vector_norm(outputs.feature, dim=-1)
+    return Activation(
+        as_array(outputs.cas[-1:, :, :-1]),
+        as_array(outputs.s[-1:].softmax(-1)[..., :-1]),
+        as_array(outputs.w.sigmoid()[None]),
+        lengths,
+        as_array(magnitude[None]),
+    )
