@@ -1,9 +1,9 @@
-"""Interval geometry. Pure functions on arrays of starts and ends, any unit; all of them
-broadcast.
-"""
+"""Interval geometry: pure functions on arrays of starts and ends, any unit; all broadcast."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
+
+from wtal_core import ragged
 
 
 def intersection(
@@ -22,9 +22,7 @@ def tiou(
     start_b: Num[np.ndarray, "..."],
     end_b: Num[np.ndarray, "..."],
 ) -> Float[np.ndarray, "..."]:
-    """Temporal intersection over union, in [0, 1]. Two intervals of zero length have no
-    union: 0.
-    """
+    """Temporal intersection over union, in [0, 1]; 0 for two intervals of zero length."""
     shared = intersection(start_a, end_a, start_b, end_b)
     union = (end_a - start_a) + (end_b - start_b) - shared
     return np.divide(shared, union, out=np.zeros(np.shape(union)), where=union > 0)
@@ -42,16 +40,12 @@ def pairs_by_key(
     key_a: Int[np.ndarray, " A"],
     key_b: Int[np.ndarray, " B"],
 ) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
-    """All index pairs (i, j) with key_a[i] == key_b[j], by i, then j: the join that matching and
-    filters need.
-    """
+    """All index pairs (i, j) with key_a[i] == key_b[j], by i, then j."""
     order = np.argsort(key_b, kind="stable")
     ordered = key_b[order]
     first = np.searchsorted(ordered, key_a, "left")
     count = np.searchsorted(ordered, key_a, "right") - first
-    i = np.repeat(np.arange(len(key_a)), count)
-    within = np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
-    return i, order[first[i] + within]
+    return ragged.owners(count), order[ragged.ranges(first, count)]
 
 
 def meets_any(
@@ -62,8 +56,9 @@ def meets_any(
     other_start: Num[np.ndarray, " M"],
     other_end: Num[np.ndarray, " M"],
 ) -> Bool[np.ndarray, " N"]:
-    """Whether interval i shares a positive length with any `other` interval of its key (key: its
-    video or group).
+    """Whether each interval shares a positive length with any `other` interval of its key.
+
+    key: video or group of an interval; intervals of different keys never meet.
     """
     i, j = pairs_by_key(key, other_key)
     hit = intersection(start[i], end[i], other_start[j], other_end[j]) > 0

@@ -1,5 +1,6 @@
-"""The source code that computes a run, as a hash: comments, docstrings, layout and types of
-arguments do not count.
+"""The source code that computes a run, as a hash.
+
+Comments, docstrings, layout and types of arguments do not count.
 """
 
 import ast
@@ -21,20 +22,23 @@ def source_hash(*modules: str) -> str:
 
 def imports(path: Path) -> set[str]:
     """Names of the modules of `wtal_core` that a file imports, at its top or inside functions."""
-    found = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("wtal_core"):
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names if alias.name.startswith("wtal_core")}
-    return found
+            names |= {alias.name for alias in node.names}
+    return {name for name in names if name.startswith("wtal_core")}
 
 
 def file_of(module: str) -> Path | None:
     """The file of a module of `wtal_core`; None for a name that is not a module."""
     path = PACKAGE.parent.joinpath(*module.split("."))
-    candidates = (path.with_suffix(".py"), path / "__init__.py")
-    return next((c for c in candidates if c.is_file()), None)
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
 
 
 def _closure(modules: tuple[str, ...]) -> set[Path]:
@@ -51,11 +55,8 @@ def _closure(modules: tuple[str, ...]) -> set[Path]:
 def _meaning(path: Path) -> str:
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
-        documented = (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-            and ast.get_docstring(node) is not None
-        )
-        if documented:
+        may_have = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        if may_have and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
         if isinstance(node, ast.FunctionDef):
             node.returns = None
@@ -65,13 +66,18 @@ def _meaning(path: Path) -> str:
 
 
 def _plain(node: object) -> str:
-    """A syntax tree as text, without fields that are empty: newer Pythons add such fields, and
-    `ast.dump` hides others.
+    """A syntax tree as text, without fields that are empty.
+
+    Newer Pythons add such fields, and `ast.dump` hides others.
     """
     if isinstance(node, ast.AST):
-        inside = ((name, getattr(node, name, None)) for name in node._fields)
+        values = {name: getattr(node, name, None) for name in node._fields}
         filled = [
-            f"{name}={_plain(value)}" for name, value in inside if value is not None and value != []
+            f"{name}={_plain(value)}"
+            for name, value in values.items()
+            if value is not None and value != []
         ]
         return f"{type(node).__name__}({', '.join(filled)})"
-    return f"[{', '.join(map(_plain, node))}]" if isinstance(node, list) else repr(node)
+    if isinstance(node, list):
+        return f"[{', '.join(map(_plain, node))}]"
+    return repr(node)

@@ -1,6 +1,7 @@
 """Seconds <-> snippets. The only place that converts."""
 
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,42 +11,54 @@ from jaxtyping import Float, Int
 class Timebase:
     """Snippet k of a video covers the seconds [seconds(k), seconds(k + 1)).
 
-    fps: frames (or sensor samples) a second. stride: frames from one snippet to the next. offset:
-    frame at which snippet 0 begins to count, for windows that overlap. THUMOS14 with I3D: 25 fps,
-    stride 16, so 0.64 s a snippet.
+    fps: frames (or sensor samples) per second.
+    stride: frames from one snippet to the next.
+    offset: frame at which snippet 0 begins to count, for windows that overlap.
+
+    THUMOS14 with I3D has 25 fps and stride 16, so 0.64 s per snippet.
     """
 
     fps: float = 25.0
     stride: float = 16.0
     offset: float = 0.0
 
+    @overload
+    def seconds(self, snippets: float) -> float: ...
+
+    @overload
+    def seconds(
+        self, snippets: Float[np.ndarray, "*n"] | Int[np.ndarray, "*n"]
+    ) -> Float[np.ndarray, "*n"]: ...
+
     def seconds(
         self, snippets: Float[np.ndarray, "*n"] | Int[np.ndarray, "*n"] | float
-    ) -> np.ndarray | float:
+    ) -> Float[np.ndarray, "*n"] | float:
         """Time in seconds at which snippet number `snippets` (may be fractional) begins."""
         return (snippets * self.stride + self.offset) / self.fps
+
+    @overload
+    def snippets(self, seconds: float) -> float: ...
+
+    @overload
+    def snippets(self, seconds: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]: ...
 
     def snippets(self, seconds: Float[np.ndarray, "*n"] | float) -> np.ndarray | float:
         """Position on the snippet grid, not rounded."""
         return (seconds * self.fps - self.offset) / self.stride
 
     def rounded(self, seconds: Float[np.ndarray, "*n"]) -> Int[np.ndarray, "*n"]:
-        """Nearest snippet border, halves to the even one, as the W-TALC lineage rounds ground
-        truth.
+        """Nearest snippet border, halves to the even one.
 
+        The W-TALC lineage rounds ground truth so.
         Source: FAC-Net, `evaluation/detectionMAP.py` (Python's `round` of seconds * 25 / 16).
         """
         return np.rint(self.snippets(np.asarray(seconds, dtype=np.float64))).astype(np.int64)
 
     def truncated(self, seconds: Float[np.ndarray, "*n"]) -> Int[np.ndarray, "*n"]:
-        """Snippet border towards zero, as the W-TALC lineage truncates detections.
-
-        Rounding to 9 decimals first undoes the loss of a grid position that went through seconds
-        and back.
-        """
-        return np.trunc(np.round(self.snippets(np.asarray(seconds, dtype=np.float64)), 9)).astype(
-            np.int64
-        )
+        """Snippet border towards zero, as the W-TALC lineage truncates detections."""
+        position = self.snippets(np.asarray(seconds, dtype=np.float64))
+        # a position that went through seconds and back may lie just below its border
+        return np.trunc(np.round(position, 9)).astype(np.int64)
 
     @property
     def snippet_seconds(self) -> float:

@@ -10,15 +10,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from wtal_core.data.annotations import Annotations, read_activitynet_json
+from wtal_core.data.annotations import Annotations, annotated_videos, read_activitynet_json
 from wtal_core.data.clicks import KINDS, simulate_clicks
 from wtal_core.data.dataset import Dataset, Video, check_dataset
-from wtal_core.data.features import common_length, read_npz_streams, resample_videos
+from wtal_core.data.features import (
+    FeaturesByVideo,
+    common_length,
+    read_npz_streams,
+    resample_videos,
+)
 from wtal_core.data.fingerprint import fingerprint
 from wtal_core.data.manifests import DatasetManifest, load_manifest, manifest_path
 from wtal_core.data.paths import inside, require
 from wtal_core.data.probes import probe_videos
-from wtal_core.errors import WorkbookError
+from wtal_core.data.problems import MissingData
 
 SUBSETS = {"train": "training", "test": "validation"}  # also BackTAL's folders of features
 FILES = {"activitynet1.2": "activity_net.v1-2.min.json", "hacs": "HACS_segments_v1.1.1.json"}
@@ -53,32 +58,32 @@ def open_hacs(root: Path) -> Dataset:
 
 
 def _open(name: str, root: Path) -> Dataset:
-    manifest, path = load_manifest(name), annotation_file(name, root)
+    manifest = load_manifest(name)
+    path = annotation_file(name, root)
     annotations = read_activitynet_json(path)
-    videos = annotations.videos[
-        annotations.videos["subset"].isin(SUBSETS.values()) & annotations.videos["labels"].map(bool)
-    ]
+    of_sides = annotations.videos["subset"].isin(SUBSETS.values())
+    labelled = annotations.videos["labels"].map(bool)
+    videos = annotations.videos[of_sides & labelled]
     files = _feature_files(name, root, videos)
     dataset = _dataset(manifest, annotations, videos[videos["video"].isin(files)], files)
     content = fingerprint(root, [manifest_path(name), path, *files.values()], name, CLICK_SEED)
-    lost = (
-        f", {len(videos) - len(files)} videos without features" if len(files) < len(videos) else ""
-    )
-    return check_dataset(replace(dataset, fingerprint=content, title=dataset.title + lost))
+    lost = len(videos) - len(files)
+    note = f", {lost} videos without features" if lost else ""
+    return check_dataset(replace(dataset, fingerprint=content, title=dataset.title + note))
 
 
 def _feature_files(name: str, root: Path, videos: pd.DataFrame) -> dict[str, Path]:
     """Video -> its .npz, of the videos that have one; an error where a whole subset has none."""
-    paths = [inside(root / row.subset, f"v_{row.video}.npz") for row in videos.itertuples()]
-    files = {
-        video: path for video, path in zip(videos["video"], paths, strict=True) if path.exists()
-    }
+    files = {}
+    for row in annotated_videos(videos):
+        path = inside(root / row.subset, f"v_{row.video}.npz")
+        if path.exists():
+            files[row.video] = path
     for subset in SUBSETS.values():
         if not videos["video"][videos["subset"] == subset].isin(files).any():
-            raise WorkbookError(
+            raise MissingData(
                 f"{name}: no features, looked for {root / subset}/v_<video>.npz; they must be "
-                f"obtained by hand: "
-                f"`wtal data verify {name}` says where from"
+                f"obtained by hand: `wtal data verify {name}` says where from"
             )
     return files
 
@@ -90,31 +95,26 @@ def _dataset(
     files: dict[str, Path],
 ) -> Dataset:
     features = {
-        video: read_npz_streams(path, video, manifest.streams, manifest.feature_size, manifest.name)
+        video: read_npz_streams(path, video, manifest.streams, manifest.channels(), manifest.name)
         for video, path in files.items()
     }
-    seconds, grid, note = (
-        dict(zip(videos["video"], videos["duration"], strict=True)),
-        manifest.timebase(),
-        "",
-    )
-    if (length := common_length(features)) is not None:
-        features = resample_videos(
-            features, lambda video: max(1, int(grid.snippets(seconds[video])))
-        )
+    seconds = dict(zip(videos["video"], videos["duration"], strict=True))
+    grid = manifest.timebase()
+
+    def snippets(video: str) -> int:
+        return max(1, int(grid.snippets(seconds[video])))
+
+    length = common_length(features)
+    note = ""
+    if length is not None:
+        features = resample_videos(features, snippets)
         note = f", features rescaled to {length} snippets and interpolated back"
-    sides = {
-        side: tuple(
-            Video(row.video, features[row.video], row.labels)
-            for row in videos[videos["subset"] == subset].itertuples()
-        )
-        for side, subset in SUBSETS.items()
-    }
-    segments = annotations.segments[annotations.segments["video"].isin(files)].reset_index(
-        drop=True
-    )
-    durations = {video.id: float(seconds[video.id]) for video in sides["train"]}
-    shown = segments[segments["video"].isin(durations)]
+    train = _videos(videos, "train", features)
+    test = _videos(videos, "test", features)
+    with_features = annotations.segments["video"].isin(files)
+    segments = annotations.segments[with_features].reset_index(drop=True)
+    durations = {video.id: float(seconds[video.id]) for video in train}
+    trained = segments[segments["video"].isin(durations)]
     return Dataset(
         name=manifest.name,
         title=manifest.title + note,
@@ -122,10 +122,16 @@ def _dataset(
         classes=annotations.classes,
         streams=manifest.streams,
         timebase=grid,
-        **sides,
+        train=train,
+        test=test,
         segments=segments,
         default_protocol=manifest.default_protocol,
-        clicks={kind: simulate_clicks(shown, durations, kind, CLICK_SEED) for kind in KINDS},
+        clicks={kind: simulate_clicks(trained, durations, kind, CLICK_SEED) for kind in KINDS},
         fingerprint="",
-        probes=probe_videos([video.id for video in sides["test"]], segments),
+        probes=probe_videos([video.id for video in test], segments),
     )
+
+
+def _videos(videos: pd.DataFrame, side: str, features: FeaturesByVideo) -> tuple[Video, ...]:
+    rows = annotated_videos(videos[videos["subset"] == SUBSETS[side]])
+    return tuple(Video(row.video, features[row.video], row.labels) for row in rows)

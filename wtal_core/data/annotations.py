@@ -3,27 +3,40 @@ list.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from wtal_core.data.dataset import SEGMENT_COLUMNS, check_segments, empty_segments
+from wtal_core.data.problems import MissingData
 from wtal_core.data.restricted_pickle import load_object_array
 from wtal_core.errors import WorkbookError
 
 VIDEO_COLUMNS = ["video", "subset", "duration", "labels"]
 
 
+class AnnotatedVideo(NamedTuple):
+    """One row of `Annotations.videos`. duration: seconds, NaN if not stated."""
+
+    video: str
+    subset: str
+    duration: float
+    labels: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Annotations:
-    """Annotations as published.
+    """Annotations as published; the order is that of the files.
 
-    videos: DataFrame `video, subset, duration` (seconds, NaN if not stated)`, labels` (tuple of
-    classes; may be empty for test videos). segments, ambiguous: DataFrames `video, label, t_start,
-    t_end` in seconds. Order is that of the files.
+    videos: DataFrame `video, subset, duration, labels`, see `AnnotatedVideo`.
+        Test videos may have no label.
+    segments: DataFrame `video, label, t_start, t_end` in seconds.
+    classes: all that labels may name.
+    ambiguous: intervals as `segments`, in which the annotators were not sure.
     """
 
     videos: pd.DataFrame
@@ -35,10 +48,20 @@ class Annotations:
         """Rows of `videos` of that subset, as the file calls it."""
         return self.videos[self.videos["subset"] == subset].reset_index(drop=True)
 
+    def videos_of(self, subset: str) -> list[AnnotatedVideo]:
+        """The videos of that subset, one by one."""
+        return annotated_videos(self.of_subset(subset))
+
     def counts(self, subset: str) -> tuple[int, int]:
         """Numbers of videos and of instances of that subset."""
         ids = set(self.of_subset(subset)["video"])
         return len(ids), int(self.segments["video"].isin(ids).sum())
+
+
+def annotated_videos(table: pd.DataFrame) -> list[AnnotatedVideo]:
+    """The rows of a table with the columns of `Annotations.videos`."""
+    columns = [table[name].tolist() for name in VIDEO_COLUMNS]
+    return [AnnotatedVideo(*row) for row in zip(*columns, strict=True)]
 
 
 def read_wtalc(folder: Path) -> Annotations:
@@ -63,20 +86,21 @@ def read_wtalc(folder: Path) -> Annotations:
             "video": _texts(arrays["videoname"]),
             "subset": _texts(arrays["subset"]),
             "duration": arrays["duration"].astype(float).reshape(count),
-            "labels": [tuple(dict.fromkeys(_texts(row))) for row in arrays["labels_all"]],
+            "labels": [_without_repeats(_texts(row)) for row in arrays["labels_all"]],
         }
     )
-    return _checked(
-        folder,
-        videos,
-        _wtalc_segments(folder, videos["video"], arrays["labels"], arrays["segments"]),
-        tuple(_texts(arrays["classlist"])),
-        read_ambiguous(folder / "Ambiguous_test.txt"),
-    )
+    segments = _wtalc_segments(folder, videos["video"], arrays["labels"], arrays["segments"])
+    classes = tuple(_texts(arrays["classlist"]))
+    ambiguous = read_ambiguous(folder / "Ambiguous_test.txt")
+    return _checked(folder, Annotations(videos, segments, classes, ambiguous))
 
 
 def _texts(values: Any) -> list[str]:
     return [value.decode("latin1") if isinstance(value, bytes) else str(value) for value in values]
+
+
+def _without_repeats(labels: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(labels))
 
 
 def _wtalc_segments(
@@ -88,10 +112,8 @@ def _wtalc_segments(
             raise WorkbookError(
                 f"{folder}: video {video} has {len(names)} labels for {len(times)} segments"
             )
-        rows += [
-            (video, label, *_times(folder, video, time))
-            for label, time in zip(_texts(names), times, strict=True)
-        ]
+        for label, time in zip(_texts(names), times, strict=True):
+            rows.append((video, label, *_times(folder, video, time)))
     return _segment_frame(rows)
 
 
@@ -110,25 +132,22 @@ def _segment_frame(rows: list[tuple[str, str, float, float]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SEGMENT_COLUMNS) if rows else empty_segments()
 
 
-def _checked(
-    source: Path,
-    videos: pd.DataFrame,
-    segments: pd.DataFrame,
-    classes: tuple[str, ...],
-    ambiguous: pd.DataFrame,
-) -> Annotations:
+def _checked(source: Path, annotations: Annotations) -> Annotations:
     """Refuse a video listed twice, an unknown class, a reversed or negative segment."""
+    videos = annotations.videos
+    known = set(annotations.classes)
     twice = videos["video"][videos["video"].duplicated()]
     if len(twice):
-        raise WorkbookError(f"{source}: video {twice.iloc[0]} is listed twice")
+        raise WorkbookError(f"{source}: video {twice.iloc[0]} is listed twice; list it once")
     for video, labels in zip(videos["video"], videos["labels"], strict=True):
-        if unknown := set(labels) - set(classes):
+        unknown = set(labels) - known
+        if unknown:
             raise WorkbookError(
                 f"{source}: video {video} has the unknown class {min(unknown)!r}; "
                 "add it to the class list or correct the label file"
             )
-    check_segments(segments, set(classes), str(source))
-    return Annotations(videos, segments, classes, ambiguous)
+    check_segments(annotations.segments, known, str(source))
+    return annotations
 
 
 def read_ambiguous(path: Path) -> pd.DataFrame:
@@ -136,13 +155,17 @@ def read_ambiguous(path: Path) -> pd.DataFrame:
     file, no intervals.
     """
     rows = []
-    for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], start=1):
-        if parts := line.split():
-            if len(parts) != 3:
-                raise WorkbookError(
-                    f"{path}, line {number}: expected `video start end`, found {line!r}"
-                )
-            rows.append((parts[0], "Ambiguous", *_times(path, parts[0], parts[1:])))
+    lines = path.read_text().splitlines() if path.exists() else []
+    for number, line in enumerate(lines, start=1):
+        parts = line.split()
+        if not parts:
+            continue
+        if len(parts) != 3:
+            raise WorkbookError(
+                f"{path}, line {number}: expected `video start end`, found {line!r}"
+            )
+        video = parts[0]
+        rows.append((video, "Ambiguous", *_times(path, video, parts[1:])))
     return _segment_frame(rows)
 
 
@@ -151,7 +174,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise WorkbookError(
+        raise MissingData(
             f"{path} is missing; run `wtal data verify` to see what else is"
         ) from error
     except ValueError as error:
@@ -175,9 +198,8 @@ def read_activitynet_json(path: Path) -> Annotations:
             f"{path} has no `database` mapping; expected the ActivityNet JSON format"
         )
     database = content["database"]
-    videos, segments = _json_tables(
-        path, database, {video: entry.get("subset", "") for video, entry in database.items()}
-    )
+    subsets = {video: entry.get("subset", "") for video, entry in database.items()}
+    videos, segments = _json_tables(path, database, subsets)
     return _from_tables(path, videos, segments, content.get("activity_list"))
 
 
@@ -188,24 +210,28 @@ def read_bsn(folder: Path) -> Annotations:
     path = folder / "v1-3_anet_anno_action.json"
     table = folder / "v1-3_video_info_new.csv"
     if not table.exists():
-        raise WorkbookError(f"{table} is missing; run `wtal data fetch activitynet1.3`")
-    subsets = pd.read_csv(table).set_index("video")["subset"].to_dict()
+        raise MissingData(f"{table} is missing; run `wtal data fetch activitynet1.3`")
+    listed = pd.read_csv(table)
+    subsets = dict(zip(listed["video"].tolist(), listed["subset"].tolist(), strict=True))
     database = read_json(path)
-    if missing := sorted(set(database) - set(subsets)):
+    missing = sorted(set(database) - set(subsets))
+    if missing:
         raise WorkbookError(
             f"{table} does not list video {missing[0]}, which {path.name} annotates; "
             "run `wtal data fetch activitynet1.3`"
         )
-    return _from_tables(path, *_json_tables(path, database, subsets), None)
+    videos, segments = _json_tables(path, database, subsets)
+    return _from_tables(path, videos, segments, None)
 
 
 def _json_tables(
     path: Path, database: dict[str, Any], subsets: dict[str, str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    videos, segments = [], []
+    videos: list[AnnotatedVideo] = []
+    segments: list[tuple[str, str, float, float]] = []
     for video, entry in database.items():
         try:
-            found = [
+            instances = [
                 (video, item["label"], *_times(path, video, item["segment"]))
                 for item in entry["annotations"]
             ]
@@ -214,15 +240,9 @@ def _json_tables(
             raise WorkbookError(
                 f"{path}: video {video} lacks {error}; expected annotations with label and segment"
             ) from error
-        videos.append(
-            (
-                video,
-                subsets[video],
-                duration,
-                tuple(dict.fromkeys(label for _, label, _, _ in found)),
-            )
-        )
-        segments += found
+        labels = _without_repeats(label for _, label, _, _ in instances)
+        videos.append(AnnotatedVideo(video, subsets[video], duration, labels))
+        segments += instances
     return pd.DataFrame(videos, columns=VIDEO_COLUMNS), _segment_frame(segments)
 
 

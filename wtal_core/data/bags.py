@@ -1,6 +1,6 @@
 """Cutting long recordings into weakly labelled bags, as HAPT and 50 Salads are used here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,9 +11,8 @@ from wtal_core.data.dataset import SEGMENT_COLUMNS, Video, empty_segments
 from wtal_core.segments import intersection
 
 BAG_SECONDS = 60.0
-SHORTEST_BAG = (
-    32.64  # seconds: the last part of a recording is kept from 50 HAPT windows on, about half a bag
-)
+# seconds: the last part of a recording is kept from 50 HAPT windows on, about half a bag
+SHORTEST_BAG = 32.64
 KEPT_SECONDS = 1.0  # a clipped instance stays if at least half of it, or one second, is inside
 
 
@@ -48,7 +47,8 @@ def bag_edges(samples: int, fps: float) -> list[tuple[int, int]]:
     """First and last (exclusive) sample of each 60 s bag; a last part shorter than `SHORTEST_BAG`
     is dropped.
     """
-    size, shortest = round(BAG_SECONDS * fps), round(SHORTEST_BAG * fps)
+    size = round(BAG_SECONDS * fps)
+    shortest = round(SHORTEST_BAG * fps)
     edges = [(first, min(first + size, samples)) for first in range(0, samples, size)]
     return [(first, last) for first, last in edges if last - first >= shortest]
 
@@ -72,29 +72,27 @@ def segments_inside(segments: pd.DataFrame, start: float, end: float, bag: str) 
     return inside[kept]
 
 
-def cut_recordings(recordings: Sequence[Recording], features_of) -> Bags:
+def cut_recordings(
+    recordings: Sequence[Recording], features_of: Callable[[np.ndarray], dict[str, np.ndarray]]
+) -> Bags:
     """Cut recordings into bags named `<recording>_<number>`. `features_of`: samples of a bag ->
     features per stream.
     """
-    videos, tables = [], [empty_segments()]
+    videos = []
+    tables = []
     for recording in recordings:
-        for number, (first, last) in enumerate(bag_edges(len(recording.samples), recording.fps)):
+        fps = recording.fps
+        for number, (first, last) in enumerate(bag_edges(len(recording.samples), fps)):
             bag = f"{recording.id}_{number:03d}"
-            inside = segments_inside(
-                recording.segments, first / recording.fps, last / recording.fps, bag
-            )
-            videos.append(
-                Video(
-                    bag,
-                    features_of(recording.samples[first:last]),
-                    tuple(sorted(set(inside["label"]))),
-                )
-            )
-            tables.append(inside)
-    segments = pd.concat(
-        [table for table in tables if len(table)] or tables[:1], ignore_index=True
-    )[SEGMENT_COLUMNS]
-    return Bags(tuple(videos), segments, tuple(video.id for video in videos if not video.labels))
+            inside = segments_inside(recording.segments, first / fps, last / fps, bag)
+            features = features_of(recording.samples[first:last])
+            labels = tuple(sorted(set(inside["label"])))
+            videos.append(Video(bag, features, labels))
+            if len(inside):
+                tables.append(inside)
+    segments = pd.concat(tables or [empty_segments()], ignore_index=True)[SEGMENT_COLUMNS]
+    without_label = tuple(video.id for video in videos if not video.labels)
+    return Bags(tuple(videos), segments, without_label)
 
 
 def standardise(train: Bags, test: Bags) -> tuple[Bags, Bags]:
@@ -103,22 +101,27 @@ def standardise(train: Bags, test: Bags) -> tuple[Bags, Bags]:
     """
     moments = {}
     for stream in train.videos[0].features:
-        stacked = np.concatenate([video.features[stream] for video in train.videos]).astype(
-            np.float64
-        )
-        deviation = stacked.std(0)
-        moments[stream] = stacked.mean(0), np.where(deviation > 1e-8, deviation, 1.0)
+        stacked = np.concatenate([video.features[stream] for video in train.videos])
+        values = stacked.astype(np.float64)
+        deviation = values.std(0)
+        moments[stream] = _Moments(values.mean(0), np.where(deviation > 1e-8, deviation, 1.0))
     return _scaled(train, moments), _scaled(test, moments)
 
 
-def _scaled(bags: Bags, moments: dict[str, tuple[np.ndarray, np.ndarray]]) -> Bags:
-    def scale(video: Video) -> Video:
-        return replace(
-            video,
-            features={
-                stream: ((features - moments[stream][0]) / moments[stream][1]).astype(np.float32)
-                for stream, features in video.features.items()
-            },
-        )
+@dataclass(frozen=True)
+class _Moments:
+    mean: Float[np.ndarray, " D"]
+    deviation: Float[np.ndarray, " D"]
 
-    return replace(bags, videos=tuple(scale(video) for video in bags.videos))
+    def scale(self, features: Float[np.ndarray, "T D"]) -> Float[np.ndarray, "T D"]:
+        return ((features - self.mean) / self.deviation).astype(np.float32)
+
+
+def _scaled(bags: Bags, moments: dict[str, _Moments]) -> Bags:
+    videos = []
+    for video in bags.videos:
+        features = {
+            stream: moments[stream].scale(array) for stream, array in video.features.items()
+        }
+        videos.append(replace(video, features=features))
+    return replace(bags, videos=tuple(videos))

@@ -12,12 +12,12 @@ import pandas as pd
 from wtal_core.data.annotations import Annotations, read_wtalc
 from wtal_core.data.clicks import read_annotators, simulate_clicks
 from wtal_core.data.dataset import Dataset, Video, check_dataset
-from wtal_core.data.features import read_joint
+from wtal_core.data.features import FeaturesByVideo, read_joint
 from wtal_core.data.fingerprint import fingerprint
 from wtal_core.data.manifests import load_manifest, manifest_path
 from wtal_core.data.paths import require
 from wtal_core.data.probes import probe_videos
-from wtal_core.errors import WorkbookError
+from wtal_core.data.problems import MissingData
 
 SUBSETS = {"train": "training", "test": "validation"}
 ANNOTATORS = (1, 2, 3, 4)
@@ -49,21 +49,12 @@ def _open(name: str, root: Path) -> Dataset:
     joint = _joint(name, root)
     annotations = read_wtalc(folder)
     features = read_joint(
-        joint, annotations.videos["video"].tolist(), manifest.streams, manifest.feature_size, name
+        joint, annotations.videos["video"].tolist(), manifest.streams, manifest.channels(), name
     )
-    sides = {
-        side: tuple(
-            Video(row.video, features[row.video], row.labels)
-            for row in annotations.of_subset(subset).itertuples()
-        )
-        for side, subset in SUBSETS.items()
-    }
+    test = _videos(annotations, "test", features)
     clicks = _click_files(name, folder)
-    files = [
-        path
-        for path in (manifest_path(name), joint, *folder.glob("*.npy"), *clicks.values())
-        if path.is_file()
-    ]
+    candidates = (manifest_path(name), joint, *folder.glob("*.npy"), *clicks.values())
+    files = [path for path in candidates if path.is_file()]
     return check_dataset(
         Dataset(
             name=name,
@@ -72,13 +63,21 @@ def _open(name: str, root: Path) -> Dataset:
             classes=annotations.classes,
             streams=manifest.streams,
             timebase=manifest.timebase(),
-            **sides,
+            train=_videos(annotations, "train", features),
+            test=test,
             segments=annotations.segments,
             default_protocol=manifest.default_protocol,
             clicks=_clicks(annotations, clicks),
             fingerprint=fingerprint(root, files, name, CLICK_SEED),
-            probes=probe_videos([video.id for video in sides["test"]], annotations.segments),
+            probes=probe_videos([video.id for video in test], annotations.segments),
         )
+    )
+
+
+def _videos(annotations: Annotations, side: str, features: FeaturesByVideo) -> tuple[Video, ...]:
+    return tuple(
+        Video(row.video, features[row.video], row.labels)
+        for row in annotations.videos_of(SUBSETS[side])
     )
 
 
@@ -87,10 +86,9 @@ def _joint(name: str, root: Path) -> Path:
     for path in (root / file, root / "features" / file):
         if path.exists():
             return path
-    raise WorkbookError(
+    raise MissingData(
         f"{name}: no features in {root}, looked there and in its folder features for {file}; they "
-        f"must be "
-        f"obtained by hand: `wtal data verify {name}` says where from"
+        f"must be obtained by hand: `wtal data verify {name}` says where from"
     )
 
 
@@ -105,7 +103,8 @@ def _clicks(annotations: Annotations, files: dict[int, Path]) -> dict[str, pd.Da
     train = annotations.of_subset(SUBSETS["train"])
     segments = annotations.segments[annotations.segments["video"].isin(train["video"])]
     durations = dict(zip(train["video"], train["duration"].astype(float), strict=True))
-    found = {"background": simulate_clicks(segments, durations, "background", CLICK_SEED)}
-    if (action := read_annotators(files, "action")) is not None:
-        found["action"] = action[action["video"].isin(durations)].reset_index(drop=True)
-    return found
+    clicks = {"background": simulate_clicks(segments, durations, "background", CLICK_SEED)}
+    action = read_annotators(files, "action")
+    if action is not None:
+        clicks["action"] = action[action["video"].isin(durations)].reset_index(drop=True)
+    return clicks

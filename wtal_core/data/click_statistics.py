@@ -26,11 +26,9 @@ def action_runs(segments: pd.DataFrame) -> pd.DataFrame:
     """
     code, videos = pd.factorize(segments["video"])
     order = np.lexsort((segments["t_start"], code))
-    code, start, end = (
-        code[order],
-        segments["t_start"].to_numpy()[order],
-        segments["t_end"].to_numpy()[order],
-    )
+    code = code[order]
+    start = segments["t_start"].to_numpy()[order]
+    end = segments["t_end"].to_numpy()[order]
     reached = pd.Series(end).groupby(code).cummax().to_numpy()
     begins = np.ones(len(code), dtype=bool)
     begins[1:] = (code[1:] != code[:-1]) | (start[1:] > reached[:-1])
@@ -55,20 +53,21 @@ def background_segments(segments: pd.DataFrame, durations: pd.Series) -> pd.Data
             "begin": [*runs["t_end"], *np.zeros(len(durations))],
         }
     )
-    marks["place"] = durations.index.get_indexer(marks["video"])
+    marks["place"] = durations.index.get_indexer(pd.Index(marks["video"]))
     marks = marks.sort_values(["place", "begin"], kind="stable").reset_index(drop=True)
+    seconds = durations.to_numpy(dtype=np.float64)
+    places = durations.index.get_indexer(pd.Index(runs["video"]))
     ends = pd.DataFrame(
         {
-            "place": np.append(
-                durations.index.get_indexer(runs["video"]), np.arange(len(durations))
-            ),
-            "end": np.append(runs["t_start"].to_numpy(), durations.to_numpy(dtype=np.float64)),
+            "place": np.append(places, np.arange(len(durations))),
+            "end": np.append(runs["t_start"].to_numpy(), seconds),
         }
     )
     ends = ends.sort_values(["place", "end"], kind="stable").reset_index(drop=True)
-    end = np.minimum(ends["end"], durations.to_numpy(dtype=np.float64)[ends["place"]])
-    found = pd.DataFrame({"video": marks["video"], "t_start": marks["begin"], "t_end": end})
-    return found[found["t_end"] > found["t_start"]].reset_index(drop=True)
+    end = np.minimum(ends["end"], seconds[ends["place"]])
+    # the k-th begin and the k-th end of a video belong together, as its runs are apart
+    gaps = pd.DataFrame({"video": marks["video"], "t_start": marks["begin"], "t_end": end})
+    return gaps[gaps["t_end"] > gaps["t_start"]].reset_index(drop=True)
 
 
 def held(
@@ -78,13 +77,12 @@ def held(
     video holds the click's time.
     """
     names = pd.Index(pd.unique(intervals["video"]))
-    i, j = pairs_by_key(names.get_indexer(clicks["video"]), names.get_indexer(intervals["video"]))
-    t, start, end = (
-        clicks["t"].to_numpy(),
-        intervals["t_start"].to_numpy(),
-        intervals["t_end"].to_numpy(),
-    )
-    inside = (start[j] <= t[i]) & (t[i] < end[j])
+    clicked = names.get_indexer(pd.Index(clicks["video"]))
+    i, j = pairs_by_key(clicked, names.get_indexer(pd.Index(intervals["video"])))
+    t = clicks["t"].to_numpy()[i]
+    start = intervals["t_start"].to_numpy()[j]
+    end = intervals["t_end"].to_numpy()[j]
+    inside = (start <= t) & (t < end)
     return i[inside], j[inside]
 
 
@@ -97,8 +95,10 @@ def relative_positions(clicks: pd.DataFrame, intervals: pd.DataFrame) -> pd.Data
     i, j = held(clicks, intervals)
     order = np.lexsort((intervals["t_start"].to_numpy()[j], i))
     first = order[np.unique(i[order], return_index=True)[1]]
-    click, interval = clicks.iloc[i[first]], intervals.iloc[j[first]]
-    start, t = interval["t_start"].to_numpy(), click["t"].to_numpy()
+    click = clicks.iloc[i[first]]
+    interval = intervals.iloc[j[first]]
+    t = click["t"].to_numpy()
+    start = interval["t_start"].to_numpy()
     length = interval["t_end"].to_numpy() - start
     return pd.DataFrame(
         {
@@ -137,7 +137,8 @@ def background_statistics(
     "near a boundary": clicks in action at most 0.5 s inside. "segments": background segments, with
     those that hold a click.
     """
-    background, runs = background_segments(segments, durations), action_runs(segments)
+    background = background_segments(segments, durations)
+    runs = action_runs(segments)
     counts = clicks.groupby("video").size()
     click, run = held(clicks, runs)
     t = clicks["t"].to_numpy()[click]
@@ -188,12 +189,13 @@ def grid_statistics(
     )
     once = snippets.drop_duplicates(["video", "place"])
     begin = (once["place"] * once["seconds"]).to_numpy()
-    background, width = background_segments(segments, durations), once["seconds"].to_numpy()
+    background = background_segments(segments, durations)
+    width = once["seconds"].to_numpy()
     i, j = held(pd.DataFrame({"video": once["video"], "t": begin + width / 2}), background)
-    start, end = background["t_start"].to_numpy()[j], background["t_end"].to_numpy()[j]
-    whole = (start <= begin[i] + 1e-9) & (
-        begin[i] + width[i] <= end + 1e-9
-    )  # both are sums of seconds
+    start = background["t_start"].to_numpy()[j]
+    end = background["t_end"].to_numpy()[j]
+    # with a slack, as both are sums of seconds
+    whole = (start <= begin[i] + 1e-9) & (begin[i] + width[i] <= end + 1e-9)
     return {
         "collisions": len(snippets) - len(once),
         "centre in background (%)": 100 * len(i) / len(once),
@@ -214,7 +216,7 @@ def action_statistics(
     same = known["label"].to_numpy()[i] == segments["label"].to_numpy()[j]
     in_class = len(np.unique(i[same]))
     shown = segments.drop_duplicates(["video", "label"])[["video", "label"]].assign(there=True)
-    found = known.merge(shown, on=["video", "label"], how="left")["there"].notna()
+    class_in_video = known.merge(shown, on=["video", "label"], how="left")["there"].notna()
     position = class_positions(known, segments)["position"].to_numpy()
     return {
         "rows": len(clicks),
@@ -224,7 +226,7 @@ def action_statistics(
         "in background": len(known) - len(np.unique(i)),
         "instances": len(segments),
         "instances clicked": len(np.unique(j[same])),
-        "class not in video": int((~found).sum()),
+        "class not in video": int((~class_in_video).sum()),
         "mean position": position.mean(),
         "median position": np.median(position),
     }
@@ -236,7 +238,6 @@ def class_positions(clicks: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFram
     def keyed(table: pd.DataFrame) -> pd.DataFrame:
         return table.assign(video=table["video"] + "\t" + table["label"])
 
-    found = relative_positions(
-        keyed(clicks), keyed(segments[segments["t_end"] > segments["t_start"]])
-    )
-    return found.assign(video=found["video"].str.split("\t").str[0])
+    with_length = segments[segments["t_end"] > segments["t_start"]]
+    positions = relative_positions(keyed(clicks), keyed(with_length))
+    return positions.assign(video=positions["video"].str.split("\t").str[0])

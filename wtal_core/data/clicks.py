@@ -35,7 +35,8 @@ def simulate_clicks(
         raise WorkbookError(
             f"kind of clicks {kind!r} is unknown; expected 'action' or 'background'"
         )
-    if unknown := sorted(set(segments["video"]) - set(durations)):
+    unknown = sorted(set(segments["video"]) - set(durations))
+    if unknown:
         raise WorkbookError(
             f"clicks: video {unknown[0]} has segments but no duration; add it to the durations"
         )
@@ -57,30 +58,39 @@ def _video_clicks(
     edges: bool,
 ) -> list[tuple[str, str, float]]:
     ordered = segments.sort_values("t_start", kind="stable")
-    start, end = ordered["t_start"].to_numpy(), np.minimum(ordered["t_end"].to_numpy(), duration)
-    labels = ordered["label"].tolist()
-    if kind == "background":  # a gap begins where everything before it has ended
-        start, end = (
-            np.maximum.accumulate(end),
-            np.append(np.minimum(start[1:], duration), duration),
-        )
-        first = ordered["t_start"].iloc[0]
-        start, end = (
-            (np.append(0.0, start), np.append(min(first, duration), end))
-            if edges
-            else (start[:-1], end[:-1])
-        )
+    start = ordered["t_start"].to_numpy()
+    end = np.minimum(ordered["t_end"].to_numpy(), duration)
+    if kind == "background":
+        start, end = _gaps(start, end, duration, edges)
         labels = ["background"] * len(start)
+    else:
+        labels = ordered["label"].tolist()
     inside = end > start
-    times = (
-        np.sort(generator.uniform(start[inside], end[inside]))
-        if kind == "background"
-        else generator.uniform(start[inside], end[inside])
-    )
+    times = generator.uniform(start[inside], end[inside])
+    if kind == "background":
+        times = np.sort(times)
     names = [label for label, kept in zip(labels, inside, strict=True) if kept]
-    return sorted(
-        ((video, name, float(t)) for name, t in zip(names, times, strict=True)),
-        key=lambda row: row[2],
+    rows = [(video, name, float(t)) for name, t in zip(names, times, strict=True)]
+    return sorted(rows, key=lambda row: row[2])
+
+
+def _gaps(
+    start: np.ndarray, end: np.ndarray, duration: float, edges: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and ends between instances that are sorted by start; some gaps may be empty.
+
+    edges: whether what lies before the first and after the last instance counts.
+    """
+    # a gap begins where everything before it has ended
+    gap_start = np.maximum.accumulate(end)[:-1]
+    gap_end = np.minimum(start[1:], duration)
+    if not edges:
+        return gap_start, gap_end
+    before_first = min(start[0], duration)
+    after_last = end.max()
+    return (
+        np.concatenate(([0.0], gap_start, [after_last])),
+        np.concatenate(([before_first], gap_end, [duration])),
     )
 
 
@@ -146,21 +156,22 @@ def write_background_clicks(table: pd.DataFrame, path: Path, tag: int = 20) -> P
     TagID, the number of the background after the classes (THUMOS14: 20). Columns Time and State,
     which nobody reads, are 1.
     """
-    if missing := [name for name in CLICK_COLUMNS if name not in table]:
+    missing = [name for name in CLICK_COLUMNS if name not in table]
+    if missing:
         raise WorkbookError(
             f"{path}: the table of clicks has no column {missing[0]!r}; expected "
             f"{', '.join(CLICK_COLUMNS)}"
         )
-    if other := sorted(set(table["label"]) - {"background"}):
+    other = sorted(set(table["label"]) - {"background"})
+    if other:
         raise WorkbookError(
             f"{path}: clicks on {other[0]!r} cannot be written, this format holds background "
             f"clicks only"
         )
-    start, end = table["t"], table["t_end"] if "t_end" in table else table["t"]
-    lines = [",".join(HEADER)] + [
-        f"{video},{video}.mp4,{tag},{TAG},{_number(a)},{_number(b)},1,1"
-        for video, a, b in zip(table["video"], start, end, strict=True)
-    ]
+    ends = table["t_end"] if "t_end" in table else table["t"]
+    lines = [",".join(HEADER)]
+    for video, start, end in zip(table["video"], table["t"], ends, strict=True):
+        lines.append(f"{video},{video}.mp4,{tag},{TAG},{_number(start)},{_number(end)},1,1")
     path.write_text("\n".join(lines), encoding="utf-8-sig", newline="\n")
     return path
 

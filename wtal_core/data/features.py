@@ -9,16 +9,17 @@ from jaxtyping import Float, Num
 
 from wtal_core.data.npz import read_npz
 from wtal_core.data.paths import inside
+from wtal_core.data.problems import MissingData, NotFinite, WrongShape
 from wtal_core.data.restricted_pickle import load_object_array
 from wtal_core.errors import WorkbookError
 
 JOINT_FILE = "Thumos14reduced-I3D-JOINTFeatures.npy"
 PLACES = (".", "Thumos14reduced", "features")
-BACKTAL_KEYS = {
-    "rgb": "feat_spa",
-    "flow": "feat_tem",
-}  # BackTAL, lib/dataset/dataset.py: spatial, temporal
+# BackTAL, lib/dataset/dataset.py: spatial, temporal
+BACKTAL_KEYS = {"rgb": "feat_spa", "flow": "feat_tem"}
 JOINT_KEYS = ("feature", "features")
+
+FeaturesByVideo = dict[str, dict[str, Float[np.ndarray, "T D"]]]  # video -> stream -> [T, D]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def find_features(root: Path) -> FeatureSource | None:
     FAC-Net, RSKP, CO2-Net), `{train,test}/{rgb,flow}/<video>.npy` (BaS-Net, UM, CoLA),
     `{val,test}/<video>.npz` (BackTAL).
     """
-    for place in (root / name for name in PLACES):
+    for name in PLACES:
+        place = root / name
         if (place / JOINT_FILE).exists():
             return FeatureSource("joint", place / JOINT_FILE)
         if next(place.glob("test/rgb/*.npy"), None) or next(place.glob("train/rgb/*.npy"), None):
@@ -57,14 +59,14 @@ def require_features(root: Path) -> FeatureSource:
     """As `find_features`, but nothing found is an error that says what was looked for, and
     where.
     """
-    if source := find_features(root):
+    source = find_features(root)
+    if source is not None:
         return source
-    raise WorkbookError(
+    raise MissingData(
         f"thumos14: no features in {root}, looked there and in its folders "
         f"{', '.join(PLACES[1:])} for {JOINT_FILE}, "
         "{train,test}/{rgb,flow}/<video>.npy and {val,test}/<video>.npz; they must be obtained by "
-        "hand: "
-        "`wtal data verify thumos14` says where from"
+        "hand: `wtal data verify thumos14` says where from"
     )
 
 
@@ -75,7 +77,7 @@ def read_features(
     streams: tuple[str, ...],
     size: int,
     optional: frozenset[str] = frozenset(),
-) -> dict[str, dict[str, Float[np.ndarray, "T D"]]]:
+) -> FeaturesByVideo:
     """Features `[T, size]`, float32, per video and stream.
 
     videos: in the order of the annotation arrays, which is that of the joint file. trained: whether
@@ -87,13 +89,13 @@ def read_features(
     reader = _read_streams if source.layout == "per video" else _read_npz
     features = {}
     for video, train in zip(videos, trained, strict=True):
-        if (found := reader(source.path, video, train, streams, size)) is not None:
-            features[video] = found
+        by_stream = reader(source.path, video, train, streams, size)
+        if by_stream is not None:
+            features[video] = by_stream
         elif video not in optional:
-            raise WorkbookError(
+            raise MissingData(
                 f"thumos14: features of video {video} are missing in {source.path} (layout "
-                f"{source.layout}); "
-                "`wtal data verify thumos14` lists all missing files"
+                f"{source.layout}); `wtal data verify thumos14` lists all missing files"
             )
     return features
 
@@ -110,7 +112,7 @@ def read_joint(
     """
     rows = load_object_array(path)
     if rows.shape[:1] != (len(videos),):
-        raise WorkbookError(
+        raise WrongShape(
             f"{path} has shape {rows.shape}, expected ({len(videos)},) as the annotations have; "
             "features and annotations belong to different lists of videos"
         )
@@ -123,8 +125,8 @@ def read_joint(
 def _read_streams(
     root: Path, video: str, train: bool, streams: tuple[str, ...], size: int
 ) -> dict[str, np.ndarray] | None:
-    folders = [(root / ("train" if train else "test") / stream) for stream in streams]
-    files = [inside(folder, f"{video}.npy") for folder in folders]
+    side = root / ("train" if train else "test")
+    files = [inside(side / stream, f"{video}.npy") for stream in streams]
     if not all(file.exists() for file in files):
         return None
     return {
@@ -151,21 +153,23 @@ def read_npz_streams(
     one joint array.
     """
     arrays = read_npz(path, name, {*BACKTAL_KEYS, *BACKTAL_KEYS.values(), *JOINT_KEYS})
-    for key in (lambda stream: stream, BACKTAL_KEYS.get):
-        if all(key(stream) in arrays for stream in streams):
-            return {
-                stream: check_features(
-                    _time_first(arrays[key(stream)], size), size, f"{video} ({stream})", name
-                )
-                for stream in streams
-            }
-    joint = next((arrays[key] for key in JOINT_KEYS if key in arrays), None)
-    if joint is None:
-        raise WorkbookError(
-            f"{path} holds {sorted(arrays)}, expected {' and '.join(BACKTAL_KEYS.values())}, "
-            f"{' and '.join(streams)}, or one of {', '.join(JOINT_KEYS)}"
-        )
-    return split_streams(_time_first(joint, size * len(streams)), streams, size, video, name)
+    plain_keys = {stream: stream for stream in streams}
+    for keys in (plain_keys, BACKTAL_KEYS):
+        if not all(keys.get(stream) in arrays for stream in streams):
+            continue
+        features = {}
+        for stream in streams:
+            array = _time_first(arrays[keys[stream]], size)
+            features[stream] = check_features(array, size, f"{video} ({stream})", name)
+        return features
+    for key in JOINT_KEYS:
+        if key in arrays:
+            joint = _time_first(arrays[key], size * len(streams))
+            return split_streams(joint, streams, size, video, name)
+    raise WorkbookError(
+        f"{path} holds {sorted(arrays)}, expected {' and '.join(BACKTAL_KEYS.values())}, "
+        f"{' and '.join(streams)}, or one of {', '.join(JOINT_KEYS)}"
+    )
 
 
 def _time_first(array: np.ndarray, size: int) -> np.ndarray:
@@ -201,15 +205,14 @@ def check_features(
             f"verify {name}`"
         )
     if array.ndim != 2 or array.shape[1] != size:
-        raise WorkbookError(
+        raise WrongShape(
             f"{name}: features of video {video} have shape {array.shape}, expected (T, {size}); "
             f"these are other features than the manifest describes: run `wtal data verify {name}`"
         )
     if not np.isfinite(array).all():
-        raise WorkbookError(
+        raise NotFinite(
             f"{name}: features of video {video} hold NaN or infinite values; get the file again "
-            f"and run "
-            f"`wtal data verify {name}`"
+            f"and run `wtal data verify {name}`"
         )
     return array.astype(np.float32, copy=False)
 
@@ -219,7 +222,10 @@ def common_length(features: dict[str, dict[str, np.ndarray]]) -> int | None:
     None.
     """
     lengths = {len(array) for streams in features.values() for array in streams.values()}
-    return lengths.pop() if len(lengths) == 1 and len(features) > 2 and max(lengths) > 1 else None
+    if len(features) < 3 or len(lengths) != 1:
+        return None
+    common = lengths.pop()
+    return common if common > 1 else None
 
 
 def to_grid(array: Num[np.ndarray, "S D"], snippets: int) -> Float[np.ndarray, "T D"]:
@@ -228,7 +234,8 @@ def to_grid(array: Num[np.ndarray, "S D"], snippets: int) -> Float[np.ndarray, "
     """
     centre = (np.arange(snippets) + 0.5) * len(array) / max(snippets, 1) - 0.5
     low = np.clip(np.floor(centre).astype(int), 0, len(array) - 1)
-    high, weight = np.minimum(low + 1, len(array) - 1), np.clip(centre - low, 0, 1)[:, None]
+    high = np.minimum(low + 1, len(array) - 1)
+    weight = np.clip(centre - low, 0, 1)[:, None]
     return ((1 - weight) * array[low] + weight * array[high]).astype(np.float32)
 
 

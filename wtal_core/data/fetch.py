@@ -9,7 +9,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import pooch
+import pooch  # type: ignore[import-untyped]  # ships no types
 
 from wtal_core.data.fingerprint import sha256_of
 from wtal_core.data.manifests import ArchiveEntry, DatasetManifest, FileEntry, load_manifest
@@ -46,15 +46,22 @@ def fetch(
     wanted = [
         entry for entry in manifest.files if check_file(folder, entry, manifest).status != "ok"
     ]
-    fetched, by_hand, failed = [], {}, {}
+    fetched: list[str] = []
+    by_hand: dict[str, str] = {}
+    failed: dict[str, str] = {}
     if mirror is None:
         fetched += _fetch_archives(manifest, folder, wanted, failed, progress)
-    for entry in (entry for entry in wanted if entry.path not in fetched):
+    unpacked = set(fetched)
+    for entry in wanted:
+        if entry.path in unpacked:
+            continue
         addresses = _addresses(mirror, manifest, entry)
         if not addresses:
             by_hand[entry.path] = entry.note or f"see {manifest.homepage}"
-        elif error := _try_addresses(addresses, folder, entry, progress):
-            failed[entry.path] = error
+            continue
+        reason = _try_addresses(addresses, folder, entry, progress)
+        if reason:
+            failed[entry.path] = reason
         else:
             fetched.append(entry.path)
     return Fetched(tuple(fetched), by_hand, failed)
@@ -85,7 +92,8 @@ def _retrieve(address: str, target: Path, sha256: str | None, progress: bool) ->
     remote = "://" in address
     if not remote and not Path(address).is_file():
         raise WorkbookError(f"{address} is not in the mirror")
-    logger, stale = pooch.get_logger(), target.exists() and sha256 is None
+    stale = target.exists() and sha256 is None
+    logger = pooch.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
@@ -98,10 +106,8 @@ def _retrieve(address: str, target: Path, sha256: str | None, progress: bool) ->
             path=target.parent,
             downloader=pooch.HTTPDownloader(progressbar=progress, timeout=60) if remote else _copy,
         )
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
+    except (OSError, ValueError) as error:
+        # requests' errors are OSErrors; a wrong checksum is a ValueError
         raise WorkbookError(f"{address}: {' '.join(str(error).split())[:300]}") from error
     finally:
         logger.setLevel(level)
@@ -160,15 +166,15 @@ def unpack(
 def _targets(members: list[str], folder: Path, entry: ArchiveEntry) -> dict[str, Path]:
     targets = {}
     for pattern, place in entry.members.items():
-        found = [member for member in fnmatch.filter(members, pattern) if not member.endswith("/")]
-        if not found:
+        matching = fnmatch.filter(members, pattern)
+        files = [member for member in matching if not member.endswith("/")]
+        if not files:
             raise WorkbookError(
                 f"{entry.url} has no member {pattern}; it differs from what the manifest describes"
             )
-        for member in found:
-            inside(
-                folder, member
-            )  # a member named to escape betrays a forged archive, wherever it would go
+        for member in files:
+            # a member named to escape betrays a forged archive, wherever it would go
+            inside(folder, member)
             targets[member] = inside(folder, f"{place}/{PurePosixPath(member).name}")
     return targets
 

@@ -12,10 +12,10 @@ def inside(dataset: Dataset, video: str, label: str | None = None) -> Bool[np.nd
     named.
     """
     segments = dataset.segments[dataset.segments["video"] == video]
-    segments = segments if label is None else segments[segments["label"] == label]
-    begin = dataset.timebase.seconds(np.arange(dataset.video(video).length, dtype=np.float64))[
-        :, None
-    ]
+    if label is not None:
+        segments = segments[segments["label"] == label]
+    snippets = np.arange(dataset.video(video).length, dtype=np.float64)
+    begin = dataset.timebase.seconds(snippets)[:, None]
     shared = intersection(
         begin,
         begin + dataset.timebase.snippet_seconds,

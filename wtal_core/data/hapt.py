@@ -6,7 +6,6 @@ Smartphones", 2015.
 """
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,18 +23,16 @@ from wtal_core.data.paths import require
 from wtal_core.data.probes import probe_videos
 from wtal_core.errors import WorkbookError
 
-FPS, WINDOW, HOP = 50, 64, 32
-BANDS = (
-    (1, 3),
-    (3, 6),
-    (6, 12),
-    (12, 33),
-)  # bins of 50/64 Hz: 0.8-2.3, 2.3-4.7, 4.7-9.4, 9.4-25 Hz
+FPS = 50
+WINDOW = 64
+HOP = 32
+# bins of 50/64 Hz: 0.8-2.3, 2.3-4.7, 4.7-9.4, 9.4-25 Hz
+BANDS = ((1, 3), (3, 6), (6, 12), (12, 33))
 SMALLEST_POWER = 1e-6  # (g or rad/s)^2, keeps the logarithm of a still sensor finite
-CHANNELS = {
-    "gyroscope": slice(3, 6),
-    "accelerometer": slice(0, 3),
-}  # the stream that leads comes last
+# the stream that leads comes last
+CHANNELS = {"gyroscope": slice(3, 6), "accelerometer": slice(0, 3)}
+PACKED = "hapt_raw_f32.npz"
+TABLES = ("labels.txt", "activity_labels.txt", "subject_id_train.txt", "subject_id_test.txt")
 RECORDING = re.compile(r"exp(\d+)_user(\d+)")
 CLICK_SEED = 0
 
@@ -60,40 +57,38 @@ def _check_match(
     """Refuse labels of recordings that are not there or are shorter, and people on both sides of
     the split.
     """
-    for recording, last in segments.groupby("video")["t_end"].max().items():
-        if len(signals.get(recording, ())) < round(last * FPS):
+    latest = segments.groupby("video")["t_end"].max()
+    for recording, last in zip(latest.index.tolist(), latest.tolist(), strict=True):
+        samples = len(signals[recording]) if recording in signals else 0
+        if samples < round(last * FPS):
             raise WorkbookError(
                 f"hapt: {folder / 'labels.txt'} labels recording {recording} up to {last} s, its "
-                f"signals hold "
-                f"{len(signals.get(recording, ())) / FPS} s; run `wtal data verify hapt`"
+                f"signals hold {samples / FPS} s; run `wtal data verify hapt`"
             )
-    if both := users["train"] & users["test"]:
+    both = users["train"] & users["test"]
+    if both:
         raise WorkbookError(
             f"hapt: person {min(both)} is in both {folder / 'subject_id_train.txt'} and "
-            f"subject_id_test.txt; "
-            "run `wtal data fetch hapt`"
+            "subject_id_test.txt; run `wtal data fetch hapt`"
         )
 
 
 def _dataset(manifest: DatasetManifest, folder: Path, train: Bags, test: Bags) -> Dataset:
     segments = pd.concat([train.segments, test.segments], ignore_index=True)
-    durations = {
-        video.id: float(manifest.timebase().seconds(float(video.length))) for video in train.videos
-    }
+    timebase = manifest.timebase()
+    durations = {video.id: timebase.seconds(float(video.length)) for video in train.videos}
     return Dataset(
         name=manifest.name,
         title=manifest.title,
         origin=manifest.origin,
         classes=read_classes(folder),
         streams=tuple(CHANNELS),
-        timebase=manifest.timebase(),
+        timebase=timebase,
         train=train.videos,
         test=test.videos,
         segments=segments,
         default_protocol=manifest.default_protocol,
-        fingerprint=fingerprint(
-            folder, source_files(folder), "hapt", WINDOW, HOP, BANDS, manifest.timebase()
-        ),
+        fingerprint=fingerprint(folder, source_files(folder), "hapt", WINDOW, HOP, BANDS, timebase),
         clicks={
             kind: simulate_clicks(train.segments, durations, kind, CLICK_SEED)
             for kind in ("action", "background")
@@ -105,32 +100,31 @@ def _dataset(manifest: DatasetManifest, folder: Path, train: Bags, test: Bags) -
 
 def source_files(folder: Path) -> list[Path]:
     """All files that the content of the data set comes from."""
-    packed = folder / "hapt_raw_f32.npz"
-    tables = [
-        folder / name
-        for name in (
-            "labels.txt",
-            "activity_labels.txt",
-            "subject_id_train.txt",
-            "subject_id_test.txt",
-        )
-    ]
-    return tables + (
-        [packed] if packed.exists() else sorted((folder / "RawData").glob("*_exp*_user*.txt"))
-    )
+    tables = [folder / name for name in TABLES]
+    packed = folder / PACKED
+    if packed.exists():
+        return [*tables, packed]
+    return [*tables, *sorted((folder / "RawData").glob("*_exp*_user*.txt"))]
 
 
 def _bags(signals: dict[str, np.ndarray], segments: pd.DataFrame, users: set[int]) -> Bags:
-    chosen = [recording for recording in signals if int(RECORDING.fullmatch(recording)[2]) in users]
-    return cut_recordings(
-        [
-            Recording(
-                recording, signals[recording], float(FPS), segments[segments["video"] == recording]
-            )
-            for recording in chosen
-        ],
-        bag_features,
-    )
+    recordings = []
+    for name, samples in signals.items():
+        if _user(name) in users:
+            own = segments[segments["video"] == name]
+            recordings.append(Recording(name, samples, float(FPS), own))
+    return cut_recordings(recordings, bag_features)
+
+
+def _user(recording: str) -> int:
+    """The person's number in a name as `exp01_user01`."""
+    parts = RECORDING.fullmatch(recording)
+    if parts is None:
+        raise WorkbookError(
+            f"hapt: recording {recording!r} is not named as expXX_userYY; "
+            "run `wtal data fetch hapt`"
+        )
+    return int(parts[2])
 
 
 def bag_features(samples: Float[np.ndarray, "S 6"]) -> dict[str, Float[np.ndarray, "T 27"]]:
@@ -192,7 +186,7 @@ def read_text_recording(path: Path) -> Float[np.ndarray, "S 6"]:
     return np.concatenate(parts, axis=1)
 
 
-def _read_numbers(path: Path, dtype: Callable) -> np.ndarray:
+def _read_numbers(path: Path, dtype: type[np.float32] | type[np.int64]) -> np.ndarray:
     require(path, path.name, "hapt")
     try:
         return np.loadtxt(path, dtype=dtype, ndmin=2)

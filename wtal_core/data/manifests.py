@@ -5,6 +5,7 @@ counts.
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +14,15 @@ import yaml
 from wtal_core.data import paths
 from wtal_core.errors import WorkbookError
 from wtal_core.timebase import Timebase
+
+# what a field may hold whose declaration names this type; the first one that fits
+PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
+    "dict": dict,
+    "float": (float, int),
+    "bool": bool,
+    "int": int,
+    "str": str,
+}
 
 
 @dataclass(frozen=True)
@@ -95,8 +105,14 @@ class DatasetManifest:
     def timebase(self) -> Timebase:
         """The snippet grid; a manifest that states none is an error."""
         if self.fps is None or self.stride is None:
-            raise WorkbookError(f"manifest {self.name} states no fps and stride")
+            raise WorkbookError(f"manifest {self.name} states no fps and stride; add both keys")
         return Timebase(self.fps, self.stride, self.offset)
+
+    def channels(self) -> int:
+        """D, values per snippet and stream; a manifest that states none is an error."""
+        if self.feature_size is None:
+            raise WorkbookError(f"manifest {self.name} states no feature_size; add the key")
+        return self.feature_size
 
     def file(self, path: str) -> FileEntry:
         """The entry of that path."""
@@ -119,8 +135,16 @@ def manifest_path(name: str) -> Path:
 
 
 def load_manifest(name: str) -> DatasetManifest:
-    """Read the manifest of that name, strictly."""
-    return read_manifest(manifest_path(name))
+    """The manifest of that name, read strictly, and once as long as its file does not change."""
+    path = manifest_path(name)
+    state = path.stat()
+    return _read_once(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=128)
+def _read_once(path: Path, modified: int, size: int) -> DatasetManifest:
+    """modified, size: of the file, so that a changed one is read again."""
+    return read_manifest(path)
 
 
 def read_manifest(path: Path) -> DatasetManifest:
@@ -145,12 +169,14 @@ def _build(kind: type, content: object, where: str) -> Any:
     """An instance of dataclass `kind` from a mapping; nested entries are built by `_NESTED`."""
     if not isinstance(content, Mapping):
         raise WorkbookError(f"{where}: expected a mapping of keys, found {type(content).__name__}")
-    known = {f.name: f for f in fields(kind)}
-    if unknown := sorted(map(str, set(content) - set(known))):
+    known = [field.name for field in fields(kind)]
+    unknown = sorted(map(str, set(content) - set(known)))
+    if unknown:
         raise WorkbookError(f"{where}: unknown key {unknown[0]!r}; known keys: {', '.join(known)}")
-    needed = {n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
-    if missing := sorted(needed - set(content)):
-        raise WorkbookError(f"{where}: key {missing[0]!r} is missing")
+    needed = _keys_without_default(kind)
+    missing = sorted(needed - set(content))
+    if missing:
+        raise WorkbookError(f"{where}: key {missing[0]!r} is missing; add it")
     values = {
         key: _value(kind, key, value, f"{where}: {key}")
         for key, value in content.items()
@@ -160,6 +186,14 @@ def _build(kind: type, content: object, where: str) -> Any:
         return kind(**values)
     except Exception as error:  # beartype's in tests
         raise WorkbookError(f"{where}: {' '.join(str(error).split())}") from error
+
+
+def _keys_without_default(kind: type) -> set[str]:
+    return {
+        field.name
+        for field in fields(kind)
+        if field.default is MISSING and field.default_factory is MISSING
+    }
 
 
 def _value(kind: type, key: str, value: Any, where: str) -> Any:
@@ -181,18 +215,12 @@ def _value(kind: type, key: str, value: Any, where: str) -> Any:
 
 def _plain(kind: type, key: str, value: Any, where: str) -> Any:
     """A value of a plain field, with its declared type enforced."""
-    declared = str(next(f.type for f in fields(kind) if f.name == key))
+    declared = {field.name: str(field.type) for field in fields(kind)}[key]
     if value is None and "None" in declared:
         return None
     if "tuple" in declared:
         return tuple(_typed(value, list, where))
-    for name, accepted in (
-        ("dict", dict),
-        ("float", (float, int)),
-        ("bool", bool),
-        ("int", int),
-        ("str", str),
-    ):
+    for name, accepted in PLAIN_TYPES.items():
         if name in declared:
             value = _typed(value, accepted, where)
             return float(value) if name == "float" else value

@@ -1,5 +1,6 @@
 """Opening a data set by its name."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from wtal_core.data.activitynet import open_activitynet12, open_hacs
@@ -9,17 +10,22 @@ from wtal_core.data.hapt import open_hapt
 from wtal_core.data.manifests import load_manifest
 from wtal_core.data.paths import data_root
 from wtal_core.data.salads50 import open_salads50
+from wtal_core.data.simulator import open_simulated
 from wtal_core.data.thumos14 import open_thumos14
 from wtal_core.errors import WorkbookError
 
-OPENERS = {
-    "hapt": open_hapt,
-    "thumos14": open_thumos14,
-    "thumos14-simulated": open_thumos14,
+# name of a manifest -> its reader, called with the data set's folder and, where the manifest has
+# folds, the number of one
+OPENERS: dict[str, Callable[..., Dataset]] = {
     "activitynet1.2": open_activitynet12,
-    "hacs": open_hacs,
     "beoid": open_beoid,
     "gtea": open_gtea,
+    "hacs": open_hacs,
+    "hapt": open_hapt,
+    "salads50": open_salads50,
+    "simulated": open_simulated,
+    "thumos14": open_thumos14,
+    "thumos14-simulated": open_thumos14,
 }
 
 
@@ -33,24 +39,21 @@ def folds(name: str) -> int:
 def open_dataset(name: str, root: str | Path | None = None, fold: int | None = None) -> Dataset:
     """Open the data set of that name, checked.
 
-    root: folder that holds one folder a data set; default: environment WTAL_DATA, else
-    `<repository>/data`.
+    root: folder that holds one folder per data set; default: environment WTAL_DATA, else
+        `<repository>/data`.
     fold: for data sets with folds, from 0 (the default); any other data set refuses it.
+
     An unknown name, a missing or a damaged file raises a WorkbookError that says how to mend it.
     """
     manifest = load_manifest(name)
     if fold is not None and manifest.folds == 1:
         raise WorkbookError(f"data set {name} has no folds; leave out fold={fold}")
-    if name == "simulated":
-        from wtal_core.data.simulator import open_simulated  # generates: not needed to read files
-
-        return open_simulated()
+    if name not in OPENERS:
+        raise WorkbookError(
+            f"data set {name} has a manifest but no reader of features yet; add one to OPENERS in "
+            f"wtal_core/data/opening.py, or open one of {', '.join(sorted(OPENERS))}"
+        )
     folder = data_root(root) / manifest.folder
-    if name in OPENERS:
-        return OPENERS[name](folder)
-    if name == "salads50":
-        return open_salads50(folder, fold or 0)
-    raise WorkbookError(
-        f"data set {name} has annotations but no reader of features yet; "
-        f"these can be opened: {', '.join(sorted([*OPENERS, 'salads50', 'simulated']))}"
-    )
+    if manifest.folds > 1:
+        return OPENERS[name](folder, fold or 0)
+    return OPENERS[name](folder)

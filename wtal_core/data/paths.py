@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from wtal_core.data.problems import MissingData
 from wtal_core.errors import WorkbookError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -32,7 +33,7 @@ def inside(folder: Path, relative: str) -> Path:
 def require(path: Path, what: str, name: str) -> Path:
     """`path` if it exists, else an error that names it and the command that fetches it."""
     if not path.exists():
-        raise WorkbookError(
+        raise MissingData(
             f"{name}: {what} is missing, expected at {path}; "
             f"run `wtal data fetch {name}`, then `wtal data verify {name}`"
         )

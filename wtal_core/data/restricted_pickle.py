@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from wtal_core.data.problems import MissingData
 from wtal_core.errors import WorkbookError
 
 PLAIN_DTYPE = re.compile(r"[<>|=]?(?:[biufcSUO]\d*|\?)")
@@ -59,7 +60,9 @@ class PendingDtype:
     def resolve(self) -> np.dtype:
         """The numpy dtype, made by numpy from the letter and size."""
         plain = np.dtype("O" if "O" in self.spec else self.spec)
-        return plain.newbyteorder(self.order) if self.order in "<>" else plain
+        if self.order == "<":
+            return plain.newbyteorder("<")
+        return plain.newbyteorder(">") if self.order == ">" else plain
 
 
 class PendingArray:
@@ -68,7 +71,10 @@ class PendingArray:
     __slots__ = ("data", "dtype", "fortran", "shape")
 
     def __init__(self, *ignored: Any) -> None:
-        self.shape, self.dtype, self.fortran, self.data = (0,), PendingDtype("u1"), False, b""
+        self.shape: tuple[int, ...] = (0,)
+        self.dtype = PendingDtype("u1")
+        self.fortran = False
+        self.data: Any = b""
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, self.dtype, self.fortran, self.data = state
@@ -81,12 +87,12 @@ class PendingArray:
 
     def resolve(self, depth: int) -> np.ndarray:
         """The array. Numbers come from bytes of exactly the right length, objects one by one."""
-        dtype, count = self.dtype.resolve(), math.prod(self.shape)
-        flat = (
-            self._objects(count, depth)
-            if dtype.hasobject
-            else np.frombuffer(_raw(self.data), dtype)
-        )
+        dtype = self.dtype.resolve()
+        count = math.prod(self.shape)
+        if dtype.hasobject:
+            flat = self._objects(count, depth)
+        else:
+            flat = np.frombuffer(_raw(self.data), dtype)
         if len(flat) != count:
             raise pickle.UnpicklingError(f"an array of shape {self.shape} holds {len(flat)} values")
         return flat.reshape(self.shape, order="F" if self.fortran else "C")
@@ -143,9 +149,8 @@ ADMITTED = {
         for core in ("core", "_core")
         for name, part in NUMPY_PARTS.items()
     },
-    ("numpy", "ndarray"): Admitted(
-        PendingArray
-    ),  # only ever named, as first argument of _reconstruct
+    # only ever named, as first argument of _reconstruct
+    ("numpy", "ndarray"): Admitted(PendingArray),
     ("numpy", "dtype"): Admitted(PendingDtype),
     ("_codecs", "encode"): Admitted(_latin1),
     ("__builtin__", "bytes"): Admitted(_no_bytes),
@@ -177,11 +182,10 @@ def load_object_array(path: Path) -> np.ndarray:
                 return np.load(stream, allow_pickle=False)
             if dtype.names is not None or dtype.subdtype is not None:
                 raise WorkbookError(f"dtype {dtype} mixes objects and numbers")
-            return _checked_shape(
-                _resolve(RestrictedUnpickler(stream, encoding="latin1").load()), shape
-            )
+            pending = RestrictedUnpickler(stream, encoding="latin1").load()
+            return _checked_shape(_resolve(pending), shape)
     except FileNotFoundError as error:
-        raise WorkbookError(
+        raise MissingData(
             f"{path} is missing; run `wtal data verify` to see what else is"
         ) from error
     except WorkbookError as error:

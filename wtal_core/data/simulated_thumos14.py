@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import yaml
 from tqdm import tqdm
 
-from wtal_core.data.annotations import read_wtalc
+from wtal_core.data.annotations import annotated_videos, read_wtalc
+from wtal_core.data.dataset import SEGMENT_COLUMNS
 from wtal_core.data.features import JOINT_FILE
 from wtal_core.data.manifests import load_manifest
 from wtal_core.data.paths import data_root
@@ -31,23 +33,19 @@ def write_simulated(
     `simulated`, with THUMOS14's 20 classes, segments and durations. Needs about 2 GiB of memory at
     D = 1024. Returns the feature file.
     """
-    source, manifest, constants = read_wtalc(annotations), load_manifest(NAME), load_constants()
+    source = read_wtalc(annotations)
+    manifest = load_manifest(NAME)
+    constants = load_constants()
     rng = np.random.default_rng(seed)
     directions = draw_directions(len(source.classes), feature_size, constants, rng)
-    segments = dict(iter(source.segments.groupby("video")))
-    joint = np.empty(len(source.videos), dtype=object)
-    for i, video in enumerate(
-        tqdm(source.videos.itertuples(), total=len(joint), desc="videos", unit="video")
-    ):
-        rows = (
-            [(s.label, s.t_start, s.t_end) for s in segments[video.video].itertuples()]
-            if video.video in segments
-            else []
-        )
+    instances = _instances(source.segments)
+    videos = annotated_videos(source.videos)
+    joint = np.empty(len(videos), dtype=object)
+    for i, video in enumerate(tqdm(videos, desc="videos", unit="video")):
         streams = draw_features(
-            rows,
+            instances.get(video.video, []),
             video.labels,
-            float(video.duration),
+            video.duration,
             source.classes,
             directions,
             constants,
@@ -56,13 +54,11 @@ def write_simulated(
         )
         joint[i] = np.concatenate(list(streams.values()), 1)
     folder = data_root(out) / NAME
-    for part in (annotations, *(annotations.parent / name for name in CLICK_FOLDERS)):
-        if part.is_dir():
-            shutil.copytree(
-                part,
-                folder / (ANNOTATIONS if part == annotations else part.name),
-                dirs_exist_ok=True,
-            )
+    shutil.copytree(annotations, folder / ANNOTATIONS, dirs_exist_ok=True)
+    for name in CLICK_FOLDERS:
+        clicks = annotations.parent / name
+        if clicks.is_dir():
+            shutil.copytree(clicks, folder / name, dirs_exist_ok=True)
     (folder / "origin.yaml").write_text(
         yaml.safe_dump({"name": NAME, "title": manifest.title, "origin": manifest.origin})
     )
@@ -71,3 +67,12 @@ def write_simulated(
         np.save(stream, joint)
     os.replace(partial, folder / JOINT_FILE)
     return folder / JOINT_FILE
+
+
+def _instances(segments: pd.DataFrame) -> dict[str, list[tuple[str, float, float]]]:
+    """Video -> (label, start, end) of its instances, in order."""
+    instances: dict[str, list[tuple[str, float, float]]] = {}
+    columns = [segments[name].tolist() for name in SEGMENT_COLUMNS]
+    for video, label, start, end in zip(*columns, strict=True):
+        instances.setdefault(video, []).append((label, start, end))
+    return instances

@@ -8,6 +8,8 @@ the seed there.
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,20 +73,27 @@ def load_constants() -> Constants:
         raise WorkbookError(
             f"simulated.yaml: the simulator constant {min(wrong)} is missing or unknown"
         )
-    return Constants(
-        **{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-        | {"timelines": {label: tuple(row) for label, row in values["timelines"].items()}}
-    )
+    constants: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    constants["timelines"] = {label: tuple(row) for label, row in values["timelines"].items()}
+    return Constants(**constants)
 
 
-def open_simulated() -> Dataset:
-    """The embedded data set, generated in seconds."""
-    manifest, constants = load_manifest("simulated"), load_constants()
-    timebase = Timebase(manifest.fps, manifest.stride, manifest.offset)
+def open_simulated(folder: Path | None = None) -> Dataset:
+    """The embedded data set, generated in seconds.
+
+    folder: not read; there so that all readers are called alike.
+    """
+    manifest = load_manifest("simulated")
+    constants = load_constants()
+    timebase = manifest.timebase()
     rng = np.random.default_rng(constants.seed)
     classes = tuple(constants.timelines)
-    directions = draw_directions(len(classes), manifest.feature_size, constants, rng)
-    subsets, segments, durations = {}, [], {}
+    directions = draw_directions(len(classes), manifest.channels(), constants, rng)
+    subsets: dict[str, tuple[Video, ...]] = {}
+    segments: list[tuple[str, str, float, float]] = []
+    durations: dict[str, float] = {}
     for subset, prefix in (("train", "sim_train"), ("test", "sim_test")):
         videos = []
         for i in range(manifest.splits[subset].videos):
@@ -116,12 +125,13 @@ def open_simulated() -> Dataset:
             classes=classes,
             streams=tuple(manifest.streams),
             timebase=timebase,
+            train=subsets["train"],
+            test=subsets["test"],
             segments=table,
             default_protocol=manifest.default_protocol,
             clicks=clicks,
             probes=choose_probes(table, subsets["test"]),
             fingerprint=hashlib.sha256(content.encode()).hexdigest(),
-            **subsets,
         )
     )
 
@@ -130,10 +140,9 @@ def choose_probes(segments: pd.DataFrame, test: tuple[Video, ...]) -> tuple[str,
     """Two test videos for figures, by rule and not by result: of those with one class, most and
     median number of instances.
     """
-    single = {v.id for v in test if len(v.labels) == 1}
-    counts = (
-        segments[segments["video"].isin(single)].groupby("video").size().sort_values(kind="stable")
-    )
+    single = {video.id for video in test if len(video.labels) == 1}
+    of_single = segments[segments["video"].isin(single)]
+    counts = of_single.groupby("video").size().sort_values(kind="stable")
     return counts.index[-1], counts.index[len(counts) // 2]
 
 
@@ -147,14 +156,12 @@ def draw_timeline(
     second one at random.
     """
     low, high = constants.duration_range
-    duration = float(
-        np.clip(
-            rng.lognormal(constants.duration_log_mean, constants.duration_log_deviation), low, high
-        )
-    )
+    drawn = rng.lognormal(constants.duration_log_mean, constants.duration_log_deviation)
+    duration = float(np.clip(drawn, low, high))
     labels = [classes[number % len(classes)]]
     if rng.random() < constants.second_label:
-        labels.append(classes[(number + 1 + int(rng.integers(len(classes) - 1))) % len(classes)])
+        step = 1 + int(rng.integers(len(classes) - 1))
+        labels.append(classes[(number + step) % len(classes)])
     rows: list[tuple[str, float, float]] = []
     position = duration * float(rng.uniform(0, 2 * constants.lead_in))
     last = duration * float(rng.uniform(1 - 2 * constants.lead_out, 1))
@@ -206,14 +213,14 @@ def draw_features(
     are shared by them.
     """
     length = max(1, int(duration / timebase.snippet_seconds)) if snippets is None else snippets
-    shown = np.array([classes.index(label) for label in labels] or [0])
+    columns = np.array([classes.index(label) for label in labels] or [0])
     plain, weak = phases(rows, classes, length, constants, timebase, rng)
     inside = np.minimum((plain + weak).sum(1, keepdims=True), 1)  # (T, 1)
     stay = timebase.snippet_seconds / constants.scene_seconds
     scene = switching(length, constants.scene_share, stay, rng)[:, None] * (1 - inside) + inside
     burst = timebase.snippet_seconds / constants.lookalike_seconds
     lookalike = switching(length, constants.lookalike_rate, burst, rng)[:, None] * (1 - inside)
-    owner = shown[rng.integers(len(shown), size=length)]
+    owner = columns[rng.integers(len(columns), size=length)]
     generic = rng.integers(constants.generic_backgrounds, size=length)
     changes = rng.random(length) < timebase.snippet_seconds / constants.generic_seconds
     generic = generic[np.maximum.accumulate(np.where(changes, np.arange(length), 0))]
@@ -247,20 +254,22 @@ def phases(
     """Share of each snippet that lies in the discriminative part, and in the rest, of an instance
     of each class.
     """
-    plain, whole = np.zeros((length, len(classes))), np.zeros((length, len(classes)))
+    plain = np.zeros((length, len(classes)))
+    whole = np.zeros((length, len(classes)))
     for label, start, end in rows:
         part = constants.discriminative_part * (end - start)
         begin = start + rng.random() * (end - start - part)
         column = classes.index(label)
         whole[:, column] += covered(start, end, length, timebase)
         plain[:, column] += covered(begin, begin + part, length, timebase)
-    whole, plain = np.minimum(whole, 1), np.minimum(plain, 1)
-    return plain, np.maximum(whole - plain, 0)
+    plain = np.minimum(plain, 1)
+    return plain, np.maximum(np.minimum(whole, 1) - plain, 0)
 
 
 def covered(start: float, end: float, length: int, timebase: Timebase) -> Float[np.ndarray, " T"]:
     """Share of each snippet that lies in [start, end), seconds."""
-    first, last = timebase.snippets(start), timebase.snippets(end)
+    first = timebase.snippets(start)
+    last = timebase.snippets(end)
     grid = np.arange(length)
     return np.clip(np.minimum(grid + 1, last) - np.maximum(grid, first), 0, 1)
 

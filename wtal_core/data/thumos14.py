@@ -15,6 +15,7 @@ from wtal_core.data.annotations import Annotations, read_wtalc
 from wtal_core.data.clicks import read_annotators
 from wtal_core.data.dataset import Dataset, Video, check_dataset
 from wtal_core.data.features import (
+    FeaturesByVideo,
     FeatureSource,
     common_length,
     read_features,
@@ -28,14 +29,11 @@ from wtal_core.data.probes import probe_videos
 from wtal_core.errors import WorkbookError
 
 ANNOTATIONS = "Thumos14reduced-Annotations"
-SUBSETS = {
-    "train": "validation",
-    "test": "test",
-}  # the official training videos are trimmed: nobody uses them here
+# the official training videos are trimmed: nobody uses them here
+SUBSETS = {"train": "validation", "test": "test"}
+# kind of clicks -> annotator -> file
 CLICKS = {
-    "action": {
-        number: f"action_clicks/THUMOS{number}.txt" for number in (1, 2, 3, 4)
-    },  # annotator -> file
+    "action": {number: f"action_clicks/THUMOS{number}.txt" for number in (1, 2, 3, 4)},
     "background": {
         number: f"background_clicks/THUMOS14_Background-Click-Annotation_A{number}.txt"
         for number in (1, 2, 3)
@@ -68,7 +66,7 @@ def open_thumos14(root: Path) -> Dataset:
 
 def _read(
     source: FeatureSource, annotations: Annotations, manifest: DatasetManifest
-) -> tuple[dict, str]:
+) -> tuple[FeaturesByVideo, str]:
     """Features of all videos, and what the title must add about them."""
     videos = annotations.videos
     features = read_features(
@@ -76,7 +74,7 @@ def _read(
         videos["video"].tolist(),
         (videos["subset"] == SUBSETS["train"]).tolist(),
         manifest.streams,
-        manifest.feature_size,
+        manifest.channels(),
         frozenset(manifest.left_out["activitynet"]),
     )
     length = common_length(features)
@@ -84,32 +82,25 @@ def _read(
         return features, ""
     seconds = dict(zip(videos["video"], videos["duration"], strict=True))
     grid = manifest.timebase()
-    return (
-        resample_videos(features, lambda video: max(1, int(grid.snippets(seconds[video])))),
-        f", features rescaled to {length} snippets and interpolated back",
-    )
+
+    def snippets(video: str) -> int:
+        return max(1, int(grid.snippets(seconds[video])))
+
+    note = f", features rescaled to {length} snippets and interpolated back"
+    return resample_videos(features, snippets), note
 
 
 def _dataset(
     manifest: DatasetManifest,
     root: Path,
     annotations: Annotations,
-    features: dict,
+    features: FeaturesByVideo,
     source: FeatureSource,
 ) -> Dataset:
-    sides = {
-        side: tuple(
-            Video(row.video, features[row.video], row.labels)
-            for row in annotations.of_subset(subset).itertuples()
-            if row.video in features
-        )
-        for side, subset in SUBSETS.items()
-    }
-    segments = annotations.segments[annotations.segments["video"].isin(features)].reset_index(
-        drop=True
-    )
-    test_ids = [video.id for video in sides["test"]]
-    train_ids = [video.id for video in sides["train"]]
+    train = _videos(annotations, "train", features)
+    test = _videos(annotations, "test", features)
+    with_features = annotations.segments["video"].isin(features)
+    segments = annotations.segments[with_features].reset_index(drop=True)
     return Dataset(
         name=manifest.name,
         title=manifest.title,
@@ -117,14 +108,24 @@ def _dataset(
         classes=annotations.classes,
         streams=manifest.streams,
         timebase=manifest.timebase(),
-        **sides,
+        train=train,
+        test=test,
         segments=segments,
         ambiguous=annotations.ambiguous,
         default_protocol=manifest.default_protocol,
         left_out=manifest.left_out,
-        clicks=read_clicks(root, train_ids),
+        clicks=read_clicks(root, [video.id for video in train]),
         fingerprint=_fingerprint(root, source),
-        probes=probe_videos(test_ids, segments),
+        probes=probe_videos([video.id for video in test], segments),
+    )
+
+
+def _videos(annotations: Annotations, side: str, features: FeaturesByVideo) -> tuple[Video, ...]:
+    """The videos of that side whose features are there."""
+    return tuple(
+        Video(row.video, features[row.video], row.labels)
+        for row in annotations.videos_of(SUBSETS[side])
+        if row.video in features
     )
 
 
@@ -135,15 +136,13 @@ def read_clicks(root: Path, videos: list[str]) -> dict[str, pd.DataFrame]:
     `video, label, t` (s), of background clicks also `t_end`, and `annotator`, the number of the
     file, from 1.
     """
-    tables = {
-        kind: read_annotators({number: root / file for number, file in files.items()}, kind)
-        for kind, files in CLICKS.items()
-    }
-    return {
-        kind: table[table["video"].isin(videos)].reset_index(drop=True)
-        for kind, table in tables.items()
-        if table is not None
-    }
+    clicks = {}
+    for kind, files in CLICKS.items():
+        paths = {number: root / file for number, file in files.items()}
+        table = read_annotators(paths, kind)
+        if table is not None:
+            clicks[kind] = table[table["video"].isin(videos)].reset_index(drop=True)
+    return clicks
 
 
 def _features_folder(source: FeatureSource) -> Path:
@@ -151,10 +150,10 @@ def _features_folder(source: FeatureSource) -> Path:
 
 
 def _fingerprint(root: Path, source: FeatureSource) -> str:
-    extra = [root / file for files in CLICKS.values() for file in files.values()] + [
-        _features_folder(source) / "origin.yaml"
-    ]
-    files = [manifest_path("thumos14"), *(root / ANNOTATIONS).iterdir(), *source.files(), *extra]
+    files = [manifest_path("thumos14"), *(root / ANNOTATIONS).iterdir(), *source.files()]
+    for by_annotator in CLICKS.values():
+        files += [root / file for file in by_annotator.values()]
+    files.append(_features_folder(source) / "origin.yaml")
     return fingerprint(root, {path for path in files if path.is_file()}, "thumos14")
 
 
@@ -162,8 +161,12 @@ def _named(dataset: Dataset, folder: Path, note: str) -> Dataset:
     """With the name, title and origin that an `origin.yaml` beside the features states."""
     path = folder / "origin.yaml"
     stated = read_origin(path) if path.exists() else {}
-    named = replace(dataset, **stated)
-    return replace(named, title=named.title + note)
+    return replace(
+        dataset,
+        name=stated.get("name", dataset.name),
+        title=stated.get("title", dataset.title) + note,
+        origin=stated.get("origin", dataset.origin),
+    )
 
 
 def read_origin(path: Path) -> dict[str, str]:

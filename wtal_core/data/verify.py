@@ -9,11 +9,13 @@ from wtal_core.data.activitynet import annotation_file
 from wtal_core.data.annotations import Annotations, read_activitynet_json, read_bsn, read_wtalc
 from wtal_core.data.beoid import SUBSETS as BEOID_SUBSETS
 from wtal_core.data.beoid import annotation_folder
+from wtal_core.data.dataset import Dataset
 from wtal_core.data.features import FeatureSource, find_features, read_features
 from wtal_core.data.fingerprint import sha256_of
 from wtal_core.data.hapt import open_hapt, read_segments
 from wtal_core.data.manifests import Counts, DatasetManifest, FileEntry, load_manifest
 from wtal_core.data.paths import data_root
+from wtal_core.data.problems import MissingData, kind_of
 from wtal_core.data.restricted_pickle import load_object_array
 from wtal_core.data.salads50 import open_salads50, read_recordings
 from wtal_core.data.thumos14 import ANNOTATIONS, SUBSETS
@@ -43,7 +45,8 @@ def verify(name: str, root: str | Path | None = None) -> list[Finding]:
     manifest = load_manifest(name)
     folder = data_root(root) / manifest.folder
     findings = [check_file(folder, entry, manifest) for entry in manifest.files]
-    if source := find_features(folder) if name == "thumos14" else None:
+    source = find_features(folder) if name == "thumos14" else None
+    if source is not None:
         findings.append(check_feature_source(source, folder, manifest))
     return findings + _check_counts(manifest, folder)
 
@@ -59,31 +62,31 @@ def check_file(folder: Path, entry: FileEntry, manifest: DatasetManifest) -> Fin
     if entry.bytes and size < entry.bytes:
         return Finding(entry.path, "short", f"{entry.bytes} bytes", f"{size} bytes", entry.needed)
     if entry.sha256:
-        return _compare_checksum(path, entry)
+        return _compare_checksum(path, entry, entry.sha256)
     return _check_content(path, entry)
 
 
 def _absent(folder: Path, entry: FileEntry, name: str) -> Finding:
     for pattern in entry.alternatives:
-        if found := sorted(folder.glob(pattern)):
+        number = len(list(folder.glob(pattern)))
+        if number:
             return Finding(
                 entry.path,
                 "ok",
                 "this file or another layout",
-                f"{len(found)} files {pattern}",
+                f"{number} files {pattern}",
                 entry.needed,
             )
-    remedy = (
-        f"`wtal data fetch {name}`" if entry.urls else entry.note or f"`wtal data fetch {name}`"
-    )
+    command = f"`wtal data fetch {name}`"
+    remedy = command if entry.urls or not entry.note else entry.note
     return Finding(entry.path, "missing", remedy, "nothing", entry.needed)
 
 
-def _compare_checksum(path: Path, entry: FileEntry) -> Finding:
-    found = sha256_of(path)
-    status = "ok" if found == entry.sha256 else "wrong checksum"
+def _compare_checksum(path: Path, entry: FileEntry, expected: str) -> Finding:
+    actual = sha256_of(path)
+    status = "ok" if actual == expected else "wrong checksum"
     return Finding(
-        entry.path, status, f"sha256 {entry.sha256[:12]}", f"sha256 {found[:12]}", entry.needed
+        entry.path, status, f"sha256 {expected[:12]}", f"sha256 {actual[:12]}", entry.needed
     )
 
 
@@ -110,23 +113,17 @@ def check_feature_source(source: FeatureSource, folder: Path, manifest: DatasetM
     name = f"features ({source.layout})"
     try:
         videos = read_wtalc(folder / ANNOTATIONS).videos
-        found = read_features(
+        features = read_features(
             source,
             videos["video"].tolist(),
             (videos["subset"] == SUBSETS["train"]).tolist(),
             manifest.streams,
-            manifest.feature_size,
+            manifest.channels(),
             frozenset(manifest.left_out["activitynet"]),
         )
     except WorkbookError as error:
-        return Finding(name, _status_of(str(error)), expected, str(error))
-    return Finding(name, "ok", expected, f"{len(found)} videos")
-
-
-def _status_of(message: str) -> str:
-    """The status that an error of the feature readers stands for."""
-    words = {"NaN": "not finite", "shape": "wrong shape", "missing": "missing"}
-    return next((status for word, status in words.items() if word in message), "damaged")
+        return Finding(name, kind_of(error), expected, str(error))
+    return Finding(name, "ok", expected, f"{len(features)} videos")
 
 
 def _check_counts(manifest: DatasetManifest, folder: Path) -> list[Finding]:
@@ -136,17 +133,15 @@ def _check_counts(manifest: DatasetManifest, folder: Path) -> list[Finding]:
     if manifest.name not in COUNTERS:
         return []
     try:
-        found = COUNTERS[manifest.name](folder)
+        counted = COUNTERS[manifest.name](folder)
+    except MissingData:
+        return []
     except WorkbookError as error:
-        return (
-            []
-            if "missing" in str(error)
-            else [Finding("counts", "damaged", "readable annotations", str(error))]
-        )
+        return [Finding("counts", "damaged", "readable annotations", str(error))]
     return [
-        _compare_counts(split, counts, found[split])
+        _compare_counts(split, counts, counted[split])
         for split, counts in manifest.splits.items()
-        if split in found
+        if split in counted
     ]
 
 
@@ -174,37 +169,36 @@ def _subset_counts(annotations: Annotations, subsets: dict[str, str]) -> dict[st
 
 def _count_thumos14(folder: Path) -> dict[str, Counts]:
     annotations = read_wtalc(folder / ANNOTATIONS)
-    found = _subset_counts(annotations, SUBSETS)
+    counts = _subset_counts(annotations, SUBSETS)
     left_out = load_manifest("thumos14").left_out["activitynet"]
-    gone = int(annotations.segments["video"].isin(left_out).sum())
-    found["test_activitynet"] = Counts(
-        found["test"].videos - len(left_out), found["test"].instances - gone
-    )
-    return found
+    videos, instances = annotations.counts(SUBSETS["test"])
+    instances_left_out = int(annotations.segments["video"].isin(left_out).sum())
+    counts["test_activitynet"] = Counts(videos - len(left_out), instances - instances_left_out)
+    return counts
 
 
-def _count_opened(opener: Callable) -> Callable[[Path], dict[str, Counts]]:
-    def count(folder: Path) -> dict[str, Counts]:
-        dataset = opener(folder)
-        return {
-            side: Counts(len(getattr(dataset, side)), len(dataset.segments_of(side)))
-            for side in ("train", "test")
-        }
-
-    return count
+def _side_counts(dataset: Dataset) -> dict[str, Counts]:
+    return {
+        "train": Counts(len(dataset.train), len(dataset.segments_of("train"))),
+        "test": Counts(len(dataset.test), len(dataset.segments_of("test"))),
+    }
 
 
 def _count_salads50(folder: Path) -> dict[str, Counts]:
     recordings = read_recordings(folder)
-    whole = Counts(len(recordings), sum(len(recording.segments) for recording in recordings))
-    opened = _count_opened(open_salads50)(folder)
-    return {"recordings": whole, **{f"{side}_fold0": counts for side, counts in opened.items()}}
+    instances = sum(len(recording.segments) for recording in recordings)
+    sides = _side_counts(open_salads50(folder))
+    return {
+        "recordings": Counts(len(recordings), instances),
+        "train_fold0": sides["train"],
+        "test_fold0": sides["test"],
+    }
 
 
 def _count_hapt(folder: Path) -> dict[str, Counts]:
     segments = read_segments(folder)
     whole = Counts(segments["video"].nunique(), len(segments))
-    return {"recordings": whole, **_count_opened(open_hapt)(folder)}
+    return {"recordings": whole, **_side_counts(open_hapt(folder))}
 
 
 def _count_json(name: str) -> Callable[[Path], dict[str, Counts]]:
@@ -213,22 +207,32 @@ def _count_json(name: str) -> Callable[[Path], dict[str, Counts]]:
         "validation": ACTIVITYNET_SUBSETS["test"],
         "test": "testing",
     }
-    return lambda folder: _subset_counts(
-        read_activitynet_json(annotation_file(name, folder)), subsets
-    )
+
+    def count(folder: Path) -> dict[str, Counts]:
+        return _subset_counts(read_activitynet_json(annotation_file(name, folder)), subsets)
+
+    return count
+
+
+def _count_bsn(folder: Path) -> dict[str, Counts]:
+    subsets = {"train": "training", "validation": "validation", "test": "testing"}
+    return _subset_counts(read_bsn(folder), subsets)
 
 
 def _count_arrays(name: str) -> Callable[[Path], dict[str, Counts]]:
-    return lambda folder: _subset_counts(read_wtalc(annotation_folder(name, folder)), BEOID_SUBSETS)
+    def count(folder: Path) -> dict[str, Counts]:
+        return _subset_counts(read_wtalc(annotation_folder(name, folder)), BEOID_SUBSETS)
+
+    return count
 
 
-COUNTERS = {
-    **{name: _count_json(name) for name in ("activitynet1.2", "hacs")},
-    **{name: _count_arrays(name) for name in ("beoid", "gtea")},
-    "thumos14": _count_thumos14,
+COUNTERS: dict[str, Callable[[Path], dict[str, Counts]]] = {
+    "activitynet1.2": _count_json("activitynet1.2"),
+    "activitynet1.3": _count_bsn,
+    "beoid": _count_arrays("beoid"),
+    "gtea": _count_arrays("gtea"),
+    "hacs": _count_json("hacs"),
     "hapt": _count_hapt,
     "salads50": _count_salads50,
-    "activitynet1.3": lambda folder: _subset_counts(
-        read_bsn(folder), {"train": "training", "validation": "validation", "test": "testing"}
-    ),
+    "thumos14": _count_thumos14,
 }

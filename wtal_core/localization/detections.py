@@ -20,11 +20,11 @@ def to_table(
     classes: Sequence[str],
     timebase: Timebase,
 ) -> pd.DataFrame:
-    """DataFrame `video, label, t_start, t_end, score` in seconds, by video, then class, then
-    decreasing score.
+    """Table `video, label, t_start, t_end, score` in seconds.
 
-    video, label: indices into the names `videos` and `classes`, whose order the rows follow. start,
-    end: snippets. Equal scores stay in the order given.
+    By video, then class, then decreasing score; equal scores stay in the order given.
+    video, label: indices into the names `videos` and `classes`, whose order the rows follow.
+    start, end: snippets.
     """
     order = np.lexsort((-score, label, video))
     return pd.DataFrame(
@@ -46,17 +46,16 @@ def drop_ambiguous(
     videos: Sequence[str],
     timebase: Timebase,
 ) -> Int[np.ndarray, " K"]:
-    """Indices, in order, of the detections of any class that share no snippet with an ambiguous
-    interval of their video.
+    """Indices of the detections that share no snippet with an ambiguous interval of their video.
 
-    start, end: snippets, truncated to the grid as the protocol does. ambiguous: `video, t_start,
-    t_end` in seconds, rounded to the grid; intervals of videos that are not in `videos` are passed
-    over.
+    In order, and whatever the class.
+    start, end: snippets, truncated to the grid as the protocol does.
+    ambiguous: `video, t_start, t_end` in seconds, rounded to the grid; intervals of videos that are
+        not in `videos` are passed over.
     Source: FAC-Net, `evaluation/detectionMAP.py:14-26`.
     """
-    known = pd.Index(videos).get_indexer(
-        ambiguous["video"]
-    )  # -1 = not in `videos`, matches nothing
+    # -1 = not in `videos`, which matches nothing
+    known = pd.Index(videos).get_indexer(pd.Index(ambiguous["video"]))
     hit = meets_any(
         video,
         _truncated(start, timebase),

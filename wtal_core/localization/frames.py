@@ -1,9 +1,11 @@
-"""Class activations -> detections as BackTAL and BaS-Net find them: runs of frames at many
-thresholds, then suppression.
+"""Class activations -> detections as BackTAL and BaS-Net find them.
+
+Runs of frames at many thresholds become proposals; suppression leaves detections.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -29,23 +31,22 @@ class FrameRule:
 
     class_threshold: a class is localized in a video where its video-level score is at least this.
     thresholds: >= 0, on a class's activation after `normalised`; a run is where it is >= one of
-    them, and > 0.
+        them, and > 0.
     outer_scale, outer_end: the outer area, see `Margin`.
     gamma, score_class: score = inner mean - outer mean + gamma * the class's video-level score, or
-    gamma * 1 ("binarised").
+        gamma * 1 ("binarised").
     nms, nms_iou: a detection goes if it overlaps a better one of its class by >= nms, see
-    `suppression.OVERLAPS`.
-    magnitude: thresholds of proposals by the normalised feature magnitude, the same for all classes
-    of a video and scored
-        by their activations, the outer area without thresholding; () = none.
-    whole_video: score of a proposal [0, duration] for each class of a video that has a run; None =
-    none.
+        `suppression.OVERLAPS`.
+    magnitude: thresholds of proposals by the normalised feature magnitude; () = none. They are the
+        same for all classes of a video and scored by their activations, the outer area without
+        thresholding.
+    whole_video: score of a proposal [0, duration] for each class of a video that has a run;
+        None = none.
     shrink: share of a run's length that it loses at both sides.
-    grid: "frames" = resized to the video's frames; a factor = that many points a snippet, positions
-    j / factor with linear
-        extrapolation at the end; 1 = the snippets themselves.
+    grid: "frames" = resized to the video's frames; 1 = the snippets themselves; another factor =
+        that many points per snippet, at j / factor, with linear extrapolation at the end.
     drop_frame0_run: where frame 0 alone passes a threshold, nothing is proposed there, as in both
-    official codes.
+        official codes.
     fix_class0: False loses a video whose only class is the first one, as in BaS-Net's code.
     """
 
@@ -64,11 +65,10 @@ class FrameRule:
     drop_frame0_run: bool = True
     fix_class0: bool = True
 
-    def __post_init__(self):
-        if not all(level >= 0 for level in (*self.thresholds, *self.magnitude)):
-            raise WorkbookError(
-                f"frame thresholds {(*self.thresholds, *self.magnitude)}: expected numbers >= 0"
-            )
+    def __post_init__(self) -> None:
+        levels = (*self.thresholds, *self.magnitude)
+        if not all(level >= 0 for level in levels):
+            raise WorkbookError(f"frame thresholds {levels}: expected numbers >= 0")
         if self.grid != "frames" and self.grid < 1:
             raise WorkbookError(f'grid is {self.grid}; expected "frames" or a factor of at least 1')
         if not self.nms <= 1:
@@ -76,14 +76,51 @@ class FrameRule:
 
 
 @dataclass(frozen=True)
+class _Activations:
+    """What B videos are localized by, their M snippets one after another.
+
+    magnitude: None where the rule does not propose by it.
+    lengths: snippets of each video.
+    points: places of each video's grid, on which runs are looked for.
+    """
+
+    cas: Num[np.ndarray, "M C"]
+    magnitude: Num[np.ndarray, " M"] | None
+    lengths: Int[np.ndarray, " B"]
+    points: Int[np.ndarray, " B"]
+
+
+@dataclass(frozen=True)
 class _Pairs:
-    """P pairs of a video and a class, by video. video, label: their indices. score: what gamma
-    multiplies.
+    """P pairs of a video and a class, by video.
+
+    video, label: their indices.
+    score: what gamma multiplies.
     """
 
     video: Int[np.ndarray, " P"]
     label: Int[np.ndarray, " P"]
     score: Float[np.ndarray, " P"]
+
+    def part(self, chosen: slice) -> "_Pairs":
+        """Some of them."""
+        return _Pairs(self.video[chosen], self.label[chosen], self.score[chosen])
+
+
+@dataclass(frozen=True)
+class _Proposals:
+    """N scored intervals. pair: which of the pairs each belongs to. start, end: in one unit."""
+
+    pair: Int[np.ndarray, " N"]
+    start: Num[np.ndarray, " N"]
+    end: Num[np.ndarray, " N"]
+    score: Float[np.ndarray, " N"]
+
+    def part(self, chosen: Int[np.ndarray, " K"]) -> "_Proposals":
+        """Some of them, in this order."""
+        return _Proposals(
+            self.pair[chosen], self.start[chosen], self.end[chosen], self.score[chosen]
+        )
 
 
 def frame_detections(
@@ -97,13 +134,16 @@ def frame_detections(
     videos: Sequence[str],
     classes: Sequence[str],
 ) -> pd.DataFrame:
-    """`video, label, t_start, t_end, score` of B videos, by video, then class, then decreasing
-    score; no background.
+    """Detections `video, label, t_start, t_end, score` of B videos.
 
+    By video, then class, then decreasing score; no background.
     cas: activations of M snippets, of all videos one after another, `lengths` each, before
-    normalisation. scores: video-level probabilities. magnitude: length of the feature vectors.
-    seconds, frames: duration of each video and the frames that it is resized to (read where the
-    grid is "frames"). Frame p of F covers [p / F, (p + 1) / F) of the duration.
+        normalisation.
+    scores: video-level probabilities.
+    magnitude: length of the feature vectors.
+    seconds: duration of each video.
+    frames: number of frames that each video is resized to, read where the grid is "frames". Frame
+        p of F covers [p / F, (p + 1) / F) of the duration.
 
     Equal scores of a video and class are kept, suppressed and listed in this order: class proposals
     by threshold, then start; magnitude proposals the same; the whole video. Official codes leave it
@@ -114,26 +154,31 @@ def frame_detections(
     """
     _check(cas, scores, magnitude, rule)
     pairs = _pairs(scores, rule)
-    points = np.where(lengths > 0, frames if rule.grid == "frames" else lengths * rule.grid, 0)
-    found = [
-        _proposals(cas, magnitude, lengths, points, rule, pairs, chosen)
-        for chosen in _chunks(points[pairs.video])
-    ]
-    pair, start, end, score = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
-    lasting = seconds.astype(np.float64)[pairs.video]
-    start, end = (place / points[pairs.video[pair]] * lasting[pair] for place in (start, end))
-    lost = rule.shrink * (end - start)
-    pair, start, end, score = _with_whole_videos(
-        (pair, start + lost, end - lost, score), lasting, rule.whole_video
+    grid_points = frames if rule.grid == "frames" else lengths * rule.grid
+    points = np.where(lengths > 0, grid_points, 0)
+    activations = _Activations(cas, magnitude if rule.magnitude else None, lengths, points)
+    chunks = _chunks(points[pairs.video])
+    in_frames = _joined([_proposals(activations, pairs, chosen, rule) for chosen in chunks])
+    durations = seconds.astype(np.float64)[pairs.video]
+    proposals = _in_seconds(in_frames, points[pairs.video], durations, rule.shrink)
+    if rule.whole_video is not None:
+        proposals = _with_whole_videos(proposals, durations, rule.whole_video)
+    kept = suppress(
+        proposals.pair,
+        proposals.start,
+        proposals.end,
+        proposals.score,
+        rule.nms,
+        rule.nms_iou,
+        inclusive=True,
     )
-    kept = suppress(pair, start, end, score, rule.nms, rule.nms_iou, inclusive=True)
-    pair = pair[kept]
+    best = proposals.part(kept)
     return to_table(
-        pairs.video[pair],
-        pairs.label[pair],
-        start[kept],
-        end[kept],
-        score[kept],
+        pairs.video[best.pair],
+        pairs.label[best.pair],
+        best.start,
+        best.end,
+        best.score,
         videos,
         classes,
         IN_SECONDS,
@@ -149,16 +194,13 @@ def _check(
     if rule.magnitude and magnitude is None:
         raise WorkbookError(
             "the rule proposes by feature magnitude, but the activation has none; set `magnitude` "
-            "to () "
-            "or let the method give it"
+            "to () or let the method give it"
         )
-    read = {
-        "class activation": cas,
-        "video-level score": scores,
-        "feature magnitude": magnitude if rule.magnitude else None,
-    }
+    read = {"class activation": cas, "video-level score": scores}
+    if rule.magnitude and magnitude is not None:
+        read["feature magnitude"] = magnitude
     for name, values in read.items():
-        if values is not None and not np.isfinite(values).all():
+        if not np.isfinite(values).all():
             raise WorkbookError(f"a {name} is not finite; has training diverged?")
 
 
@@ -166,104 +208,110 @@ def _pairs(scores: Num[np.ndarray, "B C"], rule: FrameRule) -> _Pairs:
     """The pairs to localize."""
     video, label = pick_classes(scores, rule.class_threshold)
     if not rule.fix_class0:
-        found = (label > 0) | (np.bincount(video, minlength=len(scores))[video] > 1)
-        video, label = video[found], label[found]
-    score = (
-        scores[video, label].astype(np.float64)
-        if rule.score_class == "probability"
-        else np.ones(len(video))
-    )
+        classes_of_video = np.bincount(video, minlength=len(scores))
+        localized = (label > 0) | (classes_of_video[video] > 1)
+        video = video[localized]
+        label = label[localized]
+    if rule.score_class == "probability":
+        score = scores[video, label].astype(np.float64)
+    else:
+        score = np.ones(len(video))
     return _Pairs(video, label, score)
 
 
 def _chunks(points: Int[np.ndarray, " P"]) -> list[slice]:
-    """Pairs in turn, as many as have FRAMES_AT_ONCE frames together, but at least one; an empty
-    slice if there are none.
+    """Pairs in turn, as many as have FRAMES_AT_ONCE frames together, but at least one.
+
+    One empty slice if there are no pairs.
     """
     number = np.cumsum(points) // FRAMES_AT_ONCE
-    borders = np.flatnonzero(np.diff(number)) + 1
-    return [
-        slice(a, b)
-        for a, b in zip([0, *borders.tolist()], [*borders.tolist(), len(points)], strict=True)
-    ]
+    cuts = (np.flatnonzero(np.diff(number)) + 1).tolist()
+    return [slice(begin, end) for begin, end in pairwise([0, *cuts, len(points)])]
 
 
 def _proposals(
-    cas: Num[np.ndarray, "M C"],
-    magnitude: Num[np.ndarray, " M"] | None,
-    lengths: Int[np.ndarray, " B"],
-    points: Int[np.ndarray, " B"],
-    rule: FrameRule,
-    pairs: _Pairs,
-    chosen: slice,
-) -> tuple[np.ndarray, ...]:
-    """(pair, start, end, score) of some pairs, in frames."""
-    video, label, margin = (
-        pairs.video[chosen],
-        pairs.label[chosen],
-        Margin(rule.outer_scale, rule.outer_end),
+    activations: _Activations, all_pairs: _Pairs, chosen: slice, rule: FrameRule
+) -> _Proposals:
+    """Proposals of the chosen pairs, in frames."""
+    pairs = all_pairs.part(chosen)
+    points = activations.points[pairs.video]
+    snippets, lengths = class_sequences(
+        activations.cas, activations.lengths, pairs.video, pairs.label
     )
-    rows, taken = class_sequences(cas, lengths, video, label)
-    rows, taken = _on_grid(normalised(rows, taken), taken, points[video], rule)
-    by_class = find_runs(rows, taken, rule.thresholds, rule.drop_frame0_run)
-    found = [(by_class, contrast(rows, taken, by_class, margin, thresholded=True))]
-    if rule.magnitude:
-        everywhere = _magnitude_runs(magnitude, lengths, points, rule, video)
-        found.append((everywhere, contrast(rows, taken, everywhere, margin, thresholded=False)))
-    pair, start, end = (
-        np.concatenate([getattr(runs, name) for runs, _ in found])
-        for name in ("sequence", "start", "end")
-    )
-    pair += chosen.start
-    return (
-        pair,
-        start,
-        end,
-        np.concatenate([score for _, score in found]) + rule.gamma * pairs.score[pair],
-    )
+    values, sizes = _on_grid(normalised(snippets, lengths), lengths, points, rule)
+    margin = Margin(rule.outer_scale, rule.outer_end)
+    runs = find_runs(values, sizes, rule.thresholds, rule.drop_frame0_run)
+    contrasts = contrast(values, sizes, runs, margin, thresholded=True)
+    if activations.magnitude is not None:
+        by_magnitude = _magnitude_runs(activations, activations.magnitude, pairs.video, rule)
+        more = contrast(values, sizes, by_magnitude, margin, thresholded=False)
+        runs = runs.followed_by(by_magnitude)
+        contrasts = np.concatenate([contrasts, more])
+    score = contrasts + rule.gamma * pairs.score[runs.sequence]
+    return _Proposals(runs.sequence + chosen.start, runs.start, runs.end, score)
 
 
 def _magnitude_runs(
+    activations: _Activations,
     magnitude: Num[np.ndarray, " M"],
-    lengths: Int[np.ndarray, " B"],
-    points: Int[np.ndarray, " B"],
-    rule: FrameRule,
     video: Int[np.ndarray, " P"],
+    rule: FrameRule,
 ) -> Runs:
     """Runs by feature magnitude of P pairs' videos, once for each pair; sequence = the pair."""
+    # pairs of one video share its runs, so these are looked for once per video
     each, own = np.unique(video, return_inverse=True)
-    rows, taken = class_sequences(magnitude[:, None], lengths, each, np.zeros_like(each))
-    rows, taken = _on_grid(np.clip(normalised(rows, taken), 0, 1), taken, points[each], rule)
-    runs = find_runs(rows, taken, rule.magnitude, rule.drop_frame0_run)
+    snippets, lengths = class_sequences(
+        magnitude[:, None], activations.lengths, each, np.zeros_like(each)
+    )
+    unit = np.clip(normalised(snippets, lengths), 0, 1)
+    values, sizes = _on_grid(unit, lengths, activations.points[each], rule)
+    runs = find_runs(values, sizes, rule.magnitude, rule.drop_frame0_run)
     pair, index = pairs_by_key(own, runs.sequence)
     return replace(runs.where(index), sequence=pair)
 
 
 def _on_grid(
-    rows: Float[np.ndarray, " M"],
+    values: Float[np.ndarray, " M"],
     lengths: Int[np.ndarray, " P"],
     points: Int[np.ndarray, " P"],
     rule: FrameRule,
 ) -> tuple[Float[np.ndarray, " N"], Int[np.ndarray, " P"]]:
-    return (
-        resize(rows, lengths, points)
-        if rule.grid == "frames"
-        else stretch(rows, lengths, rule.grid)
+    if rule.grid == "frames":
+        return resize(values, lengths, points)
+    return stretch(values, lengths, rule.grid)
+
+
+def _joined(parts: Sequence[_Proposals]) -> _Proposals:
+    return _Proposals(
+        np.concatenate([part.pair for part in parts]),
+        np.concatenate([part.start for part in parts]),
+        np.concatenate([part.end for part in parts]),
+        np.concatenate([part.score for part in parts]),
     )
 
 
-def _with_whole_videos(
-    found: tuple[np.ndarray, ...],
-    lasting: Float[np.ndarray, " P"],
-    score: float | None,
-) -> tuple[np.ndarray, ...]:
-    """Proposals (pair, start, end, score) in seconds and, at the end, one of the whole video for
-    each pair that has any.
+def _in_seconds(
+    proposals: _Proposals,
+    points: Int[np.ndarray, " P"],
+    durations: Float[np.ndarray, " P"],
+    shrink: float,
+) -> _Proposals:
+    """From the grids of P pairs to seconds, each shorter by the share `shrink` at both sides."""
+    own_points = points[proposals.pair]
+    own_durations = durations[proposals.pair]
+    start = proposals.start / own_points * own_durations
+    end = proposals.end / own_points * own_durations
+    lost = shrink * (end - start)
+    return replace(proposals, start=start + lost, end=end - lost)
 
-    The official code adds one a run, but they are all the same, and suppression leaves one.
+
+def _with_whole_videos(
+    proposals: _Proposals, durations: Float[np.ndarray, " P"], score: float
+) -> _Proposals:
+    """Proposals in seconds and, at the end, the whole video for each pair that has any.
+
+    The official code adds one per run, but they are all the same, and suppression leaves one.
     """
-    if score is None:
-        return found
-    pair = np.unique(found[0])
-    whole = pair, np.zeros(len(pair)), lasting[pair], np.full(len(pair), score)
-    return tuple(np.concatenate(arrays) for arrays in zip(found, whole, strict=True))
+    pair = np.unique(proposals.pair)
+    whole = _Proposals(pair, np.zeros(len(pair)), durations[pair], np.full(len(pair), score))
+    return _joined([proposals, whole])

@@ -1,4 +1,5 @@
-"""Instance fusion: what suppression would throw away is merged into the proposal that removes it.
+"""Instance fusion: what suppression would throw away is merged into what removes it.
+
 GauFuse, Eqs. 1-4.
 """
 
@@ -9,15 +10,16 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
+from wtal_core import ragged
 from wtal_core.errors import WorkbookError
 from wtal_core.localization.suppression import OVERLAPS, PAIRS_AT_ONCE, suppress
 
 FEWEST = 8  # looked at in each group at once
 VARIANCE_FLOOR = 1e-3  # of the t-distribution: where all of a cluster agree, its width is not 0
-STEPS, STEP_DONE = 1000, 1e-10
-MEDIAN_GRID = (
-    2.0**40
-)  # weights become integers, the greatest this one, so that their sums are exact
+STEPS = 1000
+STEP_DONE = 1e-10
+# weights become integers, the greatest this one, so that their sums are exact
+MEDIAN_GRID = 2.0**40
 
 
 @dataclass(frozen=True)
@@ -25,19 +27,22 @@ class FusionRule:
     """How a cluster, taken for samples of a distribution, becomes one instance.
 
     limit, overlap: as for `suppress`; Eq. 1 with the official code's overlap and limit (h, not in
-    the paper).
-    temperature: 𝒯 of the weights P = softmax(logit / 𝒯) within the cluster (Eq. 3), in units of the
-    logit.
-    logit: "score", as the paper says; DIFFERS: "inner", the inner mean alone, is the official code
+        the paper).
+    temperature: 𝒯 of the weights P = softmax(logit / 𝒯) within the cluster (Eq. 3), in units of
+        the logit.
+    logit: "score", as the paper says.
+        DIFFERS: "inner", the inner mean alone, is the official code
         (`utils/utils.py:164-182`, `evaluation/detectionMAP.py:220-240`).
-    distribution: its location, by weighted likelihood, for score, start and end each. "gaussian":
-    the mean Σ P x (Eq. 4).
-        The others are named in the paper's Table 3, but not spelt out there. "laplace" (its
-        "exponential", two-sided): the weighted median. "uniform": the middle of the range, whatever
-        the weights. "t": see `degrees`. "nms": the head.
+    distribution: its location, by weighted likelihood, for score, start and end each.
+        "gaussian": the mean Σ P x (Eq. 4). The others are named in the paper's Table 3, but not
+        spelt out there.
+        "laplace" (its "exponential", two-sided): the weighted median.
+        "uniform": the middle of the range, whatever the weights.
+        "t": see `degrees`.
+        "nms": the head.
     degrees: ν of the t-distribution, whose location solves Σ P (x - μ) / (ν s² + (x - μ)²) = 0,
-    where s² is the weighted
-        variance + 1e-3; below 1 the equation may have several solutions.
+        where s² is the weighted variance + 1e-3; below 1 the equation may have several solutions.
+
     Raises WorkbookError for a distribution, logit or overlap that is not known, or a number out of
     its range.
     """
@@ -49,38 +54,39 @@ class FusionRule:
     overlap: str = "own"
     degrees: float = 3.0
 
-    def __post_init__(self):
-        for name, known in (
-            ("distribution", LOCATIONS),
-            ("logit", ("inner", "score")),
-            ("overlap", OVERLAPS),
-        ):
-            if getattr(self, name) not in known:
+    def __post_init__(self) -> None:
+        choices = {
+            "distribution": tuple(LOCATIONS),
+            "logit": ("inner", "score"),
+            "overlap": tuple(OVERLAPS),
+        }
+        for name, known in choices.items():
+            value = getattr(self, name)
+            if value not in known:
                 raise WorkbookError(
-                    f"unknown {name} {getattr(self, name)!r} of a fusion; choose one of "
-                    f"{', '.join(known)}"
+                    f"unknown {name} {value!r} of a fusion; choose one of {', '.join(known)}"
                 )
         if not self.temperature > 0:
             raise WorkbookError(
                 f"the temperature of a fusion is {self.temperature}; choose one > 0, or the "
-                f"distribution nms"
+                "distribution nms"
             )
         if not self.limit >= 0:
             raise WorkbookError(f"the overlap limit of a fusion is {self.limit}; choose one >= 0")
         if not 1 <= self.degrees < np.inf:
             raise WorkbookError(
                 f"the degrees of freedom of a fusion are {self.degrees}; choose 1 or more, or "
-                f"gaussian for inf"
+                "gaussian for inf"
             )
 
 
 @dataclass(frozen=True)
 class Fused:
-    """K instances, one a cluster, by group, then by decreasing score of their heads (not of their
-    own), as `suppress`.
+    """K instances, one per cluster.
 
-    start, end: snippets, fractions of them. head: index of each one's head among the proposals
-    given.
+    By group, then by decreasing score of their heads (not of their own), as `suppress`.
+    start, end: snippets, fractions of them.
+    head: index of each one's head among the proposals.
     """
 
     group: Int[np.ndarray, " K"]
@@ -92,8 +98,11 @@ class Fused:
 
 @dataclass(frozen=True)
 class _Clusters:
-    """Heads, whom each proposal belongs to, and the weights, in (0, 1] of the cluster's
-    greatest.
+    """Clusters of proposals.
+
+    heads: index of each cluster's head.
+    owner: which cluster each proposal belongs to.
+    weight: of each proposal, as a share in (0, 1] of its cluster's greatest.
     """
 
     heads: Int[np.ndarray, " K"]
@@ -103,8 +112,9 @@ class _Clusters:
     def mean(
         self, x: Float[np.ndarray, " N"], weight: Float[np.ndarray, " N"] | None = None
     ) -> Float[np.ndarray, " K"]:
-        """Weighted mean of each cluster, summed in the order given, so that other clusters change
-        no bit of it.
+        """Weighted mean of each cluster.
+
+        It is summed in the order of `x`, so that other clusters change no bit of it.
         """
         weight = self.weight if weight is None else weight
         return np.bincount(self.owner, weight * x) / np.bincount(self.owner, weight)
@@ -118,21 +128,28 @@ def fuse(
     inner: Num[np.ndarray, " N"],
     rule: FusionRule,
 ) -> Fused:
-    """One instance for each cluster of `clusters`, where its score, start and end are located by
-    the rule.
+    """One instance per cluster of `clusters`; the rule locates its score, start and end.
 
-    group: (video, class) pair of each proposal. start, end: snippets. inner: mean activation
-    inside, as `propose` gives it. A group gives the same bits alone and in a batch. Source:
-    GauFuse, section 3.1. Raises WorkbookError as `clusters` does.
+    group: (video, class) pair of each proposal.
+    start, end: snippets.
+    inner: mean activation inside, as `propose` gives it.
+
+    A group gives the same bits alone and in a batch. Source: GauFuse, section 3.1.
+    Raises WorkbookError as `clusters` does.
     """
     heads, owner = clusters(group, start, end, score, rule.limit, rule.overlap)
     _check(group, inner=inner)
-    logit = {"inner": inner, "score": score}[rule.logit].astype(np.float64)
-    found = _Clusters(heads, owner, _weights(logit, owner, len(heads), rule.temperature))
-    start, end, score = (
-        LOCATIONS[rule.distribution](x.astype(np.float64), found, rule) for x in (start, end, score)
+    logit = (inner if rule.logit == "inner" else score).astype(np.float64)
+    weight = _weights(logit, owner, len(heads), rule.temperature)
+    members = _Clusters(heads, owner, weight)
+    locate = LOCATIONS[rule.distribution]
+    return Fused(
+        group=group[heads],
+        start=locate(start.astype(np.float64), members, rule),
+        end=locate(end.astype(np.float64), members, rule),
+        score=locate(score.astype(np.float64), members, rule),
+        head=heads,
     )
-    return Fused(group[heads], start, end, score, heads)
 
 
 def clusters(
@@ -143,36 +160,37 @@ def clusters(
     limit: float,
     overlap: str = "own",
 ) -> tuple[Int[np.ndarray, " K"], Int[np.ndarray, " N"]]:
-    """(heads, owner): indices that `suppress` keeps, in its order, and where in `heads` the one is
-    that each belongs to.
+    """Indices that `suppress` keeps, in its order, and for each proposal which of these owns it.
 
     A proposal belongs to the head that removes it: the best of those of its group that overlap it
     by more than `limit`. A head belongs to itself. Memory is linear in N.
     Raises WorkbookError if an array is not of the length of `group` or not finite, if a proposal
     ends before it starts, or if the overlap is not known.
 
-    Each pass looks for heads among the best few of those left in every group, with `suppress`, and
-    compares only them, not
-    all of the few, with all others left: proposals of one action come from many thresholds, and
-    most of the best are alike.
+    Each pass looks for heads among the best few of those left in every group, with `suppress`. It
+    compares only them, not all of the few, with all others left: proposals of one action come from
+    many thresholds, and most of the best are alike.
     """
     _check(group, start=start, end=end, score=score)
     if (end < start).any():
         raise WorkbookError(
             f"proposal {np.flatnonzero(end < start)[0]} ends before it starts; are start and end "
-            f"swapped?"
+            "swapped?"
         )
     order = np.lexsort((-score, group))
-    group, start, end = group[order], start[order], end[order]
+    group = group[order]
+    start = start[order]
+    end = end[order]
     group = np.cumsum(np.append(0, group[1:] != group[:-1]))[: len(group)]  # numbered 0, 1, ...
-    owner, left = np.full(len(order), -1), np.arange(len(order))
+    owner = np.full(len(order), -1)
+    left = np.arange(len(order))
     while len(left):
         few = left[_rank(group[left]) < max(FEWEST, PAIRS_AT_ONCE // len(left))]
-        heads = few[
-            suppress(group[few], start[few], end[few], -few.astype(np.float64), limit, overlap)
-        ]
-        j, i = _pairs(group[left], group[heads])
-        j, i = left[j], heads[i]
+        by_rank = -few.astype(np.float64)
+        heads = few[suppress(group[few], start[few], end[few], by_rank, limit, overlap)]
+        of_left, of_heads = _pairs(group[left], group[heads])
+        j = left[of_left]
+        i = heads[of_heads]
         hit = np.flatnonzero(OVERLAPS[overlap](start[i], end[i], start[j], end[j]) > limit)[::-1]
         owner[j[hit]] = i[hit]  # of many heads, the best is written last, and stays
         owner[heads] = heads
@@ -185,8 +203,7 @@ def clusters(
 
 def _rank(group: Int[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
     """How many of its group come before each; `group` is sorted."""
-    size = np.bincount(group)
-    return np.arange(len(group)) - (np.cumsum(size) - size)[group]
+    return np.arange(len(group)) - ragged.starts(np.bincount(group))[group]
 
 
 def _pairs(
@@ -195,16 +212,15 @@ def _pairs(
     """`pairs_by_key` of numbers that are small and sorted, which spares the search."""
     size = np.bincount(other, minlength=group[-1] + 1)
     count = size[group]
-    shift = (np.cumsum(size) - size)[group] - (np.cumsum(count) - count)
-    return np.repeat(np.arange(len(group)), count), np.arange(count.sum()) + np.repeat(shift, count)
+    return ragged.owners(count), ragged.ranges(ragged.starts(size)[group], count)
 
 
 def _check(group: np.ndarray, **arrays: np.ndarray) -> None:
     for name, values in arrays.items():
         if values.shape != group.shape:
             raise WorkbookError(
-                f"{name} has shape {values.shape}, but group {group.shape}; give one number a "
-                f"proposal"
+                f"{name} has shape {values.shape}, but group {group.shape}; give one number per "
+                "proposal"
             )
         if not np.isfinite(values).all():
             position = np.flatnonzero(~np.isfinite(values))[0]
@@ -227,53 +243,55 @@ def _weights(
 
 
 def _head(
-    x: Float[np.ndarray, " N"], found: _Clusters, rule: FusionRule
+    x: Float[np.ndarray, " N"], members: _Clusters, rule: FusionRule
 ) -> Float[np.ndarray, " K"]:
-    return x[found.heads]
+    return x[members.heads]
 
 
 def _mean(
-    x: Float[np.ndarray, " N"], found: _Clusters, rule: FusionRule
+    x: Float[np.ndarray, " N"], members: _Clusters, rule: FusionRule
 ) -> Float[np.ndarray, " K"]:
-    """Taken from the head's x: where all of a cluster agree, the mean is exactly theirs, and
-    truncating it loses no snippet.
+    """The mean, counted from the head's x.
+
+    So where all of a cluster agree, it is exactly theirs, and truncating it loses no snippet.
     """
-    origin = x[found.heads]
-    return origin + found.mean(x - origin[found.owner])
+    origin = x[members.heads]
+    return origin + members.mean(x - origin[members.owner])
 
 
 def _middle(
-    x: Float[np.ndarray, " N"], found: _Clusters, rule: FusionRule
+    x: Float[np.ndarray, " N"], members: _Clusters, rule: FusionRule
 ) -> Float[np.ndarray, " K"]:
     """[μ - b, μ + b] has to hold all samples, and is most likely where b is least."""
-    low, high = x[found.heads], x[found.heads]
-    np.minimum.at(low, found.owner, x)
-    np.maximum.at(high, found.owner, x)
+    low = x[members.heads]
+    high = x[members.heads]
+    np.minimum.at(low, members.owner, x)
+    np.maximum.at(high, members.owner, x)
     return (low + high) / 2
 
 
 def _median(
-    x: Float[np.ndarray, " N"], found: _Clusters, rule: FusionRule
+    x: Float[np.ndarray, " N"], members: _Clusters, rule: FusionRule
 ) -> Float[np.ndarray, " K"]:
-    """Where the cumulative weight passes one half; the midpoint of two values where it is exactly
-    one half between them.
+    """Where the cumulative weight passes one half.
 
+    It is the midpoint of two values where the weight is exactly one half between them.
     Weights are rounded to 2**-40 of the cluster's greatest. So sums are exact, and equal weights
     balance.
     """
-    order = np.lexsort((x, found.owner))
-    x, owner = x[order], found.owner[order]
-    mass = np.cumsum(
-        np.rint(found.weight[order] * MEDIAN_GRID).astype(np.int64)
-    )  # may wrap: its differences are right
+    order = np.lexsort((x, members.owner))
+    ordered = x[order]
+    owner = members.owner[order]
+    integers = np.rint(members.weight[order] * MEDIAN_GRID).astype(np.int64)
+    mass = np.cumsum(integers)  # may wrap: its differences are right
     size = np.bincount(owner)
     stop = np.cumsum(size)
     total = np.diff(mass[stop - 1], prepend=0)
-    balance = (
-        2 * (mass - (mass[stop - 1] - total)[owner]) - total[owner]
-    )  # 0 at half of the cluster's weight
-    lower, upper = (stop - size + _count(owner, below) for below in (balance < 0, balance <= 0))
-    return (x[lower] + x[upper]) / 2
+    before = mass[stop - 1] - total
+    balance = 2 * (mass - before[owner]) - total[owner]  # 0 at half of the cluster's weight
+    lower = stop - size + _count(owner, balance < 0)
+    upper = stop - size + _count(owner, balance <= 0)
+    return (ordered[lower] + ordered[upper]) / 2
 
 
 def _count(owner: Int[np.ndarray, " N"], chosen: Bool[np.ndarray, " N"]) -> Int[np.ndarray, " K"]:
@@ -282,19 +300,19 @@ def _count(owner: Int[np.ndarray, " N"], chosen: Bool[np.ndarray, " N"]) -> Int[
 
 
 def _student(
-    x: Float[np.ndarray, " N"], found: _Clusters, rule: FusionRule
+    x: Float[np.ndarray, " N"], members: _Clusters, rule: FusionRule
 ) -> Float[np.ndarray, " K"]:
     """Reweighted means, from the Gaussian one, until a step is at most 1e-10; s² does not change.
 
     With s² the variance, steps shrink about as (2 / (ν + 1))ⁿ, and faster for most. A cluster that
     is done stays as it is, however long others take.
     """
-    location = _mean(x, found, rule)
-    width = rule.degrees * (found.mean((x - location[found.owner]) ** 2) + VARIANCE_FLOOR)
+    location = _mean(x, members, rule)
+    width = rule.degrees * (members.mean((x - location[members.owner]) ** 2) + VARIANCE_FLOOR)
     moving = np.ones(len(location), dtype=bool)
     for _ in range(STEPS):
-        apart = x - location[found.owner]
-        step = found.mean(apart, found.weight / (width[found.owner] + apart**2))
+        distance = x - location[members.owner]
+        step = members.mean(distance, members.weight / (width[members.owner] + distance**2))
         location = np.where(moving, location + step, location)
         moving &= np.abs(step) > STEP_DONE
         if not moving.any():

@@ -1,5 +1,6 @@
-"""Class activations of a set of videos -> action instances: classes, proposals, and what is done
-with overlapping ones.
+"""Class activations of many videos -> action instances.
+
+Classes are picked, proposals made, and overlapping ones fused or suppressed.
 """
 
 from dataclasses import dataclass, replace
@@ -15,9 +16,11 @@ from wtal_core.localization.upsampling import upsample
 
 @dataclass(frozen=True)
 class Instances:
-    """N action instances. video, label: indices; start, end: snippets; score: outer-inner contrast.
+    """N action instances, by video, then class, then decreasing score of the best proposal of each.
 
-    By video, then by class, then by decreasing score of the best proposal of each.
+    video, label: indices.
+    start, end: snippets.
+    score: outer-inner contrast.
     """
 
     video: Int[np.ndarray, " N"]
@@ -39,32 +42,26 @@ def find_instances(
 ) -> Instances:
     """Instances of the classes that each of B videos is taken to show, score >= `class_threshold`.
 
-    scale: what activations and their thresholds are multiplied by, and so the instances' scores and
-    the temperature that they
-    are fused at: the same instances, but of less weight beside those of another stream.
+    scale: factor of activations and thresholds, and so of scores and of the temperature of fusion.
+        The instances are the same, but of less weight beside those of another stream.
     """
     video, label = pick_classes(scores, class_threshold)
-    sequences, taken = upsample(*class_sequences(cas, lengths, video, label), upsampling)
-    scaled = ProposalRule(
-        tuple(scale * t for t in rule.thresholds),
-        rule.shortest,
-        rule.margin_scale,
-        rule.margin_power,
-        rule.outer_weight,
-    )
-    found = propose(scale * sequences, taken, scaled)
-    settled = fuse(
-        found.sequence,
-        found.start,
-        found.end,
-        found.score,
-        found.inner,
+    snippets, snippet_lengths = class_sequences(cas, lengths, video, label)
+    activation, fine_lengths = upsample(snippets, snippet_lengths, upsampling)
+    scaled_rule = replace(rule, thresholds=tuple(scale * level for level in rule.thresholds))
+    proposals = propose(scale * activation, fine_lengths, scaled_rule)
+    fused = fuse(
+        proposals.sequence,
+        proposals.start,
+        proposals.end,
+        proposals.score,
+        proposals.inner,
         replace(suppression, temperature=scale * suppression.temperature),
     )
     return Instances(
-        video[settled.group],
-        label[settled.group],
-        settled.start / upsampling,
-        settled.end / upsampling,
-        settled.score,
+        video[fused.group],
+        label[fused.group],
+        fused.start / upsampling,
+        fused.end / upsampling,
+        fused.score,
     )

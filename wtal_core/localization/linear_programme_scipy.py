@@ -17,21 +17,23 @@ def corners(programmes: Programmes) -> Solutions:
 
     Which corner, if there are many, is up to SciPy's version. Infeasible programmes: 0.
     """
-    values, feasible = np.zeros(programmes.size.shape), np.zeros(len(programmes.size), dtype=bool)
+    values = np.zeros(programmes.size.shape)
+    feasible = np.zeros(len(programmes.size), dtype=bool)
     for k, real in enumerate(programmes.size > 0):
         size = programmes.size[k, real]
         if not real.any():
             feasible[k] = not programmes.target[k].any()
             continue
-        found = linprog(
+        optimum = linprog(
             size,
             A_eq=programmes.rows[k][:, real] * size,
             b_eq=programmes.target[k],
             bounds=(0, 1),
             method="highs-ds",
         )
-        feasible[k] = found.status == 0
-        values[k, real] = np.clip(found.x, 0, 1) if feasible[k] else 0
+        if optimum.status == 0 and optimum.x is not None:
+            feasible[k] = True
+            values[k, real] = np.clip(optimum.x, 0, 1)
     return Solutions(values, feasible)
 
 
@@ -45,9 +47,8 @@ def evened(programmes: Programmes, values: Float[np.ndarray, "B G"]) -> Float[np
     for k, real in enumerate(programmes.size > 0):
         size = programmes.size[k, real]
         group = np.unique(programmes.rows[k][:, real], axis=1, return_inverse=True)[1].reshape(-1)
-        result[k, real] = (np.bincount(group, size * values[k, real]) / np.bincount(group, size))[
-            group
-        ]
+        mean = np.bincount(group, size * values[k, real]) / np.bincount(group, size)
+        result[k, real] = mean[group]
     return result
 
 
@@ -59,7 +60,8 @@ def with_nearest_targets(
 
     Targets are unique; values are not. Of the others, targets stay, and the values returned are 0.
     """
-    target, values = programmes.target.copy(), np.zeros(programmes.size.shape)
+    target = programmes.target.copy()
+    values = np.zeros(programmes.size.shape)
     for k in np.flatnonzero(which):
         matrix = programmes.rows[k] * programmes.size[k]
         values[k] = np.clip(lsq_linear(matrix, target[k], (0, 1), method="bvls").x, 0, 1)

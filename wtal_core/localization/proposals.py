@@ -1,5 +1,6 @@
-"""Class activation sequences -> scored proposals: thresholds, runs, outer-inner contrast. FAC-Net,
-RSKP and GauFuse.
+"""Class activation sequences -> scored proposals, as in FAC-Net, RSKP and GauFuse.
+
+Thresholds, runs, outer-inner contrast.
 """
 
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from wtal_core import ragged
 from wtal_core.errors import WorkbookError
 
 
@@ -15,7 +17,7 @@ class ProposalRule:
     """How runs above a threshold become scored proposals.
 
     thresholds: in units of the activation; a run is where the activation is strictly above one of
-    them.
+        them.
     shortest: least run length L in snippets, before a proposal is lengthened by one.
     margin_scale, margin_power: kappa and rho of the outer margin m = kappa * L ** rho, in snippets.
     outer_weight: beta of score = inner mean - beta * outer mean.
@@ -32,10 +34,10 @@ class ProposalRule:
 class Proposals:
     """N proposals, by sequence, then by threshold in the order of the rule, then by start.
 
-    sequence: index of the class activation sequence. start, end: snippets, [start, end); end may be
-    T + 1.
-    score: inner mean - beta * outer mean. inner: the inner mean alone, which GauFuse weighs
-    proposals by.
+    sequence: index of the class activation sequence.
+    start, end: snippets, [start, end); end may be T + 1.
+    score: inner mean - beta * outer mean.
+    inner: the inner mean alone, which GauFuse weighs proposals by.
     """
 
     sequence: Int[np.ndarray, " N"]
@@ -48,12 +50,11 @@ class Proposals:
 def propose(
     activation: Float[np.ndarray, " M"], lengths: Int[np.ndarray, " P"], rule: ProposalRule
 ) -> Proposals:
-    """Proposals of P sequences of `lengths` snippets (0 allowed) that lie one after another in
-    `activation`.
+    """Proposals of P sequences of `lengths` snippets (0 allowed), one after another.
 
     A run [s, e) above a threshold, of L = e - s >= `shortest` snippets, gives the proposal [s, e +
     1). Its inner area reaches one snippet past the run, so the end is that of the code, not of the
-    papers. The same run may come once a threshold. A sequence gives the same bits alone and in a
+    papers. The same run may come once per threshold. A sequence gives the same bits alone and in a
     batch.
     Source: FAC-Net, `evaluation/detectionMAP.py:83-110`; RSKP and GauFuse use the same code with
     other constants. Raises WorkbookError if the lengths do not add up to M or an activation is not
@@ -76,7 +77,7 @@ def _check(activation: Float[np.ndarray, " M"], lengths: Int[np.ndarray, " P"]) 
     if lengths.sum() != len(activation) or (lengths < 0).any():
         raise WorkbookError(
             f"activation has {len(activation)} snippets, but its sequence lengths add up to "
-            f"{lengths.sum()}; give one length >= 0 a sequence"
+            f"{lengths.sum()}; give one length >= 0 per sequence"
         )
     if not np.isfinite(activation).all():
         position = int(np.flatnonzero(~np.isfinite(activation))[0])
@@ -97,23 +98,21 @@ def _runs(
     Each sequence gets a wall of -inf before it, so no run crosses it. All thresholds' masks lie one
     after another, so that the places where they change are, in turn, starts and ends.
     """
-    sequence = np.repeat(
-        np.arange(len(lengths)), lengths + 1
-    )  # (M + P,) walls counted to their sequence
+    sequence = ragged.owners(lengths + 1)  # (M + P,) walls counted to their sequence
     walled = np.full(len(sequence), -np.inf)
     walled[1:][sequence[1:] == sequence[:-1]] = activation
     above = np.zeros(len(rule.thresholds) * len(walled) + 1, dtype=bool)  # ends with a wall, too
     thresholds = np.array(rule.thresholds, dtype=np.float64)[:, None]
     np.greater(walled, thresholds, out=above[:-1].reshape(len(thresholds), len(walled)))
     changes = np.flatnonzero(above[1:] != above[:-1]) + 1
-    start, length = changes[::2], changes[1::2] - changes[::2]
-    start, length = start[length >= rule.shortest] % len(walled), length[length >= rule.shortest]
-    order = np.argsort(sequence[start], kind="stable")
-    owner = sequence[start[order]]
-    start = (
-        start[order] - (np.cumsum(lengths + 1) - lengths)[owner]
-    )  # from the first snippet after the wall
-    return owner, start, start + length[order]
+    run_length = changes[1::2] - changes[::2]
+    long_enough = run_length >= rule.shortest
+    place = changes[::2][long_enough] % len(walled)
+    order = np.argsort(sequence[place], kind="stable")
+    owner = sequence[place[order]]
+    after_wall = ragged.starts(lengths + 1) + 1
+    start = place[order] - after_wall[owner]
+    return owner, start, start + run_length[long_enough][order]
 
 
 class PrefixSums:
@@ -127,10 +126,9 @@ class PrefixSums:
     """
 
     def __init__(self, values: Float[np.ndarray, " M"], lengths: Int[np.ndarray, " P"]):
-        self.lengths, self._first = lengths, np.cumsum(lengths) - lengths
-        peak = np.zeros(len(lengths))
-        if len(values):
-            peak[lengths > 0] = np.maximum.reduceat(np.abs(values), self._first[lengths > 0])
+        self.lengths = lengths
+        self._first = ragged.starts(lengths)
+        peak = ragged.maxima(np.abs(values), lengths)
         bits = 62 - np.maximum(np.frexp(lengths.astype(np.float64))[1], 12) - np.frexp(peak)[1]
         scale = np.ldexp(1.0, np.minimum(bits, 1000))  # a power of two, so products are exact
         self._unit = 1 / scale
@@ -143,8 +141,9 @@ class PrefixSums:
         start: Int[np.ndarray, " N"],
         stop: Int[np.ndarray, " N"],
     ) -> Int[np.ndarray, " N"]:
-        """Sums over [start, stop) of sequences, 0 <= start <= stop <= T, on their grids; may be
-        added and subtracted.
+        """Sums over [start, stop) of sequences, 0 <= start <= stop <= T, on their grids.
+
+        They may be added and subtracted.
         """
         first = self._first[sequence]
         return self._sums[first + stop] - self._sums[first + start]
@@ -172,11 +171,12 @@ def _contrast(
     margin = rule.margin_scale * (end - start).astype(np.float64) ** rule.margin_power
     left = np.maximum(np.floor(start - margin).astype(np.int64), 0)
     inner_stop = np.minimum(end + 1, length)
-    right = np.maximum(
-        np.minimum(np.floor(end + margin + 1).astype(np.int64), length - 1), inner_stop
-    )
+    outer_stop = np.minimum(np.floor(end + margin + 1).astype(np.int64), length - 1)
+    right = np.maximum(outer_stop, inner_stop)
     inner = sums.total(sequence, start, inner_stop)
     outer = sums.total(sequence, left, right) - inner
     inner_size = inner_stop - start
     outer_size = np.maximum(right - left - inner_size, 1)
-    return sums.value(sequence, inner) / inner_size, sums.value(sequence, outer) / outer_size
+    inner_mean = sums.value(sequence, inner) / inner_size
+    outer_mean = sums.value(sequence, outer) / outer_size
+    return inner_mean, outer_mean

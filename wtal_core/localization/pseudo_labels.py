@@ -1,5 +1,6 @@
-"""Action instances -> a label for every snippet that keeps the instances' scores. GauFuse, Eqs. 5
-and 6 ("LinPro").
+"""Action instances -> a label for every snippet that keeps the instances' scores.
+
+GauFuse, Eqs. 5 and 6 ("LinPro").
 """
 
 from collections.abc import Iterator
@@ -9,8 +10,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
+from wtal_core import ragged
 from wtal_core.errors import WorkbookError
-from wtal_core.localization.linear_programme import Programmes, Solutions, solve
+from wtal_core.localization.linear_programme import Programmes, solve
 from wtal_core.localization.linear_programme_scipy import corners, evened, with_nearest_targets
 
 NUMBERS_AT_ONCE = 2**16  # coefficients of the programmes solved at once; they stay in the cache
@@ -25,24 +27,22 @@ CHOICES = {
 class LabelRule:
     """How instances become equations, and how these are solved.
 
-    rows: "mean", mean inside minus mean outside is the score, as section 3.2 says; DIFFERS: "pm1",
-    the sum inside minus the
-        sum outside, is the official code (`utils/utils.py:188-205`); its labels are about 1 /
-        length of the others.
+    rows: "mean": mean inside minus mean outside is the score, as section 3.2 says.
+        DIFFERS: "pm1", the sum inside minus the sum outside, is the official code
+        (`utils/utils.py:188-205`); its labels are about 1 / length of the others.
     margin_scale, margin_power: the outer area is margin_scale * L ** margin_power snippets to
-    either side of L snippets.
+        either side of L snippets.
     infeasible: labels where no label keeps all scores: "zero", as SciPy's solver gave; or
-    "least_squares", those that keep
-        the nearest scores that can be kept (Euclidean).
-    solver: "central_path", the uniform labels of the published runs; "highs", a corner of the
-    optimal face, a few snippets
-        of a segment, which is what the official code gives since SciPy 1.9; "highs_groupavg", that
-        corner with equal snippets averaged, as section 3.2 says. The last two take one programme at
-        a time, and are slow.
+        "least_squares", those that keep the nearest scores that can be kept (Euclidean).
+    solver: "central_path", the uniform labels of the published runs;
+        "highs", a corner of the optimal face, a few snippets of a segment, which is what the
+        official code gives since SciPy 1.9;
+        "highs_groupavg", that corner with equal snippets averaged, as section 3.2 says.
+        The last two take one programme at a time, and are slow.
     snap: added to starts and ends, in snippets, before they are cut to integers; 0 as the official
-    code. Fused boundaries
-        of members that agree may fall short of their integer by a rounding error; 1e-6 takes such
-        for the integer.
+        code. Fused boundaries of members that agree may fall short of their integer by a rounding
+        error; 1e-6 takes such for the integer.
+
     Raises WorkbookError for a choice that is not known, or a number that is negative or none.
     """
 
@@ -53,7 +53,7 @@ class LabelRule:
     solver: Literal["central_path", "highs", "highs_groupavg"] = "central_path"
     snap: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise WorkbookError(
@@ -69,8 +69,11 @@ class LabelRule:
 
 @dataclass(frozen=True)
 class Labels:
-    """values: labels in [0, 1] of the snippets of P programmes, one after another. infeasible: no
-    label keeps all scores, or none was found that does."""
+    """Labels of P programmes.
+
+    values: labels in [0, 1] of the programmes' snippets, one programme after another.
+    infeasible: no label keeps all scores, or none was found that does.
+    """
 
     values: Float[np.ndarray, " M"]
     infeasible: Bool[np.ndarray, " P"]
@@ -78,8 +81,11 @@ class Labels:
 
 @dataclass(frozen=True)
 class _Areas:
-    """Where the areas of N segments begin and end, in snippets: left outer, inner, right outer,
-    end; all in [0, T].
+    """Where the areas of N segments begin and end, in snippets, all in [0, T].
+
+    left: of the left outer area, which ends at `inner`.
+    inner: of the segment, which ends at `right`.
+    right: of the right outer area, which ends at `stop`.
     """
 
     left: Int[np.ndarray, "*N"]
@@ -94,7 +100,10 @@ class _Areas:
     def take(self, which: Int[np.ndarray, "*K"], real: Bool[np.ndarray, "*K"]) -> "_Areas":
         """Areas of `which`; empty ones at 0 where not `real`."""
         return _Areas(
-            *(np.where(real, a[which], 0) for a in (self.left, self.inner, self.right, self.stop))
+            np.where(real, self.left[which], 0),
+            np.where(real, self.inner[which], 0),
+            np.where(real, self.right[which], 0),
+            np.where(real, self.stop[which], 0),
         )
 
 
@@ -106,33 +115,37 @@ def pseudo_labels(
     lengths: Int[np.ndarray, " P"],
     rule: LabelRule,
 ) -> Labels:
-    """The least sum of labels in [0, 1] that gives each of N segments its score, for P programmes
-    at once.
+    """The least sum of labels in [0, 1] that gives each of N segments its score.
 
-    sequence: which programme, a (video, class) pair, a segment belongs to; in any order. start,
-    end: snippets, [start, end), cut to integers; end may be T + 1, as proposals have it. score: of
-    any sign. lengths: snippets T of each programme. Snippets in no area, and programmes without
-    segments, get 0. Snippets in the same areas get the same label, unless the solver is "highs".
-    The central path gives a programme the same bits alone and in a batch.
+    sequence: which of P programmes, a (video, class) pair, a segment belongs to; in any order.
+    start, end: snippets, [start, end), cut to integers; end may be T + 1, as proposals have it.
+    score: of any sign.
+    lengths: snippets T of each programme.
+
+    Snippets in no area, and programmes without segments, get 0. Snippets in the same areas get the
+    same label, unless the solver is "highs". The central path gives a programme the same bits alone
+    and in a batch.
     Source: GauFuse, Eqs. 5 and 6; `utils/utils.py:188-244`.
     Raises WorkbookError if arrays do not fit, a number is not finite, or a segment is not inside
     its video.
     """
     _check(sequence, start, end, score, lengths)
     areas = _areas(start, end, lengths[sequence], rule)
-    values, infeasible = np.zeros(int(lengths.sum())), np.zeros(len(lengths), dtype=bool)
-    first = np.cumsum(lengths) - lengths
-    for owner, member, real in _batches(sequence, len(lengths), rule):
-        chosen = areas.take(member, real)
-        edges = (
-            _edges(chosen)
-            if rule.solver == "central_path"
-            else np.arange(lengths[owner[0]] + 1)[None]
-        )
-        programmes = _programmes(chosen, edges, np.where(real, score[member], 0.0), rule)
-        found, infeasible[owner] = _solve(programmes, rule)
-        _paint(values, first[owner, None] + edges[:, :-1], programmes.size, found)
-    return Labels(values, infeasible)
+    labels = np.zeros(int(lengths.sum()))
+    infeasible = np.zeros(len(lengths), dtype=bool)
+    first = ragged.starts(lengths)
+    for batch in _batches(sequence, len(lengths), rule):
+        chosen = areas.take(batch.segment, batch.real)
+        if rule.solver == "central_path":
+            edges = _edges(chosen)
+        else:
+            edges = np.arange(lengths[batch.programme[0]] + 1)[None]
+        target = np.where(batch.real, score[batch.segment], 0.0)
+        programmes = _programmes(chosen, edges, target, rule)
+        values, infeasible[batch.programme] = _solve(programmes, rule)
+        begin = first[batch.programme, None] + edges[:, :-1]
+        _paint(labels, begin, programmes.size, values)
+    return Labels(labels, infeasible)
 
 
 def constraint_rows(
@@ -143,11 +156,8 @@ def constraint_rows(
 ) -> Float[np.ndarray, "N length"]:
     """W of Eq. 6 for one programme of `length` snippets: labels p keep the scores q if W p = q."""
     areas = _areas(start, end, np.full(len(start), length), rule)
-    return _rows(
-        _Areas(*(a[None] for a in (areas.left, areas.inner, areas.right, areas.stop))),
-        np.arange(length)[None],
-        rule,
-    )[0]
+    one_programme = _Areas(areas.left[None], areas.inner[None], areas.right[None], areas.stop[None])
+    return _rows(one_programme, np.arange(length)[None], rule)[0]
 
 
 def _check(
@@ -161,14 +171,13 @@ def _check(
     if len(sequence) and not 0 <= sequence.min() <= sequence.max() < len(lengths):
         raise WorkbookError(
             f"segments name programmes {sequence.min()} to {sequence.max()}, but lengths are "
-            f"given for "
-            f"{len(lengths)}; give one length for every (video, class) pair"
+            f"given for {len(lengths)}; give one length for every (video, class) pair"
         )
     for name, values in (("start", start), ("end", end), ("score", score)):
         if len(values) != len(sequence):
             raise WorkbookError(
                 f"{name} has {len(values)} entries, but there are {len(sequence)} segments; give "
-                f"one a segment"
+                f"one per segment"
             )
         if not np.isfinite(values).all():
             position = np.flatnonzero(~np.isfinite(values))[0]
@@ -180,8 +189,7 @@ def _check(
         k = outside[0]
         raise WorkbookError(
             f"segment {k} is [{start[k]}, {end[k]}) in a video of {lengths[sequence[k]]} "
-            f"snippets; are start "
-            "and end swapped, or in seconds?"
+            "snippets; are start and end swapped, or in seconds?"
         )
 
 
@@ -191,39 +199,54 @@ def _areas(
     length: Int[np.ndarray, " N"],
     rule: LabelRule,
 ) -> _Areas:
-    """Boundaries are cut first, and the margin is that of the cut segment; the last snippet is
-    never in a right outer area.
-    """
-    inner, right = (np.trunc(t + rule.snap).astype(np.int64) for t in (start, end))
+    """The areas of segments: boundaries are cut first, the margin is that of the cut segment."""
+    inner = np.trunc(start + rule.snap).astype(np.int64)
+    right = np.trunc(end + rule.snap).astype(np.int64)
     margin = rule.margin_scale * (right - inner).astype(np.float64) ** rule.margin_power
     left = np.maximum(np.trunc(inner - margin).astype(np.int64), 0)
+    # the last snippet is never in a right outer area, as in the official code
     stop = np.minimum(np.trunc(right + margin + 1).astype(np.int64), length - 1)
+    stop = np.maximum(stop, right)
     return _Areas(
-        *(np.minimum(edge, length) for edge in (left, inner, right, np.maximum(stop, right)))
+        np.minimum(left, length),
+        np.minimum(inner, length),
+        np.minimum(right, length),
+        np.minimum(stop, length),
     )
 
 
-def _batches(
-    sequence: Int[np.ndarray, " N"],
-    count: int,
-    rule: LabelRule,
-) -> Iterator[tuple[Int[np.ndarray, " B"], Int[np.ndarray, "B m"], Bool[np.ndarray, "B m"]]]:
-    """(programmes, their segments, whether each is real), of as many places as the programme with
-    most has, or a few more.
+@dataclass(frozen=True)
+class _Batch:
+    """B programmes with at most m segments each.
 
-    The number of places depends on a programme's own segments only, and so do its sums, to the last
-    bit.
+    programme: their numbers.
+    segment: numbers of their segments, 0 where a programme has no more.
+    real: whether a place of `segment` holds one.
+    """
+
+    programme: Int[np.ndarray, " B"]
+    segment: Int[np.ndarray, "B m"]
+    real: Bool[np.ndarray, "B m"]
+
+
+def _batches(sequence: Int[np.ndarray, " N"], count: int, rule: LabelRule) -> Iterator[_Batch]:
+    """Programmes that are solved at once; those without segments are left out.
+
+    The number of places m depends on a programme's own segments only, and so do its sums, to the
+    last bit.
     """
     order = np.argsort(sequence, kind="stable")
     segments = np.bincount(sequence, minlength=count)
-    first = np.cumsum(segments) - segments
+    first = ragged.starts(segments)
     places = _places(segments)
     for m in np.unique(places[segments > 0]):
-        owners = np.flatnonzero(places == m)
+        alike = np.flatnonzero(places == m)
         at_once = max(1, NUMBERS_AT_ONCE // (4 * m * m)) if rule.solver == "central_path" else 1
-        for owner in np.split(owners, np.arange(at_once, len(owners), at_once)):
-            real = np.arange(m) < segments[owner, None]
-            yield owner, order[np.where(real, first[owner, None] + np.arange(m), 0)], real
+        for programme in np.split(alike, np.arange(at_once, len(alike), at_once)):
+            place = np.arange(m)
+            real = place < segments[programme, None]
+            listed = np.where(real, first[programme, None] + place, 0)
+            yield _Batch(programme, order[listed], real)
 
 
 def _places(segments: Int[np.ndarray, " P"]) -> Int[np.ndarray, " P"]:
@@ -233,9 +256,7 @@ def _places(segments: Int[np.ndarray, " P"]) -> Int[np.ndarray, " P"]:
 
 
 def _edges(areas: _Areas) -> Int[np.ndarray, "B E"]:
-    """All places where an area begins or ends: between two that follow each other, snippets are
-    alike.
-    """
+    """All places where an area begins or ends; between two neighbours, snippets are alike."""
     return np.sort(areas.edges.reshape(len(areas.left), -1), axis=1)
 
 
@@ -267,15 +288,16 @@ def _solve(
 ) -> tuple[Float[np.ndarray, "B G"], Bool[np.ndarray, " B"]]:
     """Values, and which programmes are infeasible."""
     solver = solve if rule.solver == "central_path" else corners
-    found = solver(programmes)
-    infeasible = ~found.feasible
+    solutions = solver(programmes)
+    values = solutions.values
+    infeasible = ~solutions.feasible
     if rule.infeasible == "least_squares" and infeasible.any():
-        nearest, values = with_nearest_targets(programmes, infeasible)
+        nearest, nearest_values = with_nearest_targets(programmes, infeasible)
         again = solver(nearest)
-        found = Solutions(np.where(again.feasible[:, None], again.values, values), again.feasible)
+        values = np.where(again.feasible[:, None], again.values, nearest_values)
     if rule.solver == "highs_groupavg":
-        return evened(programmes, found.values), infeasible
-    return found.values, infeasible
+        values = evened(programmes, values)
+    return values, infeasible
 
 
 def _paint(
@@ -286,5 +308,4 @@ def _paint(
 ) -> None:
     """Writes each value to the `size` snippets from `begin` on."""
     count = size.ravel().astype(np.int64)
-    position = np.repeat(begin.ravel() - (np.cumsum(count) - count), count) + np.arange(count.sum())
-    labels[position] = np.repeat(values.ravel(), count)
+    labels[ragged.ranges(begin.ravel(), count)] = np.repeat(values.ravel(), count)

@@ -1,10 +1,9 @@
-"""Packed class activations of a whole set of videos -> the sequences of the classes that each video
-is taken to show.
-"""
+"""Packed class activations of many videos -> sequences of the classes that each video shows."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
+from wtal_core import ragged
 from wtal_core.errors import WorkbookError
 
 
@@ -22,7 +21,8 @@ def pick_classes(
     if at_least_one and video_score.shape[1]:
         bare = np.flatnonzero(~picked.any(1))
         picked[bare, video_score[bare].argmax(1)] = True
-    return np.nonzero(picked)
+    video, label = np.nonzero(picked)
+    return video, label
 
 
 def class_sequences(
@@ -31,18 +31,18 @@ def class_sequences(
     video: Int[np.ndarray, " P"],
     label: Int[np.ndarray, " P"],
 ) -> tuple[Float[np.ndarray, " S"], Int[np.ndarray, " P"]]:
-    """Activations of P (video, class) pairs one after another, float64, and their lengths: what
-    `propose` takes.
+    """Activations of P (video, class) pairs one after another, and their lengths.
 
-    cas: the B videos' snippets one after another, `lengths` each; K may hold columns, such as
-    background, not asked for.
+    This is what `propose` takes; float64.
+    cas: the B videos' snippets one after another, `lengths` each. Some of the K columns, such as
+        the background's, may not be asked for.
     """
     if lengths.sum() != len(cas):
         raise WorkbookError(
             f"class activations have {len(cas)} snippets, but the videos' lengths add up to "
-            f"{lengths.sum()}"
+            f"{lengths.sum()}; give one length per video"
         )
-    taken = lengths[video]
-    shift = (np.cumsum(lengths) - lengths)[video] - (np.cumsum(taken) - taken)
-    row = np.arange(taken.sum()) + np.repeat(shift, taken)
-    return cas[row, np.repeat(label, taken)].astype(np.float64), taken
+    pair_lengths = lengths[video]
+    row = ragged.ranges(ragged.starts(lengths)[video], pair_lengths)
+    column = np.repeat(label, pair_lengths)
+    return cas[row, column].astype(np.float64), pair_lengths

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
+from wtal_core import ragged
 from wtal_core.errors import WorkbookError
 from wtal_core.segments import intersection, tiou
 
@@ -17,9 +18,9 @@ def own_overlap(
     start_j: Num[np.ndarray, " N"],
     end_j: Num[np.ndarray, " N"],
 ) -> Float[np.ndarray, " N"]:
-    """Share of j that i covers, both ends counted in: max(0, min(E) - max(S) + 1) / (E_j - S_j +
-    1).
+    """Share of j that i covers, both ends counted in.
 
+    It is max(0, min(E) - max(S) + 1) / (E_j - S_j + 1).
     DIFFERS: the papers say intersection over union; this is the official code (FAC-Net,
     `detectionMAP.py:172,187-196`).
     """
@@ -34,8 +35,8 @@ def plus_one_seconds(
 ) -> Float[np.ndarray, " N"]:
     """Intersection over union of intervals in seconds, each taken to be a second longer.
 
-    DIFFERS: a rule for pixels, where both ends count, applied to seconds; short actions that are
-    apart overlap by it.
+    DIFFERS: this is a rule for pixels, where both ends count, applied to seconds. By it, short
+    actions that do not touch overlap.
     Source: BackTAL, `post_process/nms.py:10-24`; BaS-Net, `utils.py`.
     """
     shared = np.maximum(0.0, np.minimum(end_i, end_j) - np.maximum(start_i, start_j) + 1)
@@ -60,14 +61,16 @@ def suppress(
 ) -> Int[np.ndarray, " K"]:
     """Indices of the detections kept, by group, then by decreasing score.
 
-    Within a group the best one left is kept and takes away all others that it overlaps by more than
-    `limit` (strict), or by `limit` itself, too (inclusive: BackTAL and BaS-Net keep what is <
-    limit).
-    overlap: "own", relative to the one taken away, as the official code does; "iou", intersection
-    over union; "plus_one_seconds", the same for intervals made a second longer.
-    Starts and ends are snippets ("own" adds 1 to lengths), or seconds for "plus_one_seconds". Equal
-    scores: first listed first; in the official codes their order is undefined (an unstable sort).
-    Memory is linear in N.
+    Within a group the best one left is kept, and takes away all others that it overlaps by more
+    than `limit`. Equal scores: first listed first; in the official codes their order is undefined
+    (an unstable sort). Memory is linear in N.
+
+    start, end: snippets ("own" adds 1 to lengths), or seconds for "plus_one_seconds".
+    overlap: "own", relative to the one taken away, as the official code does;
+        "iou", intersection over union;
+        "plus_one_seconds", the same for intervals made one second longer.
+    inclusive: an overlap of exactly `limit` takes away, too: BackTAL and BaS-Net keep what is
+        < limit.
 
     Each pass settles the best few of those left in every group at once, as many as PAIRS_AT_ONCE
     allows: they are compared with all others left, and all that they remove is never looked at
@@ -77,14 +80,19 @@ def suppress(
         raise WorkbookError(f"unknown overlap {overlap!r}; choose one of {', '.join(OVERLAPS)}")
     limit = np.nextafter(limit, -np.inf) if inclusive else limit  # no number lies between the two
     order = np.lexsort((-score, group))
-    group, start, end = group[order], start[order], end[order]
-    left, kept = np.arange(len(order)), [np.zeros(0, dtype=np.int64)]
+    group = group[order]
+    start = start[order]
+    end = end[order]
+    left = np.arange(len(order))
+    kept = [np.zeros(0, dtype=np.int64)]
     while len(left):
         rank, followers = _ranks(group[left])
         heads = np.flatnonzero(rank < max(1, PAIRS_AT_ONCE // len(left)))
         i, j = _pairs(heads, followers[heads])
-        s, e = start[left], end[left]
-        hit = OVERLAPS[overlap](s[i], e[i], s[j], e[j]) > limit
+        left_start = start[left]
+        left_end = end[left]
+        overlaps = OVERLAPS[overlap](left_start[i], left_end[i], left_start[j], left_end[j])
+        hit = overlaps > limit
         alive = _survivors(len(left), i[hit], j[hit])
         kept.append(left[heads[alive[heads]]])
         alive[heads] = False
@@ -96,7 +104,7 @@ def _ranks(group: Int[np.ndarray, " N"]) -> tuple[Int[np.ndarray, " N"], Int[np.
     """How many members of its group come before and after each one; `group` is sorted."""
     first = np.flatnonzero(np.concatenate(([True], group[1:] != group[:-1])))
     size = np.diff(np.append(first, len(group)))
-    rank = np.arange(len(group)) - np.repeat(first, size)
+    rank = ragged.positions(size)
     return rank, np.repeat(size, size) - rank - 1
 
 
@@ -105,9 +113,7 @@ def _pairs(
     followers: Int[np.ndarray, " H"],
 ) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
     """All pairs (i, j) of a head and one that comes after it in its group."""
-    i = np.repeat(head, followers)
-    shift = head + 1 - (np.cumsum(followers) - followers)
-    return i, np.arange(len(i)) + np.repeat(shift, followers)
+    return np.repeat(head, followers), ragged.ranges(head + 1, followers)
 
 
 def _survivors(
@@ -119,12 +125,14 @@ def _survivors(
     them. Each round settles at least the first i; as many rounds are needed as removals hang on
     each other, not as there are detections.
     """
-    alive, pointed_at = np.ones(n, dtype=bool), np.zeros(n, dtype=bool)
+    alive = np.ones(n, dtype=bool)
+    pointed_at = np.zeros(n, dtype=bool)
     while len(i):
         pointed_at[j] = True
         kept = ~pointed_at[i]
         alive[j[kept]] = False
         pointed_at[j] = False
         open_edges = ~kept & alive[i] & alive[j]
-        i, j = i[open_edges], j[open_edges]
+        i = i[open_edges]
+        j = j[open_edges]
     return alive

@@ -3,24 +3,26 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+from wtal_core import ragged
+
 
 def upsample(
     activation: Float[np.ndarray, " M"],
     lengths: Int[np.ndarray, " P"],
     factor: int,
 ) -> tuple[Float[np.ndarray, " N"], Int[np.ndarray, " P"]]:
-    """P sequences, one after another, by linear interpolation between snippet centres; constant
-    beyond the outer centres.
+    """P sequences on a grid that is `factor` times as fine, and their lengths.
 
+    Linear between snippet centres, constant beyond the outer ones.
     The papers say that they upsample to the frame rate (factor 16 on THUMOS14); the official codes
     do not (factor 1).
     """
     if factor == 1 or not len(activation):
         return activation, lengths
     longer = lengths * factor
-    first = np.repeat(np.cumsum(lengths) - lengths, longer)
+    first = np.repeat(ragged.starts(lengths), longer)
     last = np.repeat(np.cumsum(lengths) - 1, longer)
-    fine = np.arange(longer.sum()) - np.repeat(np.cumsum(longer) - longer, longer)
+    fine = ragged.positions(longer)
     position = np.clip(first + (fine + 0.5) / factor - 0.5, first, last)
     left = np.floor(position).astype(np.int64)
     right = np.minimum(left + 1, last)
@@ -33,8 +35,9 @@ def resize(
     lengths: Int[np.ndarray, " P"],
     longer: Int[np.ndarray, " P"],
 ) -> tuple[Float[np.ndarray, " N"], Int[np.ndarray, " P"]]:
-    """P sequences on `longer` (or fewer) points each, and their lengths; a sequence without
-    snippets stays without.
+    """P sequences on `longer` (or fewer) points each, and their lengths.
+
+    A sequence without snippets stays without.
 
     Point j of N lies at (j + 1/2) T / N - 1/2 between snippet centres: linear there, constant
     beyond the outer ones, as OpenCV's INTER_LINEAR. A sequence gives the same bits alone and in a
@@ -54,9 +57,9 @@ def stretch(
     lengths: Int[np.ndarray, " P"],
     factor: int,
 ) -> tuple[Float[np.ndarray, " N"], Int[np.ndarray, " P"]]:
-    """P sequences at the positions j / factor, linear, and extrapolated beyond the last snippet;
-    and their lengths.
+    """P sequences at the positions j / factor, and their lengths.
 
+    Linear, and extrapolated beyond the last snippet.
     Positions count from the first snippet, so the grid is aligned at the left. Source: BaS-Net,
     `utils.py:9-14`.
     """
@@ -71,11 +74,12 @@ def stretch(
 
 
 def _half_points(longer: Int[np.ndarray, " P"]) -> Float[np.ndarray, " N"]:
-    """1/2, 3/2, ... in each sequence: every point's number in its own sequence, so that its bits
-    depend on no other.
+    """1/2, 3/2, ... in each sequence.
+
+    Every point is numbered in its own sequence, so that its bits depend on no other.
     """
     half = np.arange(longer.sum(), dtype=np.float64)
-    half -= np.repeat(np.cumsum(longer) - longer - 0.5, longer)
+    half -= np.repeat(ragged.starts(longer) - 0.5, longer)
     return half
 
 
@@ -86,14 +90,15 @@ def _interpolated(
     position: Float[np.ndarray, " N"],
     left: Int[np.ndarray, " N"],
 ) -> Float[np.ndarray, " N"]:
-    """a[left] + (position - left) * (a[left + 1] - a[left]), where each sequence's last slope is 0.
-    Uses up its arguments.
+    """a[left] + (position - left) * (a[left + 1] - a[left]); each sequence's last slope is 0.
+
+    Writes into `position` and `left`, which are large.
     """
     activation = activation.astype(np.float64)
     slope = np.append(activation[1:] - activation[:-1], [0.0] * min(1, len(activation)))
     slope[np.cumsum(lengths)[lengths > 0] - 1] = 0
     position -= left
-    left += np.repeat(np.cumsum(lengths) - lengths, longer)
+    left += np.repeat(ragged.starts(lengths), longer)
     position *= slope.take(left)
     position += activation.take(left)
     return position
