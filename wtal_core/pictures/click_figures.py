@@ -34,7 +34,7 @@ from wtal_core.data.clicks import read_annotators
 from wtal_core.data.paths import REPOSITORY, data_root
 from wtal_core.data.thumos14 import ANNOTATIONS, CLICKS
 from wtal_core.pictures.figures import COLOURS, QUIET, save_figure
-from wtal_core.report.tables import save_table
+from wtal_core.report.artifacts import read_table, save_table
 
 COMMITTED = REPOSITORY / "results" / "thumos14" / "backtal"
 SPLIT = 4.0  # s: eight frames that an annotator was shown
@@ -203,8 +203,8 @@ def real_tables(root: str | Path | None = None) -> dict[str, pd.DataFrame] | Non
 
 def committed_table(name: str, folder: Path = COMMITTED) -> pd.DataFrame:
     """A table of `CAPTIONS` as it is committed. All texts, as `real_tables` makes them."""
-    table = pd.read_csv(folder / f"{name}.csv", comment="#", dtype=str, keep_default_na=False)
-    return table.set_index(["annotator", "segments"] if name == "figure7" else table.columns[0])
+    table = read_table(folder / "figure7.csv", name)
+    return table.set_index("segments", append=True) if name == "figure7" else table
 
 
 def flat(table: pd.DataFrame) -> pd.DataFrame:

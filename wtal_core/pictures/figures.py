@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wtal_core.report.artifacts import refresh_page
 from wtal_core.timebase import Timebase
 
 COLOURS = (
@@ -44,9 +45,12 @@ def plain_png(draw: Callable[[], Figure]) -> bytes:
 
 
 def save_figure(figure: Figure, path: Path) -> Figure:
-    """Write a PNG without a date in it. Returns the figure, for display."""
+    """Write a PNG without a date in it, and link it on its artifact's page, if there is one.
+    Returns the figure, for display.
+    """
     figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
+    refresh_page(path)
     return figure
 
 
