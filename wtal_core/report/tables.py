@@ -45,8 +45,9 @@ def per_tiou(
     protocol: str | None = None,
     rule: str = "last",
 ) -> pd.DataFrame:
-    """mAP a tIoU and their mean, percent, mean ± deviation over seeds. rows: row -> the name it is
-    shown under.
+    """mAP per tIoU and their mean, percent, mean ± deviation over seeds.
+
+    rows: row -> the name it is shown under.
     """
     lines = {}
     for row, name in (rows or {row: row for row in results.records}).items():
@@ -69,7 +70,7 @@ def settings(rows: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def printed_table(artifact: str, columns: Sequence[str]) -> pd.DataFrame:
-    """A table of a paper as printed: a row a method, a dash where the paper has one."""
+    """A table of a paper as printed: one row per method, a dash where the paper has one."""
     rows = reported_rows(artifact)
     table = pd.DataFrame(
         [row["v"] for row in rows],
