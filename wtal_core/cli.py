@@ -275,7 +275,7 @@ def results_compare(fresh: Positional[Path], committed: Path = Path("results")) 
         fresh: results folder of a run on this machine.
         committed: results folder to compare with.
     """
-    from wtal_core.runs.compare import compare
+    from wtal_core.report.compare import compare
 
     table = compare(fresh, committed)
     print(tabulate(table, headers="keys", showindex=False))

@@ -16,7 +16,17 @@ PYTHON = sorted([*CORE, *(ROOT / "tests").glob("**/*.py"), *BENCHMARKS])
 GROUND = {"checks", "errors", "segments", "timebase"}
 # part -> the parts that it may import, besides itself: downwards only
 ORDER = {
-    "cli": {"workbook", "pages", "pictures", "study", "runs", "evaluation", "data", *GROUND},
+    "cli": {
+        "workbook",
+        "pages",
+        "pictures",
+        "report",
+        "study",
+        "runs",
+        "evaluation",
+        "data",
+        *GROUND,
+    },
     "workbook": {"study", "papers", "runs", "data", *GROUND},
     "widgets": {"pictures", "report", "evaluation", "localization", "data", *GROUND},
     "pages": {"pictures", "report", "papers", "runs", "evaluation", "data", *GROUND},

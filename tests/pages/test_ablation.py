@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import pandas as pd
 import pytest
 
 from tests.results_samples import record, results
 from tests.tiny_dataset import tiny_dataset
 from wtal_core.data.dataset import Dataset
 from wtal_core.pages.ablation import Ablation, Place
+from wtal_core.report.artifacts import read_tables
 from wtal_core.runs.results import Results
 from wtal_core.runs.store import Record
 from wtal_core.study.session import open_session
@@ -50,7 +50,10 @@ def closed():
 
 
 def text(folder: Folder, suffix: str) -> str:
-    return folder.path(f"{suffix}.md").read_text()
+    """The section of the artifact's page that shows one table."""
+    sections = folder.path(".md").read_text().split("\n## ")
+    names = [section.partition("\n")[0] for section in sections]
+    return sections[names.index(f"table7{suffix}")].partition("\n\n")[2]
 
 
 def trained(*histories: list[dict[str, float]], config: dict | None = None) -> list[Record]:
@@ -78,19 +81,21 @@ def test_a_session_is_a_place(tmp_path):
     )
 
 
-def test_each_table_goes_to_a_file_of_its_own_with_its_caption(table, folder):
+def test_each_table_goes_to_the_artifacts_files_with_its_caption(table, folder):
     tables = {
         "": table.beside(),
         "_tious": table.tious(),
         "_messages": table.judge({"c": [("up", "down")]}),
     }
+    first = f"BackTAL Table 7. {table.results.provenance()}. "
+    saved = read_tables(folder.path(".csv"))
+    assert list(saved) == [f"table7{suffix}" for suffix in tables]
     for suffix, shown in tables.items():
-        first = f"BackTAL Table 7. {table.results.provenance()}. "
-        assert text(folder, suffix).startswith(first) and folder.path(
-            f"{suffix}.csv"
-        ).read_text().startswith(f"# {first}")
-        assert len(pd.read_csv(folder.path(f"{suffix}.csv"), comment="#")) == len(shown)
-    assert len(list(folder.root.iterdir())) == 6
+        assert text(folder, suffix).startswith(first)
+        assert saved[f"table7{suffix}"].caption.startswith(first)
+        assert saved[f"table7{suffix}"].as_frame().equals(shown.map(str).astype("str"))
+    files = {path.name for path in folder.root.iterdir() if not path.name.startswith(".")}
+    assert files == {"table7.csv", "table7.md"}
 
 
 def test_the_caption_names_origin_metric_and_the_data_set_of_the_paper(table):
@@ -103,23 +108,15 @@ def test_a_table_of_all_tious_does_not_claim_to_be_of_one(table, folder):
     assert "mAP@0.5" not in text(folder, "_tious") and "mAP (%) a tIoU" in text(folder, "_tious")
 
 
-def test_names_of_files_can_be_chosen(table, folder):
+def test_names_of_tables_and_pictures_can_be_chosen(table, folder):
     table.beside("_map50")
     table.tious("")
     table.judge({"c": [("up", "down")]}, "steps")
     table.bars("_ladder")
-    assert {path.name for path in folder.root.iterdir()} == {
-        f"table7{end}"
-        for end in (
-            "_map50.csv",
-            "_map50.md",
-            ".csv",
-            ".md",
-            "_steps.csv",
-            "_steps.md",
-            "_ladder.png",
-        )
-    }
+    assert list(read_tables(folder.path(".csv"))) == ["table7_map50", "table7", "table7_steps"]
+    page = folder.path(".md").read_text()
+    assert page.endswith("## Pictures\n\n![table7_ladder](table7_ladder.png)\n")
+    assert folder.path("_ladder.png").exists()
 
 
 def test_verdicts_are_explained_where_they_stand(table, folder):

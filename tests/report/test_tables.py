@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 
-import pandas as pd
-
 from tests.results_samples import results
 from wtal_core.report import tables
 
@@ -67,25 +65,3 @@ def test_settings_are_the_fields_that_differ():
 
 def test_settings_of_equal_rows_are_none():
     assert tables.settings({"one": Outer(), "two": Outer()}).shape == (2, 0)
-
-
-def test_a_saved_table_carries_its_caption(tmp_path):
-    table = pd.DataFrame({"reproduced": ["1.0"]}, index=pd.Index(["a"], name="row"))
-    assert tables.save_table(table, tmp_path / "table.csv", "Where from.") is table
-    assert (tmp_path / "table.csv").read_text() == "# Where from.\nrow,reproduced\na,1.0\n"
-    assert (tmp_path / "table.md").read_text().startswith("Where from.\n\n| row")
-    assert "1.0" in (tmp_path / "table.md").read_text()
-
-
-def test_a_saved_table_writes_each_part_of_an_index_into_a_column_of_its_own(tmp_path):
-    index = pd.MultiIndex.from_tuples([("v1", "a"), ("v1", "b")], names=["video", "method"])
-    tables.save_table(
-        pd.DataFrame({"n": ["1", "2"]}, index=index), tmp_path / "table.csv", "Where from."
-    )
-    lines = (tmp_path / "table.md").read_text().splitlines()
-    assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == ["video", "method", "n"]
-    assert [cell.strip() for cell in lines[5].split("|")[1:-1]] == ["v1", "b", "2"]
-    assert pd.read_csv(tmp_path / "table.csv", comment="#", dtype=str).to_numpy().tolist() == [
-        ["v1", "a", "1"],
-        ["v1", "b", "2"],
-    ]

@@ -26,8 +26,9 @@ VERDICTS = (
 
 @runtime_checkable
 class Place(Protocol):
-    """What rows were trained on, and where files go. A `runs.session.Session` is one; a report
-    knows nothing that trains.
+    """What rows were trained on, and where files go.
+
+    A `runs.session.Session` is one; a report knows nothing that trains.
     """
 
     @property
@@ -38,8 +39,10 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class Ablation:
-    """title: such as "BackTAL Table 7". results: by the metric to be shown. reported: the paper's
-    numbers, by row. source: the data set that they are of.
+    """title: such as "BackTAL Table 7".
+
+    results: by the metric to be shown. reported: the paper's numbers, by row. source: the data set
+    that they are of.
 
     Every table and figure is written to the session's folder and returned, for display. suffix: the
     end of its file's name.
@@ -81,7 +84,7 @@ class Ablation:
         )
 
     def tious(self, suffix: str = "_tious") -> pd.DataFrame:
-        """mAP a tIoU and their mean."""
+        """mAP per tIoU and their mean."""
         return self._save(
             tables.per_tiou(self.results),
             suffix,
@@ -89,7 +92,7 @@ class Ablation:
         )
 
     def bars(self, suffix: str = "") -> Figure:
-        """A bar a row, a dot a seed, a line for the paper."""
+        """One bar per row, one dot per seed, a line for the paper."""
         values = self.results.values()
         figure = figures.lying_bars(
             {row: values.loc[row] for row in values.index},
@@ -103,8 +106,9 @@ class Ablation:
     def sweeps(
         self, panels: Mapping[str, Mapping[str, Mapping[int | float, str]]], suffix: str = ""
     ) -> Figure:
-        """A panel a parameter, a line a name, a row's name for each value. The paper's numbers are
-        those of the first line.
+        """One panel per parameter, one line per name, a row's name for each value.
+
+        The paper's numbers are those of the first line.
         """
         values = self.results.values()
         drawn = {

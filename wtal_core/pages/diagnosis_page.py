@@ -49,8 +49,9 @@ BENCHMARKS = {
 
 @dataclass(frozen=True)
 class Findings:
-    """All that a page shows of one method. outcomes: at the first tIoU of the diagnosis; errors,
-    missed: lists made of them.
+    """All that a page shows of one method.
+
+    outcomes: at the first tIoU of the diagnosis; errors, missed: lists made of them.
     """
 
     case: Case
@@ -77,8 +78,9 @@ def findings(
     benchmark: str = "thumos14",
     as_published: bool = False,
 ) -> Findings:
-    """Diagnose and score one method. benchmark: whose buckets and mAP thresholds, a key of
-    BENCHMARKS.
+    """Diagnose and score one method.
+
+    benchmark: whose buckets and mAP thresholds, a key of BENCHMARKS.
 
     tious, as_published: see `diagnose`.
     """
@@ -100,6 +102,7 @@ def findings(
 
 def write_page(found: Sequence[Findings], folder: Path) -> list[Path]:
     """Write `index.html`, the PNG files and `diagnosis.json` into `folder`; the paths written.
+
     Files are written whole.
     """
     pictures = draw(found)
@@ -136,8 +139,9 @@ def draw(found: Sequence[Findings]) -> dict[str, bytes]:
 
 
 def as_values(found: Findings) -> dict[str, Any]:
-    """The numbers of one method as JSON values; NaN becomes null. mAP in percent, the rest as
-    shares of 1.
+    """The numbers of one method as JSON values; NaN becomes null.
+
+    mAP in percent, the rest as shares of 1.
     """
     d = found.diagnosis
     values = {

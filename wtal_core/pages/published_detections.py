@@ -42,7 +42,7 @@ FIRST, LAST = Setting(ACTIVITYNET, LISTS["210"]), Setting(WTALC_2019)
 
 
 def published(kind: str, path: Path = PATH) -> pd.DataFrame:
-    """The rows of a kind, mAP in percent a tIoU, then averages. Kinds and their index:
+    """The rows of a kind, mAP in percent per tIoU, then averages. Kinds and their index:
 
     "protocol": test list, protocol. "tie": tie rule (activitynet, 210 videos). "ladder": detail,
     mAP after it changed. "contribution": way, detail; points of mAP. "time": see `grid_halves`.
@@ -62,9 +62,7 @@ def about(path: Path = PATH) -> str:
 
 
 def write(folder: Path, path: Path = PATH) -> Path:
-    """Compute the committed file, and a picture of the protocols and one of the details
-    beside it.
-    """
+    """Compute the committed file, and a picture of the protocols and one of the details beside it."""
     truth, detections = read(folder)
     tables = {
         "protocol": protocol_table(truth, detections, LISTS),

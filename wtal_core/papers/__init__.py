@@ -1,5 +1,6 @@
-"""What the four papers print: their numbers, claims and contradictions. Nothing here draws or
-trains.
+"""What the four papers print: their numbers, claims and contradictions.
+
+Nothing here draws or trains.
 """
 
 from wtal_core.papers.manifests import (

@@ -30,7 +30,7 @@ VERDICTS = (
 
 
 def averages(values: pd.DataFrame) -> pd.DataFrame:
-    """A row a printed average: what the columns give, and a verdict of `VERDICTS`.
+    """One row per printed average: what the columns give, and a verdict of `VERDICTS`.
 
     Columns: `PLACE`, metric, printed, recomputed (NaN where a column is missing), low and high
     (bounds of the mean), error (distance of the printed average from the recomputed one, or from

@@ -39,8 +39,9 @@ COLUMNS = [
 
 
 def claims() -> pd.DataFrame:
-    """A row a claim of every paper, in the papers' order: `COLUMNS`. computed is NaN for `more` and
-    `best`.
+    """One row per claim of every paper, in the papers' order: `COLUMNS`.
+
+    computed is NaN for `more` and `best`.
     """
     lines = []
     for paper in known_papers():

@@ -21,7 +21,7 @@ ENOUGH = 3  # equal numbers that make a coincidence unlikely
 
 
 def within(values: pd.DataFrame) -> pd.DataFrame:
-    """One configuration printed twice by a source with different numbers; a row a metric.
+    """One configuration printed twice by a source with different numbers; one row per metric.
 
     Columns: source, method, dataset, configuration, origin, metric, lowest, highest, difference,
     printed (number and place).
@@ -202,7 +202,7 @@ def which_fits(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def supervision_labels(values: pd.DataFrame) -> pd.DataFrame:
-    """Methods that sources sort under different supervision: a column a source."""
+    """Methods that sources sort under different supervision: one column per source."""
     rows = values[values["origin"] != "reproduced"].drop_duplicates(["dataset", "method", "source"])
     table = rows.pivot(index=["method", "dataset"], columns="source", values="supervision")
     return table[table.nunique(axis=1) > 1].dropna(axis=1, how="all")

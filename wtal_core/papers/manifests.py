@@ -41,9 +41,7 @@ def reported_rows(artifact: str) -> list[dict[str, Any]]:
 
 @cache
 def other_sources() -> dict[str, Any]:
-    """Sources other than the papers by name: a curated list, repositories, packages of
-    annotations.
-    """
+    """Sources other than the papers by name: a curated list, repositories, packages of annotations."""
     return yaml.safe_load((MANIFESTS / "other_sources.yaml").read_text())
 
 

@@ -69,9 +69,7 @@ def metric_name(metric: str) -> str:
 
 
 def averaged(metric: str) -> list[str]:
-    """The columns that an average is over: tIoU in steps of 0.1, or of 0.05 where it ends
-    at 0.95.
-    """
+    """The columns that an average is over: tIoU in steps of 0.1, or of 0.05 where it ends at 0.95."""
     first, last = (int(number) for number in re.findall(r"\d\d", metric))
     return [f"m{tiou}" for tiou in range(first, last + 1, 5 if last == 95 else 10)]
 
@@ -138,8 +136,9 @@ def _of_tables(source: str, manifest: dict[str, Any]) -> Iterator[tuple]:
 def _of_row(
     source: str, manifest: dict[str, Any], table: str, number: int, row: dict[str, Any]
 ) -> Iterator[tuple]:
-    """The cells of a row. Columns may be settings, or results of a configuration of their own
-    (`column_facts`).
+    """The cells of a row.
+
+    Columns may be settings, or results of a configuration of their own (`column_facts`).
     """
     content = manifest["tables"][table]
     own = row.get("ours") or content.get("origin") == "own"

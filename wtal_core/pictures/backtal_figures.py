@@ -27,10 +27,10 @@ ACTION, BACKGROUND, CLICK = FOUND, COLOURS[0], COLOURS[3]
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """How alike a snippet is to those around it. offset: -W to W; similarity: cosines, NaN beyond
-    the video's ends;
-    same: which of them are of its own kind (both in an instance of any class, or neither); snippet:
-    its number.
+    """How alike a snippet is to those around it.
+
+    offset: -W to W; similarity: cosines, NaN beyond the video's ends; same: which of them are of
+    its own kind (both in an instance of any class, or neither); snippet: its number.
     """
 
     name: str
@@ -149,8 +149,9 @@ def neighbourhood(
     snippet: int,
     window: int,
 ) -> Neighbourhood:
-    """Cosines of one snippet's embedding with those of the snippets up to `window` away. kind: in
-    an instance or not.
+    """Cosines of one snippet's embedding with those of the snippets up to `window` away.
+
+    kind: in an instance or not.
     """
     offset = np.arange(-window, window + 1)
     place = np.clip(snippet + offset, 0, len(embedding) - 1)

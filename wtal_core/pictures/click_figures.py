@@ -1,5 +1,6 @@
-"""Real clicks on THUMOS14: where annotators click (BackTAL, Fig. 7), how well, and what clicks cost
-and gain (Fig. 8, Table 5).
+"""Real clicks on THUMOS14: where annotators click (BackTAL, Fig.
+
+7), how well, and what clicks cost and gain (Fig. 8, Table 5).
 
 The clicks need no features, so these are real results. `python -m wtal_core.pictures.click_figures`
 computes the committed tables and pictures from the annotations below the data root; everything else
@@ -34,7 +35,7 @@ from wtal_core.data.clicks import read_annotators
 from wtal_core.data.paths import REPOSITORY, data_root
 from wtal_core.data.thumos14 import ANNOTATIONS, CLICKS
 from wtal_core.pictures.figures import COLOURS, QUIET, save_figure
-from wtal_core.report.tables import save_table
+from wtal_core.report.artifacts import read_table, save_table
 
 COMMITTED = REPOSITORY / "results" / "thumos14" / "backtal"
 SPLIT = 4.0  # s: eight frames that an annotator was shown
@@ -65,8 +66,9 @@ CAPTIONS = {
 
 @dataclass(frozen=True)
 class Published:
-    """The published clicks and what they are measured against. clicks: kind -> name of an annotator
-    -> table.
+    """The published clicks and what they are measured against.
+
+    clicks: kind -> name of an annotator -> table.
 
     segments: of the training videos. durations: video -> seconds.
     """
@@ -166,7 +168,7 @@ def background_table(found: Published) -> pd.DataFrame:
 
 
 def action_table(found: Published) -> pd.DataFrame:
-    """A row an annotator: counts of the action clicks, percent in each tenth of the instance, p."""
+    """One row per annotator: counts of the action clicks, percent in each tenth of the instance, p."""
     videos = found.durations.index.to_series()
     rows = {}
     for name, clicks in found.clicks["action"].items():
@@ -203,8 +205,8 @@ def real_tables(root: str | Path | None = None) -> dict[str, pd.DataFrame] | Non
 
 def committed_table(name: str, folder: Path = COMMITTED) -> pd.DataFrame:
     """A table of `CAPTIONS` as it is committed. All texts, as `real_tables` makes them."""
-    table = pd.read_csv(folder / f"{name}.csv", comment="#", dtype=str, keep_default_na=False)
-    return table.set_index(["annotator", "segments"] if name == "figure7" else table.columns[0])
+    table = read_table(folder / "figure7.csv", name)
+    return table.set_index("segments", append=True) if name == "figure7" else table
 
 
 def flat(table: pd.DataFrame) -> pd.DataFrame:
@@ -213,8 +215,9 @@ def flat(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_results(folder: Path = COMMITTED, root: str | Path | None = None) -> list[Path]:
-    """Compute tables and the picture from the files below the data root. Returns what was written;
-    nothing without files.
+    """Compute tables and the picture from the files below the data root.
+
+    Returns what was written; nothing without files.
     """
     if (tables := real_tables(root)) is None:
         return []
@@ -274,8 +277,10 @@ def position_figure(table: pd.DataFrame, caption: str) -> Figure:
 
 
 def cost_figure(points: pd.DataFrame, caption: str) -> Figure:
-    """Cost of the annotation against accuracy (Fig. 8), a point a method. points: `method, x` (s a
-    minute), `y` (%), `supervision`."""
+    """Cost of the annotation against accuracy (Fig.
+
+    8), one point per method. points: `method, x` (s a minute), `y` (%), `supervision`.
+    """
     figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
     groups = points.groupby("supervision", sort=False)
     for (name, rows), marker, colour in zip(groups, "osD^", COLOURS, strict=False):

@@ -1,5 +1,6 @@
-"""Figures of an error diagnosis (DETAD, Alwassel et al. 2018): profile, impact, sensitivity, missed
-instances.
+"""Figures of an error diagnosis (DETAD, Alwassel et al.
+
+2018): profile, impact, sensitivity, missed instances.
 
 Each takes diagnoses by method name and returns a matplotlib Figure; several methods stand on one
 axis.
@@ -131,7 +132,7 @@ def _stack(axes: Axes, shares: pd.DataFrame, sizes: pd.Series) -> None:
 
 
 def _grouped(values: pd.DataFrame, caption: str, xlabel: str, ylabel: str) -> Figure:
-    """A group a row, a bar a column."""
+    """A group a row, one bar per column."""
     figure, axes = plt.subplots(figsize=(8, 3.8), layout="constrained")
     _bars(axes, values)
     axes.set(xlabel=xlabel, ylabel=ylabel)

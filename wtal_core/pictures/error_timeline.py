@@ -23,8 +23,10 @@ OTHER = "#cccccc"
 
 @dataclass(frozen=True)
 class View:
-    """What to show. threshold: in units of the class activation. shown: how many of the best-scored
-    detections that lie in the window.
+    """What to show.
+
+    threshold: in units of the class activation. shown: how many of the best-scored detections that
+    lie in the window.
 
     window: seconds, None for the whole video. marked: row of a detection (in the detections' table)
     to point at.
@@ -39,8 +41,9 @@ class View:
 
 
 def error_timeline(case: Case, found: pd.DataFrame, view: View) -> Figure:
-    """found: `outcomes` of the case. Without activation or attention (a detections file) those
-    panels are left out.
+    """found: `outcomes` of the case.
+
+    Without activation or attention (a detections file) those panels are left out.
     """
     signals = {
         name: values[view.video]
@@ -114,7 +117,7 @@ def _proposals(case: Case, view: View) -> pd.DataFrame | None:
 def _draw_signals(
     panels: np.ndarray, case: Case, signals: dict[str, np.ndarray], view: View
 ) -> None:
-    """A panel a signal."""
+    """One panel per signal."""
     seconds, column = (
         case.ground_truth.timebase.seconds,
         case.ground_truth.classes.index(view.label),

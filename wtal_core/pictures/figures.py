@@ -1,5 +1,7 @@
-"""Figures. Each takes plain numbers and returns a matplotlib Figure; `save_figure` writes it, the
-same bytes every time.
+"""Figures.
+
+Each takes plain numbers and returns a matplotlib Figure; `save_figure` writes it, the same bytes
+every time.
 """
 
 import io
@@ -12,6 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wtal_core.report.artifacts import refresh_page
 from wtal_core.timebase import Timebase
 
 COLOURS = (
@@ -44,9 +47,13 @@ def plain_png(draw: Callable[[], Figure]) -> bytes:
 
 
 def save_figure(figure: Figure, path: Path) -> Figure:
-    """Write a PNG without a date in it. Returns the figure, for display."""
+    """Write a PNG without a date in it, and link it on its artifact's page, if there is one.
+
+    Returns the figure, for display.
+    """
     figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
+    refresh_page(path)
     return figure
 
 
@@ -105,8 +112,9 @@ def lying_bars(
     xlabel: str,
     source: str = "paper, on THUMOS14",
 ) -> Figure:
-    """As `bars`, but lying, the first row on top: for names too long to stand side by side. source:
-    what the line is called.
+    """As `bars`, but lying, the first row on top: for names too long to stand side by side.
+
+    source: what the line is called.
     """
     figure, axes = plt.subplots(figsize=(9, 0.36 * len(values) + 1.6), layout="constrained")
     place = -np.arange(len(values))
@@ -262,7 +270,7 @@ def barcode(axes: Axes, truth: pd.DataFrame, detections: Mapping[str, pd.DataFra
 
 
 def scatter(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], caption: str) -> Figure:
-    """Points `[N, 2]` and whether each is foreground `[N]`, a panel a name (Fig. 8)."""
+    """Points `[N, 2]` and whether each is foreground `[N]`, one panel per name (Fig. 8)."""
     figure, axes_row = plt.subplots(
         1, len(panels), figsize=(5 * len(panels), 4.6), layout="constrained", squeeze=False
     )

@@ -49,8 +49,9 @@ class Steps:
 def steps(
     activation: Float[np.ndarray, " T"], cut: ProposalRule, fusion: FusionRule, rule: LabelRule
 ) -> Steps:
-    """All steps of one sequence by the functions that training uses. The form of the rows in `rule`
-    does not matter.
+    """All steps of one sequence by the functions that training uses.
+
+    The form of the rows in `rule` does not matter.
     """
     length = np.array([len(activation)])
     found = propose(activation, length, cut)
@@ -188,8 +189,9 @@ def steps_figure(case: Steps, truth: pd.DataFrame, timebase: Timebase, caption: 
 
 @dataclass(frozen=True)
 class Case:
-    """What Figure 4 draws of one video and class. truth: `t_start, t_end` in seconds. labels: by
-    name, `[T]`.
+    """What Figure 4 draws of one video and class.
+
+    truth: `t_start, t_end` in seconds. labels: by name, `[T]`.
     """
 
     activation: Float[np.ndarray, " T"]
@@ -305,8 +307,9 @@ def _bars(
 
 
 def _candidates(axes: Axes, case: Steps, timebase: Timebase) -> None:
-    """Candidates of equal extent are one bar, as dark as their shares add up to. Those of higher
-    scores lie above.
+    """Candidates of equal extent are one bar, as dark as their shares add up to.
+
+    Those of higher scores lie above.
     """
     found = case.candidates
     _, first, copy = np.unique(
@@ -379,8 +382,9 @@ def _heads(axes: Axes, case: Steps, timebase: Timebase) -> None:
 
 
 def _equations(axes: Axes, rows: Float[np.ndarray, "K T"], timebase: Timebase) -> None:
-    """A bar an equation: its inner area and, beside it, its outer ones. Equations that are apart
-    share a lane.
+    """One bar per equation: its inner area and, beside it, its outer ones.
+
+    Equations that are apart share a lane.
     """
     spans = [np.flatnonzero(row)[[0, -1]] if row.any() else np.zeros(2) for row in rows]
     lane = lanes(*np.array(spans).reshape(-1, 2).T)

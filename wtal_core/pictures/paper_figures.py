@@ -80,7 +80,7 @@ def one_method(found: pd.DataFrame, sources: list[str], caption: str) -> Figure:
 
 
 def sizes(groups: Mapping[str, pd.Series], caption: str) -> Figure:
-    """Absolute sizes (points of mAP) as dots, a line a group, with the median as a bar."""
+    """Absolute sizes (points of mAP) as dots, one line per group, with the median as a bar."""
     figure, axes = plt.subplots(figsize=(10, 1.2 + 0.75 * len(groups)), layout="constrained")
     for place, values in enumerate(reversed(groups.values())):
         ordered = values.abs().sort_values(kind="stable")

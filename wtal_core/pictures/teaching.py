@@ -135,8 +135,10 @@ def attention_at(
     timebase: Timebase,
     caption: str,
 ) -> Figure:
-    """Attention (Eq. 2 and 9) at one temperature, a panel a score, with the number of snippets that
-    it spreads over.
+    """Attention (Eq.
+
+    2 and 9) at one temperature, one panel per score, with the number of snippets that it spreads
+    over.
 
     That number is exp(entropy): T for uniform attention, 1 for a single snippet.
     """
@@ -156,9 +158,7 @@ def spread_over(attention: Float[np.ndarray, " T"]) -> float:
 def proposals_at(
     sequence: Float[np.ndarray, " T"], rule: ProposalRule, timebase: Timebase
 ) -> pd.DataFrame:
-    """All proposals of one class activation sequence, before suppression: `t_start, t_end,
-    score`.
-    """
+    """All proposals of one class activation sequence, before suppression: `t_start, t_end, score`."""
     found = propose(sequence, np.array([len(sequence)]), rule)
     table = to_table(
         found.sequence,

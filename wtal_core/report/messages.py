@@ -57,7 +57,7 @@ def judge_values(
 
 
 def count(judged: pd.DataFrame) -> pd.DataFrame:
-    """A line a claim: how many of its comparisons hold, are open, are reversed."""
+    """One line per claim: how many of its comparisons hold, are open, are reversed."""
     judged = judged.reset_index()  # the claim may be the index
     table = pd.crosstab(judged["claim"], judged["verdict"]).reindex(
         columns=["holds", "open", "reversed"], fill_value=0

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from wtal_core.evaluation.statistics import summary
 from wtal_core.papers import reported_rows
+from wtal_core.report.artifacts import save_table as save_table
 from wtal_core.runs.results import Results
 
 
@@ -45,8 +45,9 @@ def per_tiou(
     protocol: str | None = None,
     rule: str = "last",
 ) -> pd.DataFrame:
-    """mAP a tIoU and their mean, percent, mean ± deviation over seeds. rows: row -> the name it is
-    shown under.
+    """mAP per tIoU and their mean, percent, mean ± deviation over seeds.
+
+    rows: row -> the name it is shown under.
     """
     lines = {}
     for row, name in (rows or {row: row for row in results.records}).items():
@@ -69,7 +70,7 @@ def settings(rows: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def printed_table(artifact: str, columns: Sequence[str]) -> pd.DataFrame:
-    """A table of a paper as printed: a row a method, a dash where the paper has one."""
+    """A table of a paper as printed: one row per method, a dash where the paper has one."""
     rows = reported_rows(artifact)
     table = pd.DataFrame(
         [row["v"] for row in rows],
@@ -96,19 +97,6 @@ def spread(values: pd.Series) -> str:
 def interval(bounds: tuple[float, float] | None) -> str:
     """A confidence interval, one decimal; a dash where one seed gives none."""
     return "–" if bounds is None else f"{bounds[0]:.1f} to {bounds[1]:.1f}"
-
-
-def save_table(table: pd.DataFrame, path: Path, caption: str) -> pd.DataFrame:
-    """Write `path`.csv and `path`.md, the caption above the table. Returns the table, for
-    display.
-    """
-    path.with_suffix(".csv").write_text(f"# {caption}\n" + table.to_csv())
-    several = isinstance(table.index, pd.MultiIndex)  # tabulate would write its names as tuples
-    text = (table.reset_index() if several else table).to_markdown(
-        disable_numparse=True, index=not several
-    )
-    path.with_suffix(".md").write_text(f"{caption}\n\n{text}\n")
-    return table
 
 
 def _number(value: float | None, sign: bool = False) -> str:

@@ -93,7 +93,7 @@ class Session:
         return folder
 
     def path(self, suffix: str) -> Path:
-        """The artifact's file with this suffix, such as ".csv" or "_messages.md"."""
+        """The artifact's file with this suffix, such as ".csv" or "_ladder.png"."""
         return self.folder / (self.artifact.split("/")[1] + suffix)
 
 

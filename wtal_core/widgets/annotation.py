@@ -62,8 +62,9 @@ def duration(dataset: Dataset, video: str) -> float:
 
 
 class Annotator(ipywidgets.VBox):
-    """Controls above a picture. `clicks` is the table `video, label, t, t_end` (s) of what was
-    clicked, in that order.
+    """Controls above a picture.
+
+    `clicks` is the table `video, label, t, t_end` (s) of what was clicked, in that order.
 
     dataset: its training videos are offered. clicks: to go on with; none if not given.
     """
@@ -122,8 +123,9 @@ class Annotator(ipywidgets.VBox):
         self._refresh()
 
     def click(self) -> None:
-        """What the button does: the moment under the slider is background. A second click on it
-        changes nothing.
+        """What the button does: the moment under the slider is background.
+
+        A second click on it changes nothing.
         """
         video, time = self.videos.value, float(self.time.value)
         if not ((self.clicks["video"] == video) & (self.clicks["t"] == time)).any():

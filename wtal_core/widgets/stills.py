@@ -1,5 +1,6 @@
-"""Sliders for notebooks, and the still pictures beside them. Both come from one `draw(value)` that
-returns a Figure.
+"""Sliders for notebooks, and the still pictures beside them.
+
+Both come from one `draw(value)` that returns a Figure.
 
 A slider sets the bytes of an image: no `Output` widget, nothing printed, so the notebook's other
 outputs stay comparable.
@@ -25,8 +26,9 @@ def stills(draw: Callable[[float], Figure], values: Sequence[float]) -> list[Ima
 
 
 class SliderFigure(ipywidgets.VBox):
-    """A slider above a picture. Where nobody can move it (a page of a repository), it is a line of
-    text.
+    """A slider above a picture.
+
+    Where nobody can move it (a page of a repository), it is a line of text.
     """
 
     def __repr__(self) -> str:
@@ -36,8 +38,9 @@ class SliderFigure(ipywidgets.VBox):
 def slider_figure(
     draw: Callable[[float], Figure], label: str, values: Sequence[float], start: float
 ) -> SliderFigure:
-    """A slider over `values` and the picture that `draw` makes of the chosen one. start: one of the
-    values.
+    """A slider over `values` and the picture that `draw` makes of the chosen one.
+
+    start: one of the values.
     """
     slider = ipywidgets.SelectionSlider(
         options=list(values), value=start, description=label, continuous_update=False

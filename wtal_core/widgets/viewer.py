@@ -24,8 +24,9 @@ NO_ERROR = "choose an error to jump to it"
 
 
 class TimelineViewer(ipywidgets.VBox):
-    """Controls above a picture. Choosing an error jumps to its video; each control draws the
-    picture anew.
+    """Controls above a picture.
+
+    Choosing an error jumps to its video; each control draws the picture anew.
 
     case: what to look at. tiou: the threshold that tells true positives. Without a class activation
     (a detections file) the threshold slider is off. `view` is what is shown.
@@ -119,9 +120,7 @@ class TimelineViewer(ipywidgets.VBox):
         self._redraw()
 
     def _jump(self, number: int) -> None:
-        """Open the video of an entry of the list, around it: the errors, then the missed
-        instances.
-        """
+        """Open the video of an entry of the list, around it: the errors, then the missed instances."""
         if number < 0:
             return
         error = number < len(self.worst)
@@ -165,7 +164,7 @@ def _set_range(slider: ipywidgets.FloatSlider, curve: np.ndarray) -> None:
 
 
 def _lines(errors: pd.DataFrame, missed: pd.DataFrame) -> list[str]:
-    """A line an entry of the list."""
+    """One line per entry of the list."""
     lines = [
         f"{e.outcome}: {e.label} in {e.video}, {e.t_start:.1f} to {e.t_end:.1f} s, score "
         f"{e.score:.3g}, "
