@@ -21,7 +21,7 @@ def variants(method_name: str) -> dict[str, Any]:
     """Configs by a short name, "default" first: the Config's default values at a small width."""
     if method_name in VARIANTS:
         return VARIANTS[method_name]()
-    quick = method(method_name).PROFILES["quick"]
+    quick = method(method_name).profiles["quick"]
     return {"quick": replace(quick, schedule=shortened(quick.schedule))}
 
 
@@ -369,7 +369,7 @@ def localizations(method_name: str) -> dict[str, Any]:
     """
     if method_name in LOCALIZATIONS:
         return LOCALIZATIONS[method_name]()
-    return {"quick": method(method_name).PROFILES["quick"]}
+    return {"quick": method(method_name).profiles["quick"]}
 
 
 EXACT = tuple(level * UNIT for level in LEVELS[:3])
