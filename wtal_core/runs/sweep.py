@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
 from wtal_core.data.dataset import Dataset
-from wtal_core.data.opening import open_dataset
+from wtal_core.data.opening import folds, open_dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.mean_average_precision import Score
 from wtal_core.runs.run import Run
@@ -29,8 +29,13 @@ from wtal_core.runs.train import Trained, Trainer
 
 
 def dataset_of(run: Run) -> Dataset:
-    """The data set of a run, in its fold; opened once a process."""
+    """The data set of a run, in its fold; opened once per process."""
     return _opened(run.dataset, run.fold)
+
+
+def opened(name: str) -> Dataset:
+    """A data set, in its first fold where it has several; the same object as `dataset_of` gives."""
+    return _opened(name, 0 if folds(name) > 1 else None)
 
 
 @lru_cache(maxsize=8)
@@ -66,12 +71,12 @@ def compute(run: Run, key: str, root: Path, device: str = "cpu") -> None:
     dataset = dataset_of(run)
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
-    trained = _trained(run, key, store, device)
+    trained = train(run, key, store, device)
     content = describe(run, dataset, trained, device, time.monotonic() - begin)
-    store.write(run, key, content, lambda folder: _write_files(folder, trained))
+    store.write(run, key, content, lambda folder: write_files(folder, trained))
 
 
-def _trained(run: Run, key: str, store: Store, device: str) -> Trained:
+def train(run: Run, key: str, store: Store, device: str) -> Trained:
     """A run that only reads its network in another way takes the weights of its source, both the
     last and those best by the source's own reading; its history holds no scores, and its training
     took no time.
@@ -164,7 +169,8 @@ def _metric(score: Score) -> dict[str, Any]:
     }
 
 
-def _write_files(folder: Path, trained: Trained) -> None:
+def write_files(folder: Path, trained: Trained) -> None:
+    """The large files that a training leaves: weights and detections of each selection rule."""
     for rule in RULES:
         weights = {name: value.cpu().contiguous() for name, value in trained.weights[rule].items()}
         save_file(weights, folder / f"weights_{rule}.safetensors")
