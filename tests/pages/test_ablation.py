@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+from wtal_core.runs.store import Record
 
 from tests.results_samples import record, results
 from tests.tiny_dataset import tiny_dataset
@@ -12,7 +13,6 @@ from wtal_core.data.dataset import Dataset
 from wtal_core.pages.ablation import Ablation, Place
 from wtal_core.report.artifacts import read_tables
 from wtal_core.runs.results import Results
-from wtal_core.runs.store import Record
 from wtal_core.study.session import open_session
 
 UP, DOWN = (

@@ -1,47 +1,77 @@
-"""What a network says about a training video while it learns."""
+"""The network of a run while it learns: that of a plain training, and kept beside its record."""
 
 from dataclasses import replace
 
 import pytest
 import torch
+from wtal_core.runs.store import Store
 
-from tests.tiny_dataset import CONFIG, tiny_dataset
+from tests.tiny_dataset import CONFIG, SCHEDULE, tiny_dataset
 from wtal_core.errors import WorkbookError
+from wtal_core.models import rskp
+from wtal_core.runs import sweep
 from wtal_core.runs.train import Trainer
+from wtal_core.study import snapshots as module
+from wtal_core.study.session import Session
 from wtal_core.study.snapshots import snapshots
 
+RSKP = replace(rskp.QUICK, embedding=8, warm_up=2, spl_weights=((0, 1.0),), schedule=SCHEDULE)
 
-def test_snapshots_are_those_of_a_plain_training():
+
+@pytest.fixture
+def session(tmp_path, monkeypatch):
     dataset = tiny_dataset()
-    batch, found = snapshots("facnet", CONFIG, dataset, "train_3", (0, 2, 4), seed=1)
-    assert list(found) == [0, 2, 4] and batch.lengths == (dataset.video("train_3").length,)
-    trainer = Trainer("facnet", CONFIG, dataset, 1)
+    monkeypatch.setattr(sweep, "_opened", lambda name, fold: dataset)
+    return Session("paper/method", dataset, "quick", (0,), "cpu", Store(tmp_path), 1)
+
+
+@pytest.mark.parametrize(("name", "config"), [("facnet", CONFIG), ("rskp", RSKP)])
+def test_snapshots_are_those_of_a_plain_training(session, name, config):
+    """Buffers too: RSKP counts epochs in one and keeps its memory in others."""
+    networks = snapshots(session, name, config, (0, 2, 4), seed=1)
+    assert list(networks) == [0, 2, 4] and not any(
+        network.training for network in networks.values()
+    )
+    trainer = Trainer(name, config, session.dataset, 1)
     for epoch in range(5):
-        if epoch in found:
-            with torch.no_grad():
-                expected = trainer.progress.network(batch)
-            torch.testing.assert_close(found[epoch].s_a, expected.s_a, rtol=0, atol=0)
+        if epoch in networks:
+            state = networks[epoch].state_dict()
+            for key, value in trainer.progress.network.state_dict().items():
+                torch.testing.assert_close(state[key], value, rtol=0, atol=0)
         if epoch < 4:
             trainer.epoch()
-    assert not torch.equal(found[0].s_a, found[2].s_a)
+    assert not all(
+        torch.equal(a, b)
+        for a, b in zip(networks[0].parameters(), networks[2].parameters(), strict=True)
+    )
 
 
-def test_it_stops_after_the_last_one_asked_for(monkeypatch):
+def test_they_are_kept_and_only_what_is_missing_is_trained(session, monkeypatch):
+    first = snapshots(session, "facnet", CONFIG, (0, 1))
+    trained, compute = [], module._compute
+    monkeypatch.setattr(
+        module,
+        "_compute",
+        lambda run, epochs, device: trained.append(epochs) or compute(run, epochs, device),
+    )
+    again = snapshots(session, "facnet", CONFIG, (1,))[1]
+    assert trained == [] and all(
+        torch.equal(a, b) for a, b in zip(again.parameters(), first[1].parameters(), strict=True)
+    )
+    assert list(snapshots(session, "facnet", CONFIG, (2,))) == [2]
+    assert list(snapshots(session, "facnet", CONFIG, (0, 2))) == [0, 2]
+    assert trained == [(2,)]
+
+
+def test_it_stops_after_the_last_one_asked_for(session, monkeypatch):
+    snapshots(session, "facnet", CONFIG, (0,))
     epochs = []
     monkeypatch.setattr(Trainer, "epoch", lambda self: epochs.append(1))
-    snapshots("facnet", CONFIG, tiny_dataset(), "train_0", (1,))
+    snapshots(session, "facnet", CONFIG, (1,))
     assert len(epochs) == 1
 
 
-@pytest.mark.parametrize(
-    ("video", "epochs", "message"),
-    [
-        ("test_0", (0,), "test_0 is no training video of simulated; choose one such as train_0"),
-        ("train_0", (), "expected some of 0 to 4"),
-        ("train_0", (5,), "expected some of 0 to 4"),
-        ("train_0", (-1, 2), "expected some of 0 to 4"),
-    ],
-)
-def test_what_cannot_be_shown_is_named(video, epochs, message):
-    with pytest.raises(WorkbookError, match=message):
-        snapshots("facnet", replace(CONFIG), tiny_dataset(), video, epochs)
+@pytest.mark.parametrize("epochs", [(), (5,), (-1, 2)])
+def test_epochs_that_the_schedule_does_not_have_are_named(session, epochs):
+    with pytest.raises(WorkbookError, match="expected some of 0 to 4"):
+        snapshots(session, "facnet", CONFIG, epochs)

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
 from wtal_core.data.dataset import Dataset
-from wtal_core.data.opening import open_dataset
+from wtal_core.data.opening import folds, open_dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.mean_average_precision import Score
 from wtal_core.runs import behaviour
@@ -34,6 +34,11 @@ Stale = Literal["use", "refuse", "recompute"]
 def dataset_of(run: Run) -> Dataset:
     """The data set of a run, in its fold; opened once per process."""
     return _opened(run.dataset, run.fold)
+
+
+def opened(name: str) -> Dataset:
+    """A data set, in its first fold where it has several; the same object as `dataset_of` gives."""
+    return _opened(name, 0 if folds(name) > 1 else None)
 
 
 @lru_cache(maxsize=8)
@@ -150,8 +155,8 @@ def compute(run: Run, ledger: Ledger, device: str, stamp: str) -> Record:
             return record
         if device.startswith("cuda"):
             torch.cuda.reset_peak_memory_stats()
-        trained = _trained(run, ledger, device, working / "checkpoint.pt")
-        _write_files(working, trained)
+        trained = train(run, ledger, device, working / "checkpoint.pt")
+        write_files(working, trained)
         line = describe(run, dataset, trained, time.monotonic() - begin)
         line["by"] = provenance(device, stamp)
         line["peak_memory_mb"] = peak_memory_mb(device)
@@ -160,7 +165,7 @@ def compute(run: Run, ledger: Ledger, device: str, stamp: str) -> Record:
     return record
 
 
-def _trained(run: Run, ledger: Ledger, device: str, checkpoint: Path) -> Trained:
+def train(run: Run, ledger: Ledger, device: str, checkpoint: Path) -> Trained:
     """The outcome of a run's training.
 
     A run that only reads its network in another way takes the weights of its source, both the last
@@ -239,7 +244,7 @@ def _metric(score: Score) -> dict[str, Any]:
     }
 
 
-def _write_files(folder: Path, trained: Trained) -> None:
+def write_files(folder: Path, trained: Trained) -> None:
     """Weights and detections, into the working folder; each file whole or not at all."""
     for rule in RULES:
         weights = {name: value.cpu().contiguous() for name, value in trained.weights[rule].items()}

@@ -3,15 +3,18 @@ by formula.
 """
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from wtal_core.models import ten
 from wtal_core.packed import Packed
 
-MANNERS = {"plain loss": "plain", "GRL": "grl", "BGES": "bges"}
+Manner = Literal["plain", "grl", "bges"]
+MANNERS: dict[str, Manner] = {"plain loss": "plain", "GRL": "grl", "BGES": "bges"}
 
 
 def attention_gradients(
@@ -23,18 +26,19 @@ def attention_gradients(
     Above 0, a step of gradient descent lowers the attention: the snippet is pushed towards
     background.
     """
-    found = {}
-    for name, background in MANNERS.items():
-        attention = branch.attention.detach().requires_grad_()
-        seen = (
-            ten.reversed_gradient(attention, config.grl_factor)
-            if background == "grl"
-            else attention
-        )
-        given = replace(branch, background=(branch.cas.detach(), seen))
-        ten.background_loss(given, batch, replace(config, background=background)).sum().backward()
-        found[name] = attention.grad.numpy()
-    return found
+    return {name: _gradient(branch, batch, config, manner) for name, manner in MANNERS.items()}
+
+
+def _gradient(
+    branch: ten.Branch, batch: Packed, config: ten.Config, manner: Manner
+) -> Float[np.ndarray, " M"]:
+    attention = branch.attention.detach().requires_grad_()
+    # through the reversal the attention keeps its values; only its gradient changes sign
+    seen = ten.reversed_gradient(attention, config.grl_factor) if manner == "grl" else attention
+    detached = replace(branch, background=(branch.cas.detach(), seen))
+    loss = ten.background_loss(detached, batch, replace(config, background=manner))
+    (gradient,) = torch.autograd.grad(loss.sum(), attention)
+    return gradient.numpy()
 
 
 def closed_form(
@@ -50,8 +54,11 @@ def closed_form(
     if reading == "A":
         z = (n @ logits) / n.sum()
         if background == "plain":
-            return ((logits[:, -1] - z[-1]) - (logits - z) @ z.softmax(-1)) / n.sum()
+            own = logits[:, -1] - z[-1]
+            return (own - (logits - z) @ z.softmax(-1)) / n.sum()
         return (logits[:, -1] - logits @ (n.mean() * z).softmax(-1)) / len(n)
     q = logits.softmax(-1)[:, -1]
     p = (n @ q) / n.sum()
-    return (q - p * (background == "plain")) / (n.sum() * p)
+    if background == "plain":
+        return (q - p) / (n.sum() * p)
+    return q / (n.sum() * p)

@@ -11,44 +11,48 @@ from wtal_core.errors import WorkbookError
 from wtal_core.models import gaufuse
 from wtal_core.models.shared.activation import Activation
 from wtal_core.runs.inputs import inputs_of, resident
-from wtal_core.runs.run import Run
-from wtal_core.runs.store import Record
-from wtal_core.runs.sweep import dataset_of, ensure
-from wtal_core.study.session import Session
-from wtal_core.study.signals import trained_network
+from wtal_core.runs.sweep import resolve_device
+from wtal_core.study.trained import TrainedRun
 
 
-def labelling_of(session: Session, config: gaufuse.Config, video: str, seed: int = 0) -> Activation:
+def labelling_of(trained: TrainedRun, video: str) -> Activation:
     """Activation of all streams at the last epoch, without dropout, with the background where the
-    config labels it.
+    config labels it. trained: a run of GauFuse.
 
     Kept beside the record, because weights are not committed. Raises WorkbookError for a video that
     is not in the training set.
     """
-    run = Run("gaufuse", config, session.dataset.name, seed)
-    ids = [v.id for v in dataset_of(run).train]
+    ids = [v.id for v in trained.dataset.train]
     if video not in ids:
         raise WorkbookError(
-            f"{video} is no training video of {session.dataset.name}; choose one such as {ids[0]}"
+            f"{video} is no training video of {trained.dataset.name}; choose one such as {ids[0]}"
         )
-    (record,) = ensure([run], session.store, session.device)
-    kept = record.arrays(f"labelling_{video}") or _compute(run, record, video, ids.index(video))
-    return Activation(kept["cas"], kept["scores"], kept["attention"], (kept["cas"].shape[1],))
+    name = f"labelling_{video}"
+    arrays = trained.record.arrays(name)
+    if arrays is None:
+        arrays = _labelling(trained, ids.index(video))
+        trained.record.keep_arrays(name, arrays)
+    length = arrays["cas"].shape[1]
+    return Activation(arrays["cas"], arrays["scores"], arrays["attention"], (length,))
 
 
 @torch.no_grad()
-def _compute(run: Run, record: Record, video: str, index: int) -> dict[str, np.ndarray]:
-    dataset, config = dataset_of(run), run.config
-    network = trained_network(run, record, dataset)
-    part = resident(
-        dataset, "train", "cpu", config.schedule.labels, inputs_of(config), run.seed
-    ).batch([index])
-    found = gaufuse.host_of(config.host).activate(
-        network.host(part),
-        part,
-        replace(config.base, **dict(config.label_settings)),
+def _labelling(trained: TrainedRun, number: int) -> dict[str, np.ndarray]:
+    config: gaufuse.Config = trained.run.config
+    device = resolve_device(trained.device)
+    labels = config.schedule.labels
+    videos = resident(trained.dataset, "train", device, labels, inputs_of(config), trained.run.seed)
+    batch = videos.batch([number])
+    network = trained.network
+    assert isinstance(network, gaufuse.Network)
+    activation = gaufuse.host_of(config.host).activate(
+        network.host(batch),
+        batch,
+        replace(config.base, **dict(config.label_settings)),  # type: ignore[type-var]
         config.label_background,
     )
-    arrays = {"cas": found.cas, "scores": found.scores, "attention": found.attention}
-    record.keep_arrays(f"labelling_{video}", arrays)
-    return arrays
+    return {
+        "cas": activation.cas,
+        "scores": activation.scores,
+        "attention": activation.attention,
+    }

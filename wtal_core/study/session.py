@@ -4,24 +4,23 @@ or computes their runs.
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
-
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.manifests import load_manifest
-from wtal_core.data.opening import folds, open_dataset
+from wtal_core.data.opening import folds
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method
 from wtal_core.runs import behaviour
 from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.results import Results
 from wtal_core.runs.run import Run
-from wtal_core.runs.sweep import Stale, dataset_of, ensure
-from wtal_core.study.signals import embedding_map, signals
+from wtal_core.runs.sweep import Stale, dataset_of, ensure, opened
+from wtal_core.study.facts import Facts
+from wtal_core.study.trained import TrainedRun
 
 REPOSITORY = Path(__file__).parents[2]
 COMMITTED = REPOSITORY / "results"
@@ -71,19 +70,26 @@ class Session:
         name = self.dataset.name
         return load_manifest(name).title if folds(name) > 1 else self.dataset.title
 
-    def signals(
-        self, method_name: str, config: Any, video: str, seed: int = 0
-    ) -> dict[str, np.ndarray]:
-        """What the trained network of one run says about one test video, see `runs.signals`."""
-        run = Run(method_name, config, self.dataset.name, seed)
-        (record,) = ensure([run], self.store, self.device)
-        return signals(run, record, dataset_of(run), video)
+    def trained(self, method_name: str, config: Any, seed: int = 0) -> TrainedRun:
+        """The trained network of one run, and all that can be asked of it."""
+        (trained,) = self._trained(method_name, config, [seed])
+        return trained
 
-    def embedding_map(self, method_name: str, config: Any, seed: int = 0) -> dict[str, np.ndarray]:
-        """The trained embedding of one run on a plane, see `runs.signals`."""
-        run = Run(method_name, config, self.dataset.name, seed)
-        (record,) = ensure([run], self.store, self.device)
-        return embedding_map(run, record, dataset_of(run))
+    def trained_runs(self, method_name: str, config: Any) -> list[TrainedRun]:
+        """The trained network of every seed."""
+        return self._trained(method_name, config, self.seeds)
+
+    def facts(self, method_name: str, config: Any) -> list[Facts]:
+        """What the networks of a config do on the whole test list, one per seed."""
+        return [trained.facts for trained in self.trained_runs(method_name, config)]
+
+    def _trained(self, method_name: str, config: Any, seeds: Sequence[int]) -> list[TrainedRun]:
+        runs = [Run(method_name, config, self.dataset.name, seed) for seed in seeds]
+        records = ensure(runs, self.store, self.device, self.jobs, self.stale)
+        return [
+            TrainedRun(run, record, dataset_of(run), self.store, self.device)
+            for run, record in zip(runs, records, strict=True)
+        ]
 
     @property
     def folder(self) -> Path:
@@ -125,7 +131,7 @@ def open_session(
     parameters = {"dataset": dataset, "profile": profile, "seeds": seeds, "device": device}
     return Session(
         artifact,
-        open_dataset(dataset),
+        opened(dataset),
         profile,
         tuple(range(seeds)),
         device,

@@ -1,0 +1,66 @@
+"""The weights of a finished run: where they lie, and how they are put back."""
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+from tqdm import tqdm
+
+from wtal_core.errors import WorkbookError
+from wtal_core.runs.ledger import Ledger, Record
+from wtal_core.runs.run import Run
+from wtal_core.runs.sweep import find, resolve_device, train, write_files
+from wtal_core.runs.train import Trained
+
+
+def weights_of(run: Run, record: Record, ledger: Ledger, device: str) -> dict[str, Tensor]:
+    """Weights at the last epoch, on the CPU; of a run that only reads another one's weights, those.
+
+    The run is trained once more, on `device`, where nobody has kept them. Raises WorkbookError for
+    a damaged file.
+    """
+    path = record.weights("last")
+    if path is None:
+        trained, trained_record = _trained_as(run, record, ledger)
+        path = trained_record.weights("last")
+        if path is None:
+            train_again(trained, trained_record, ledger, device)
+            path = trained_record.weights("last")
+    assert path is not None  # it has just been written
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise WorkbookError(
+            f"weights {path} are damaged ({error}); delete the file, and the run is trained again"
+        ) from error
+
+
+def _trained_as(run: Run, record: Record, ledger: Ledger) -> tuple[Run, Record]:
+    """The run whose training this one reads, and its record; itself where that has no record."""
+    source = run.source()
+    if source is None:
+        return run, record
+    source_record = find(source, ledger)
+    if source_record is None:
+        return run, record
+    return source, source_record
+
+
+def train_again(run: Run, record: Record, ledger: Ledger, device: str) -> None:
+    """Train a finished run once more and keep its weights and detections; its record stays as it
+    is. An interrupted training is taken up again.
+    """
+    title = f"{run.method}, seed {run.seed}: no weights kept, trained again"
+    checkpoint = record.working_folder / "checkpoint.pt"
+    with tqdm(total=1, desc=title, unit="run", dynamic_ncols=True) as bar:
+        with torch.enable_grad():  # the caller may have switched it off
+            trained = train(run, ledger, resolve_device(device), checkpoint)
+        keep_training(record, trained)
+        bar.update()
+    checkpoint.unlink(missing_ok=True)
+
+
+def keep_training(record: Record, trained: Trained) -> None:
+    """Weights and detections, into the working folder. Git ignores them."""
+    record.working_folder.mkdir(parents=True, exist_ok=True)
+    write_files(record.working_folder, trained)
