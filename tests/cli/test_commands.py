@@ -9,7 +9,6 @@ import pytest
 
 from tests.data_samples import REAL, needs_real_data
 from wtal_core.cli import main
-from wtal_core.runs.store import Store
 
 
 @pytest.fixture
@@ -174,11 +173,9 @@ def test_results_check_needs_a_folder(wtal, tmp_path):
     assert_bad_input(wtal("results", "check", "--results", missing), missing)
 
 
-def test_results_check_tells_a_damaged_record(wtal, tmp_path):
-    status, _, err = wtal("results", "check", "--results", str(tmp_path))
-    assert status == 0 and not err
-    folder = Store(tmp_path).root / "simulated" / "runs" / "facnet" / ("0" * 16)
-    folder.mkdir(parents=True)
-    (folder / "record.json").write_text("{")
-    status, out, _ = wtal("results", "check", "--results", str(tmp_path))
-    assert status == 1 and "facnet" in out
+def test_results_check_names_a_damaged_line(wtal, tmp_path):
+    path = tmp_path / "simulated" / "runs" / "facnet.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"id": ')
+    result = wtal("results", "check", "--results", str(tmp_path))
+    assert_bad_input(result, "facnet.jsonl, line 1 is damaged or cut off")

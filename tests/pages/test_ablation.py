@@ -5,13 +5,13 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
-from wtal_core.runs.store import Record
 
-from tests.results_samples import record, results
+from tests.results_samples import SampleRecord, record, results
 from tests.tiny_dataset import tiny_dataset
 from wtal_core.data.dataset import Dataset
 from wtal_core.pages.ablation import Ablation, Place
 from wtal_core.report.artifacts import read_tables
+from wtal_core.runs.ledger import Record
 from wtal_core.runs.results import Results
 from wtal_core.study.session import open_session
 
@@ -56,14 +56,11 @@ def text(folder: Folder, suffix: str) -> str:
     return sections[names.index(f"table7{suffix}")].partition("\n\n")[2]
 
 
-def trained(*histories: list[dict[str, float]], config: dict | None = None) -> list[Record]:
-    return [
-        Record(
-            Path("nowhere"),
-            record(0.1, 0.2, 0.3).content | {"history": history, "run": {"config": config or {}}},
-        )
-        for history in histories
-    ]
+def trained(
+    *histories: list[dict[str, float]], method: str = "facnet", config: dict | None = None
+) -> list[Record]:
+    line = record(0.1, 0.2, 0.3).line | {"method": method, "config": config or {}}
+    return [SampleRecord(line | {"history": history}, (Path("nowhere"),)) for history in histories]
 
 
 def with_histories(folder: Folder, rows: dict[str, list[Record]]) -> Ablation:
@@ -179,16 +176,17 @@ def test_one_run_has_no_deviation(folder):
 
 
 @pytest.mark.parametrize(
-    ("config", "shown"),
+    ("method", "config", "shown"),
     [
-        ({}, "own"),
-        ({"inputs": {"length": None}, "samples": None}, "own"),
-        ({"inputs": {"length": 100}}, "0.200"),
-        ({"samples": 40}, "0.500"),
+        ("facnet", {}, "own"),
+        ("basnet", {"samples": None}, "own"),
+        ("backtal", {"inputs.length": 100}, "0.200"),
+        ("basnet", {"samples": 40}, "0.500"),
     ],
 )
-def test_sums_over_a_video_become_means_a_snippet(folder, config, shown):
-    found = with_histories(folder, {"a": trained([{"norm": 20.0}], config=config)})
+def test_sums_over_a_video_become_means_per_snippet(folder, method, config, shown):
+    records = trained([{"norm": 20.0}], method=method, config=config)
+    found = with_histories(folder, {"a": records})
     lengths = [video.length for video in folder.dataset.train]
     expected = f"{20 * len(lengths) / sum(lengths):.3f}" if shown == "own" else shown
     assert found.diagnoses([], per_snippet={"norm": "mean attention"}).loc["a"].to_dict() == {

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from wtal_core.study.activation import activation_of
 
 from tests.tiny_dataset import SCHEDULE, tiny_dataset
 from wtal_core.models import topk_mil
 from wtal_core.models.shared.activation import Activation
 from wtal_core.pictures import signals
 from wtal_core.runs import sweep
-from wtal_core.runs.store import Store
+from wtal_core.runs.ledger import Ledger
 from wtal_core.study import baseline
-from wtal_core.study.activation import activation_of
 from wtal_core.study.session import Session
 
 BASELINE = replace(topk_mil.QUICK, hidden=8, schedule=replace(SCHEDULE, reduction="mean"))
@@ -23,7 +23,7 @@ def session(tmp_path, monkeypatch):
     dataset = tiny_dataset()
     monkeypatch.setattr(sweep, "_opened", lambda name, fold: dataset)
     monkeypatch.setitem(topk_mil.PROFILES, "quick", BASELINE)
-    return Session("simulated_data", dataset, "quick", (0, 1), "cpu", Store(tmp_path), 1)
+    return Session("simulated_data", dataset, "quick", (0, 1), "cpu", Ledger(tmp_path), 1)
 
 
 def truth_as_activation(dataset) -> Activation:

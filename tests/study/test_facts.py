@@ -13,7 +13,7 @@ from wtal_core.data.grid import inside
 from wtal_core.evaluation.error_types import OUTCOMES
 from wtal_core.models import backtal, sfnet
 from wtal_core.runs import sweep
-from wtal_core.runs.store import Store
+from wtal_core.runs.ledger import Ledger
 from wtal_core.study import facts
 from wtal_core.study.session import Session
 
@@ -33,7 +33,7 @@ SMALL = replace(
 def session(tmp_path, monkeypatch):
     dataset = tiny_dataset()
     monkeypatch.setattr(sweep, "_opened", lambda name, fold: dataset)
-    return Session("backtal/figure2", dataset, "quick", (0, 1), "cpu", Store(tmp_path), 1)
+    return Session("backtal/figure2", dataset, "quick", (0, 1), "cpu", Ledger(tmp_path), 1)
 
 
 def on_grid(dataset, of) -> np.ndarray:
@@ -95,7 +95,7 @@ def test_facts_agree_with_the_record(session):
     for one, record in zip(facts.facts_of(session, "backtal", SMALL), records, strict=True):
         assert 100 * one["strict"][0] == pytest.approx(record.map("activitynet")[0.5], abs=1e-4)
         ten, first = one["outcomes"]
-        assert ten.sum() <= min(60, record.content["detections"]["last"]) and (first <= ten).all()
+        assert ten.sum() <= min(60, record.line["detections"]["last"]) and (first <= ten).all()
         assert first.sum() <= 6  # as many as there are instances
 
 

@@ -7,8 +7,8 @@ from tests.tiny_dataset import CONFIG, tiny_dataset
 from wtal_core.evaluation.mean_average_precision import evaluate
 from wtal_core.evaluation.protocols import protocol
 from wtal_core.runs import sweep
+from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.run import Run
-from wtal_core.runs.store import Store
 from wtal_core.study.inspection import cases_of, inspect
 from wtal_core.study.session import Session, open_session
 
@@ -34,7 +34,7 @@ def test_its_detections_have_the_maps_of_the_record():
 def test_it_is_computed_once(tmp_path, monkeypatch):
     dataset = tiny_dataset()
     monkeypatch.setattr(sweep, "_opened", lambda name, fold: dataset)
-    session = Session("tools/diagnose", dataset, "quick", (0,), "cpu", Store(tmp_path), 1)
+    session = Session("tools/diagnose", dataset, "quick", (0,), "cpu", Ledger(tmp_path), 1)
     first = inspect(session, "facnet", CONFIG, seed=3)
     (record,) = sweep.ensure([Run("facnet", CONFIG, "simulated", 3)], session.store)
     kept = record.detections("last").sort_values(["video", "label", "score"])

@@ -12,7 +12,7 @@ from tests.tiny_dataset import SCHEDULE, tiny_dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.models import gaufuse, rskp
 from wtal_core.runs import sweep
-from wtal_core.runs.store import Store
+from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.train import Trainer
 from wtal_core.study import labelling
 from wtal_core.study.session import Session
@@ -31,7 +31,7 @@ SMALL = replace(gaufuse.wrap("rskp", HOST), label_settings=(("cas_mix", 0.8),))
 def session(tmp_path, monkeypatch):
     dataset = tiny_dataset()
     monkeypatch.setattr(sweep, "_opened", lambda name, fold: dataset)
-    return Session("gaufuse/figure4", dataset, "quick", (0,), "cpu", Store(tmp_path), 1)
+    return Session("gaufuse/figure4", dataset, "quick", (0,), "cpu", Ledger(tmp_path), 1)
 
 
 def test_it_is_what_the_trained_network_says_of_the_video_in_evaluation(session):

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from wtal_core.runs.store import Store
 
 from tests.tiny_dataset import CONFIG, SCHEDULE, tiny_dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.models import rskp
 from wtal_core.runs import sweep
+from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.train import Trainer
 from wtal_core.study import snapshots as module
 from wtal_core.study.session import Session
@@ -22,7 +22,7 @@ RSKP = replace(rskp.QUICK, embedding=8, warm_up=2, spl_weights=((0, 1.0),), sche
 def session(tmp_path, monkeypatch):
     dataset = tiny_dataset()
     monkeypatch.setattr(sweep, "_opened", lambda name, fold: dataset)
-    return Session("paper/method", dataset, "quick", (0,), "cpu", Store(tmp_path), 1)
+    return Session("paper/method", dataset, "quick", (0,), "cpu", Ledger(tmp_path), 1)
 
 
 @pytest.mark.parametrize(("name", "config"), [("facnet", CONFIG), ("rskp", RSKP)])

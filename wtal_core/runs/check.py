@@ -53,8 +53,8 @@ def census(results: Path) -> list[dict[str, object]]:
 
 def moved(methods: Sequence[str] = ()) -> list[str]:
     """Methods whose code computes other numbers than were accepted: one sentence for each."""
-    changes = [(name, behaviour.compare(name)) for name in methods or method_names()]
-    return [f"{name}: {change}" for name, change in changes if change]
+    changes = [behaviour.compare(name) for name in methods or method_names()]
+    return [str(change) for change in changes if change]
 
 
 def rewritten(results: Path, commit: str = "HEAD") -> list[str]:

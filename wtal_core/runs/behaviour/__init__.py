@@ -22,13 +22,22 @@ from wtal_core.runs.behaviour.training import Numbers, exact, trained_numbers
 from wtal_core.runs.behaviour.untrained import common_numbers, input_numbers, localized_numbers
 from wtal_core.runs.behaviour.variants import localizations, variants
 from wtal_core.runs.behaviour.versions import FOLDER, Version, find, opened, read, write
+from wtal_core.runs.ledger import CHANGED
 
-__all__ = ["Change", "accept", "compare", "complete", "current_version", "measure", "stamp"]
+__all__ = [
+    "Change",
+    "accept",
+    "compare",
+    "complete",
+    "current_version",
+    "measure",
+    "name_of",
+    "stamp",
+]
 
 # Another CPU or another number of threads moves numbers by less than 1e-10 of their size.
 RELATIVE = 1e-8
 ABSOLUTE = 1e-10
-CHANGED = "changed"
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,11 @@ def current_version(method_name: str, folder: Path = FOLDER) -> int:
     none.
     """
     return read(method_name, folder).version
+
+
+def name_of(method_name: str, folder: Path = FOLDER) -> str:
+    """The behaviour that a method has today, as ledgers write it: "facnet-1"."""
+    return f"{method_name}-{current_version(method_name, folder)}"
 
 
 def measure(method_name: str) -> Numbers:
@@ -120,7 +134,7 @@ def stamp(method_name: str) -> str:
     version = find(method_name, FOLDER)
     if version is None or _change(method_name, version, measure(method_name)) is not None:
         return CHANGED
-    return f"{method_name}-{version.version}"
+    return name_of(method_name)
 
 
 def defaults(method_name: str) -> dict[str, Any]:

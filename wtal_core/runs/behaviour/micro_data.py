@@ -30,7 +30,7 @@ class Plan:
 
     id: str
     length: int
-    instances: tuple[tuple[str, float, float], ...]
+    instances: tuple[tuple[str, int | float, int | float], ...]
     copies: tuple[int, ...] = ()
 
 
