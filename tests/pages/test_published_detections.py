@@ -55,7 +55,10 @@ def test_kinds_of_the_committed_table_agree_with_each_other():
 @needs_stpn
 def test_the_committed_file_is_what_the_command_writes(tmp_path):
     fresh = published_detections.write(REAL, tmp_path / "stpn" / "protocols.csv")
-    assert fresh.read_text() == published_detections.PATH.read_text()
+    about, numbers = fresh.read_text().split("\n", 1)
+    committed_about, committed_numbers = published_detections.PATH.read_text().split("\n", 1)
+    assert numbers == committed_numbers
+    assert about.split("; by `")[0] == committed_about.split("; by `")[0]
     assert {path.name for path in fresh.parent.iterdir()} == {
         "protocols.csv",
         "protocols.png",

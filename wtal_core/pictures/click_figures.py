@@ -31,12 +31,13 @@ from wtal_core.data.click_statistics import (
     uniformity,
 )
 from wtal_core.data.clicks import read_annotators
-from wtal_core.data.paths import REPOSITORY, data_root
+from wtal_core.data import paths
+from wtal_core.data.paths import data_root
 from wtal_core.data.thumos14 import ANNOTATIONS, CLICKS
 from wtal_core.pictures.figures import COLOURS, QUIET, save_figure
 from wtal_core.report.tables import save_table
 
-COMMITTED = REPOSITORY / "results" / "thumos14" / "backtal"
+COMMITTED = paths.COMMITTED / "thumos14" / "backtal"
 SPLIT = 4.0  # s: eight frames that an annotator was shown
 GRID = 750  # snippets to which BackTAL brings a THUMOS14 video
 TENTHS = [f"{10 * i}–{10 * i + 10} %" for i in range(DECILES)]
@@ -343,11 +344,3 @@ def change_figure(table: pd.DataFrame, caption: str) -> Figure:
     axes.legend(fontsize=8, loc="lower right")
     figure.suptitle(caption, fontsize=9)
     return figure
-
-
-if __name__ == "__main__":
-    written = write_results()
-    print(
-        "\n".join(f"wrote {path}" for path in written)
-        or "no clicks of THUMOS14 below the data root; nothing written"
-    )

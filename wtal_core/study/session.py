@@ -12,6 +12,7 @@ import numpy as np
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.manifests import load_manifest
 from wtal_core.data.opening import folds, open_dataset
+from wtal_core.data.paths import RESULTS
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method
 from wtal_core.runs.results import Results
@@ -20,8 +21,6 @@ from wtal_core.runs.store import Store
 from wtal_core.runs.sweep import dataset_of, ensure
 from wtal_core.study.signals import embedding_map, signals
 
-REPOSITORY = Path(__file__).parents[2]
-COMMITTED = REPOSITORY / "results"
 
 
 @dataclass(frozen=True)
@@ -115,6 +114,6 @@ def open_session(
         profile,
         tuple(range(seeds)),
         device,
-        Store(Path(store) if store else COMMITTED),
+        Store(Path(store) if store else RESULTS),
         jobs,
     )
