@@ -13,7 +13,7 @@ from wtal_core.source import PACKAGE, file_of, imports
 CORE = sorted(PACKAGE.glob("**/*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("**/*.py"))
 PYTHON = sorted([*CORE, *(ROOT / "tests").glob("**/*.py"), *BENCHMARKS])
-GROUND = {"errors", "segments", "timebase"}
+GROUND = {"checks", "errors", "segments", "timebase"}
 # part -> the parts that it may import, besides itself: downwards only
 ORDER = {
     "cli": {"workbook", "pages", "pictures", "study", "runs", "evaluation", "data", *GROUND},
@@ -32,6 +32,7 @@ ORDER = {
     "data": {*GROUND},
     "packed": set(),
     "source": set(),
+    "checks": {"errors"},
     "errors": set(),
     "segments": set(),
     "timebase": set(),

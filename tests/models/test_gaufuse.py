@@ -412,8 +412,8 @@ def test_methods_that_can_host_are_those_with_instances_and_snippet_scores():
     )
     assert not gaufuse.can_host("nothing")
     for name in able:
-        config = wrap(name, method(name).PROFILES["quick"])
-        assert config.schedule == method(name).PROFILES["quick"].schedule
+        config = wrap(name, method(name).profiles["quick"])
+        assert config.schedule == method(name).profiles["quick"].schedule
         assert config.inputs == getattr(config.base, "inputs", Inputs())
 
 
@@ -422,7 +422,7 @@ def test_methods_that_can_host_are_those_with_instances_and_snippet_scores():
     [
         (
             lambda: Config("sfnet", sfnet.PAPER),
-            "sfnet cannot host GauFuse: models/sfnet.py needs functions instances and snippet_",
+            "sfnet cannot host GauFuse; choose one of facnet, rskp, topk_mil",
         ),
         (lambda: Config("gaufuse", PAPER), "gaufuse cannot host GauFuse"),
         (lambda: Config("nothing", PAPER), "nothing cannot host GauFuse"),
@@ -430,7 +430,8 @@ def test_methods_that_can_host_are_those_with_instances_and_snippet_scores():
             lambda: Config("facnet", rskp.PAPER),
             r"base of host facnet needs to be a models.facnet.Config, got Config\(embedding=20",
         ),
-        (Config, "base of host rskp needs to be a models.rskp.Config, got None"),
+        (lambda: Config("facnet"), "base of host facnet needs to be a models.facnet.Config"),
+        (lambda: Config(base=None), "gaufuse: base is None; expected a MethodConfig"),
         (
             lambda: replace(PAPER, temperatures=(0.1,)),
             "1 temperatures for 6 refresh epochs; give one each",

@@ -12,7 +12,15 @@ from wtal_core.localization.fusion import FusionRule
 from wtal_core.localization.instances import Instances
 from wtal_core.localization.pseudo_labels import LabelRule, pseudo_labels
 from wtal_core.models import facnet, gaufuse, method, rskp
-from wtal_core.models.gaufuse import PAPER, Config, Network, on_snippets, refresh, shown, wrap
+from wtal_core.models.gaufuse import (
+    PAPER,
+    Config,
+    Network,
+    between_epochs,
+    on_snippets,
+    shown,
+    wrap,
+)
 from wtal_core.models.shared.inputs import Refreshed
 from wtal_core.packed import Resident
 
@@ -61,8 +69,8 @@ def made(
     videos: Resident | None = None,
     generator=None,
 ) -> torch.Tensor:
-    """What `refresh` gives after `done` epochs."""
-    found = refresh(
+    """What `between_epochs` gives after `done` epochs."""
+    found = between_epochs(
         network or network_of(config, done - 1),
         videos or videos_of(),
         config,
@@ -208,7 +216,7 @@ def test_labels_are_made_at_the_epochs_of_the_schedule_and_kept_with_those_befor
 
     monkeypatch.setattr(gaufuse, "make_labels", make)
     for done in range(1, 351):
-        found = refresh(network, videos, config, done, draw)
+        found = between_epochs(network, videos, config, done, draw)
         assert network.epoch == network.host.epoch == done
         assert (found is None) == (done not in config.refresh_epochs)
         if found is not None:
@@ -251,10 +259,10 @@ def test_programmes_without_solution_are_counted_and_leave_zeros(monkeypatch):
 
 def test_what_the_host_has_found_itself_is_kept_beside_the_labels(monkeypatch):
     found = Refreshed(clicks=torch.ones(53, 6), restart=True)
-    monkeypatch.setattr(rskp, "refresh", lambda *given: found)
+    monkeypatch.setattr(rskp, "between_epochs", lambda *given: found)
     config = config_of()
     for done in (3, 4):
-        again = refresh(network_of(config), videos_of(), config, done, torch.Generator())
+        again = between_epochs(network_of(config), videos_of(), config, done, torch.Generator())
         assert (
             again.clicks is found.clicks
             and again.restart

@@ -12,7 +12,7 @@ from benchmarks.plain.rskp import RSKP, Memory, video_loss, walk
 from tests.models.test_rskp import EXACT, PARTS, SMALL, gradients, network_of, scene_of
 from tests.packed_samples import LENGTHS, one_by_one, random_batch
 from wtal_core.models import rskp
-from wtal_core.models.rskp import Network, activate, localize, loss, refresh
+from wtal_core.models.rskp import Network, activate, between_epochs, localize, loss
 from wtal_core.packed import Packed, Resident
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -252,9 +252,9 @@ def test_the_memory_is_filled_from_all_videos_at_the_end_of_the_warm_up(monkeypa
     config, videos = replace(SMALL, warm_up=3), training_videos()
     network, bank, generator = network_of(config), Bank(), draw()
     for done in (1, 2):
-        assert refresh(network, videos, config, done, generator) is None
+        assert between_epochs(network, videos, config, done, generator) is None
         assert network.epoch == done and not network.bank.any()
-    refresh(network, videos, config, 3, generator)
+    between_epochs(network, videos, config, 3, generator)
     for v in range(len(videos)):
         batch = videos.batch([v])
         outputs = network(batch)
@@ -270,7 +270,7 @@ def test_the_memory_is_filled_from_all_videos_at_the_end_of_the_warm_up(monkeypa
         network.bank_scores, [[score for score, _ in bank.rows[c]] for c in range(5)], **EXACT
     )
     before = network.bank.clone()
-    refresh(network, videos, config, 4, generator)
+    between_epochs(network, videos, config, 4, generator)
     assert (
         network.epoch == 4
         and torch.equal(network.bank, before)

@@ -18,9 +18,9 @@ from wtal_core.models.rskp import (
     Config,
     Network,
     activate,
+    between_epochs,
     localize,
     loss,
-    refresh,
     trained_as,
 )
 from wtal_core.models.shared.schedule import Schedule
@@ -127,7 +127,7 @@ def run_through(config: Config) -> tuple[list[float], list[float]]:
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
-        refresh(network, videos, config, done, generator)
+        between_epochs(network, videos, config, done, generator)
         values.append(value.item())
     activation = activate(network(batch), batch, config)
     table = localize(activation, scene_of(4), config)

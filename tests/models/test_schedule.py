@@ -58,7 +58,7 @@ def test_of_several_steps_the_last_one_reached_counts():
 
 @pytest.mark.parametrize("name", ["facnet", "basnet", "backtal", "sfnet", "topk_mil"])
 def test_these_methods_ask_for_no_steps(name):
-    assert {config.schedule.steps for config in method(name).PROFILES.values()} == {()}
+    assert {config.schedule.steps for config in method(name).profiles.values()} == {()}
 
 
 def test_ten_asks_for_a_tenth():

@@ -77,7 +77,7 @@ def test_a_source_is_a_run_that_differs_in_what_counts_at_test_time_only():
 
 @pytest.mark.parametrize("name", method_names())
 def test_a_source_has_no_source(name):
-    configs = list(method(name).PROFILES.values())
+    configs = list(method(name).profiles.values())
     if name == "gaufuse":
         configs += [gaufuse.as_printed(c) for c in configs] + [
             c for full in configs for c in gaufuse.components(full).values()

@@ -32,6 +32,7 @@ from wtal_core.losses.clicks import (
 from wtal_core.losses.mined_background import background_counts, hardest_background
 from wtal_core.losses.separation import separation_loss
 from wtal_core.losses.video_labels import LABEL_LOSSES
+from wtal_core.models.method import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.convolution import (
@@ -49,7 +50,7 @@ from wtal_core.packed import Packed
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(MethodConfig):
     """The official code's THUMOS14 setting. Where the paper differs, its value comes after
     `paper:`.
 
@@ -109,7 +110,8 @@ class Config:
     rule: FrameRule = field(default_factory=FrameRule)
     schedule: Schedule = field(default_factory=lambda: averaged_adam(40, 16, 1e-4))
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.lambda_aff and not self.affinity:
             raise WorkbookError(
                 "backtal: without affinity there is no embedding; set lambda_aff=0.0"
@@ -479,3 +481,15 @@ def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFra
     (specification A5).
     """
     return localize_frames(activation, scene, config.rule)
+
+
+METHOD = Method(
+    name="backtal",
+    Config=Config,
+    profiles=PROFILES,
+    Network=Network,
+    loss=loss,
+    activate=activate,
+    localize=localize,
+    signals=signals,
+)

@@ -20,6 +20,7 @@ from torch.nn.functional import leaky_relu, pad
 
 from wtal_core.localization.frames import FrameRule
 from wtal_core.losses.video_labels import LABEL_LOSSES
+from wtal_core.models.method import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.convolution import Convolution, channel_blocks, inside, neighbours
@@ -32,7 +33,7 @@ from wtal_core.packed import Packed
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(MethodConfig):
     """The official code's THUMOS14 setting.
 
     samples: T snippets are picked from each video, in training one from each T-th part, drawn anew
@@ -232,3 +233,15 @@ def signals(outputs: Outputs) -> dict[str, Tensor]:
 def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFrame:
     """Thresholded runs of each class, outer-inner contrast, NMS (specification B5)."""
     return localize_frames(activation, scene, config.rule)
+
+
+METHOD = Method(
+    name="basnet",
+    Config=Config,
+    profiles=PROFILES,
+    Network=Network,
+    loss=loss,
+    activate=activate,
+    localize=localize,
+    signals=signals,
+)

@@ -23,6 +23,7 @@ from wtal_core.localization.instances import Instances, find_instances
 from wtal_core.localization.proposals import ProposalRule
 from wtal_core.localization.suppression import suppress
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
+from wtal_core.models.method import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.layers import StackedLinear, cosine, dropout, xavier
 from wtal_core.models.shared.schedule import Schedule
@@ -32,7 +33,7 @@ THUMOS14_CLASSES = 20
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(MethodConfig):
     """The paper's THUMOS14 setting. Each field that the paper leaves open or contradicts holds the
     official code's value.
 
@@ -83,9 +84,6 @@ PAPER = Config()
 QUICK = replace(
     PAPER, embedding=64, schedule=Schedule(epochs=40, learning_rate=5e-3, evaluations=5)
 )
-LABEL_SETTINGS = (
-    ("trailing_scale", 1.0),
-)  # each stream's pseudo labels are of its own instances alone, see `gaufuse`
 PROFILES = {"paper": PAPER, "quick": QUICK}
 
 
@@ -335,3 +333,23 @@ def _clear(found: Instances, scene: Scene) -> tuple[np.ndarray, ...]:
         found.video, found.start, found.end, scene.ambiguous, scene.videos, scene.timebase
     )
     return tuple(a[clear] for a in (found.video, found.label, found.start, found.end, found.score))
+
+
+METHOD = Method(
+    name="facnet",
+    Config=Config,
+    profiles=PROFILES,
+    Network=Network,
+    loss=loss,
+    activate=activate,
+    localize=localize,
+    signals=signals,
+    host=Host(
+        instances=instances,
+        snippet_scores=snippet_scores,
+        activate=activate,
+        localize=localize,
+        # each stream's pseudo labels are of its own instances alone
+        label_settings=(("trailing_scale", 1.0),),
+    ),
+)

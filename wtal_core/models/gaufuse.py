@@ -11,7 +11,7 @@ paper; `as_printed` turns to the paper all that it states.
 """
 
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +26,7 @@ from wtal_core.localization.instances import Instances
 from wtal_core.localization.pseudo_labels import LabelRule, pseudo_labels
 from wtal_core.losses.snippet_labels import label_cross_entropy_per_snippet
 from wtal_core.models import method, method_names, rskp
+from wtal_core.models.method import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.inputs import Inputs, Refreshed
 from wtal_core.models.shared.schedule import Schedule
@@ -33,7 +34,6 @@ from wtal_core.packed import Packed, Resident
 
 EPOCHS = 350  # of the official schedule, in which all epochs of this file are given
 VIDEOS_AT_ONCE = 32
-ASKED = ("instances", "snippet_scores")
 PLAIN_NMS = FusionRule("nms", limit=0.25)
 IN_TRAINING, AT_TEST_TIME = FusionRule(limit=0.25), FusionRule(limit=0.25, temperature=0.2)
 ROWS_OF_ONES = LabelRule()
@@ -41,7 +41,7 @@ STEPS = ((80, 0.8), (200, 0.4096), (245, 0.01024), (260, 0.00512))
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(MethodConfig):
     """host: a method with `instances` and `snippet_scores`. base: its Config, whose schedule
     counts.
 
@@ -71,7 +71,7 @@ class Config:
     """
 
     host: str = "rskp"
-    base: Any = None
+    base: MethodConfig = field(default_factory=lambda: longer(rskp.PAPER, EPOCHS))
     refresh_epochs: tuple[int, ...] = (200, 230, 245, 260, 275, 300)
     temperatures: tuple[float, ...] = (0.02, 0.02, 0.02, 0.002, 0.002, 0.0016)
     train_fusion: FusionRule = IN_TRAINING
@@ -91,12 +91,9 @@ class Config:
     limit: float = 50.0
     test_fusion: FusionRule = AT_TEST_TIME
 
-    def __post_init__(self):
-        if not can_host(self.host):
-            raise WorkbookError(
-                f"{self.host} cannot host GauFuse: models/{self.host}.py needs functions "
-                f"{' and '.join(ASKED)}"
-            )
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        host_of(self.host)
         if not isinstance(self.base, method(self.host).Config):
             raise WorkbookError(
                 f"base of host {self.host} needs to be a models.{self.host}.Config, got "
@@ -121,22 +118,31 @@ class Config:
     @property
     def inputs(self) -> Inputs:
         """The host's."""
-        return getattr(self.base, "inputs", Inputs())
+        return self.base.inputs
+
+
+def host_of(name: str) -> Host[Any, Any]:
+    """What GauFuse asks of the method it is put around. Raises WorkbookError where it has not."""
+    host = method(name).host if name in method_names() else None
+    if host is None:
+        able = ", ".join(known for known in method_names() if can_host(known))
+        raise WorkbookError(f"{name} cannot host GauFuse; choose one of {able}")
+    return host
 
 
 def can_host(name: str) -> bool:
     """Whether a method is here and has what GauFuse asks for."""
-    return name in method_names() and all(hasattr(method(name), function) for function in ASKED)
+    return name in method_names() and method(name).host is not None
 
 
-def wrap(host: str, base: Any, **changes: Any) -> Config:
+def wrap(host: str, base: MethodConfig, **changes: Any) -> Config:
     """GauFuse around a host as it is: all epochs at the same share of its training as in the
-    official schedule; where refreshes fall into one epoch, the last is taken. A host says in
-    LABEL_SETTINGS what differs while it makes labels.
+    official schedule; where refreshes fall into one epoch, the last is taken. A host says in its
+    `label_settings` what differs while it makes labels.
     """
     scale, default = (
         base.schedule.epochs / EPOCHS,
-        Config(host, base, label_settings=getattr(method(host), "LABEL_SETTINGS", ())),
+        Config(host, base, label_settings=host_of(host).label_settings),
     )
     scaled = {
         round(scale * e): t
@@ -317,7 +323,7 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     labels = latest * newest + before * older  # Eq. 8
     losses["labels"] = sum(
         share * label_cross_entropy_per_snippet(scores, labels, batch)
-        for share, scores in host.snippet_scores(outputs.host)
+        for share, scores in host_of(config.host).snippet_scores(outputs.host)
     )
     weight = min(
         config.weight * config.growth ** (outputs.epoch - config.refresh_epochs[0]), config.limit
@@ -326,31 +332,30 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
 
 
 @torch.no_grad()
-def refresh(
+def between_epochs(
     network: Network, videos: Resident, config: Config, epochs_done: int, generator: torch.Generator
 ) -> Refreshed | None:
     """What the host does between epochs; after `refresh_epochs` also new labels beside the last
     ones (at first: zeros).
     """
-    host_refresh = getattr(method(config.host), "refresh", None)
-    found = (
-        host_refresh(network.host, videos, config.base, epochs_done, generator)
-        if host_refresh
-        else None
-    )
+    host_step = method(config.host).between_epochs
+    refreshed = None
+    if host_step is not None:
+        refreshed = host_step(network.host, videos, config.base, epochs_done, generator)
     network.epoch.fill_(epochs_done)
     if epochs_done not in config.refresh_epochs:
-        return found
+        return refreshed
     teacher = deepcopy(network.host)
-    if config.forget and hasattr(network.host, "forget"):
-        network.host.forget()
+    forget = host_of(config.host).forget
+    if config.forget and forget is not None:
+        forget(network.host)
     temperature = config.temperatures[config.refresh_epochs.index(epochs_done)]
     newest, unsolved = make_labels(
         teacher, videos, config, temperature, generator if config.teacher_dropout else None
     )
     older = torch.zeros_like(newest) if videos.targets is None else videos.targets[0]
     return replace(
-        found or Refreshed(),
+        refreshed or Refreshed(),
         targets=torch.stack([newest, older]),
         measures={"infeasible": unsolved},
     )
@@ -367,7 +372,7 @@ def make_labels(
     solved (Eq. 1 to 6). Also the share of the programmes, one a stream, video and class, that have
     no solution and leave labels of 0.
     """
-    host, settings = method(config.host), replace(config.base, **dict(config.label_settings))
+    host, settings = host_of(config.host), replace(config.base, **dict(config.label_settings))
     parts = [
         videos.batch(range(i, min(i + VIDEOS_AT_ONCE, len(videos))))
         for i in range(0, len(videos), VIDEOS_AT_ONCE)
@@ -435,4 +440,18 @@ def signals(outputs: Outputs) -> dict[str, Tensor]:
 
 def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFrame:
     """The host's detections, overlapping candidates fused by `test_fusion`."""
-    return method(config.host).localize(activation, scene, config.base, config.test_fusion)
+    return host_of(config.host).localize(activation, scene, config.base, config.test_fusion)
+
+
+METHOD = Method(
+    name="gaufuse",
+    Config=Config,
+    profiles=PROFILES,
+    Network=Network,
+    loss=loss,
+    activate=activate,
+    localize=localize,
+    signals=signals,
+    between_epochs=between_epochs,
+    training_config=trained_as,
+)

@@ -25,6 +25,7 @@ from wtal_core.localization.proposals import ProposalRule
 from wtal_core.losses.attention_contrast import attention_contrast
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
 from wtal_core.losses.temporal_consistency import mean_over_time
+from wtal_core.models.method import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.layers import StackedLinear, dropout, xavier
 from wtal_core.models.shared.memory import written
@@ -52,7 +53,7 @@ AT_TEST_TIME = (
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(MethodConfig):
     """The official THUMOS14 setting.
 
     prototypes, em_steps, sharpness: K, iterations and scale of the cosine in the assignment. walk:
@@ -303,7 +304,7 @@ class Network(nn.Module):
 
 
 @torch.no_grad()
-def refresh(
+def between_epochs(
     network: Network, videos: Resident, config: Config, epochs_done: int, generator: torch.Generator
 ) -> None:
     """Tell the network the epoch; at the end of the warm-up fill the memory from all videos, in
@@ -438,3 +439,24 @@ def trained_as(config: Config) -> Config:
     code's.
     """
     return replace(config, **{name: getattr(PAPER, name) for name in AT_TEST_TIME})
+
+
+METHOD = Method(
+    name="rskp",
+    Config=Config,
+    profiles=PROFILES,
+    Network=Network,
+    loss=loss,
+    activate=activate,
+    localize=localize,
+    signals=signals,
+    between_epochs=between_epochs,
+    training_config=trained_as,
+    host=Host(
+        instances=instances,
+        snippet_scores=snippet_scores,
+        activate=activate,
+        localize=localize,
+        forget=Network.forget,
+    ),
+)

@@ -24,6 +24,7 @@ from wtal_core.localization.detections import to_table
 from wtal_core.localization.mean_threshold import runs_above_mean
 from wtal_core.localization.sequences import class_sequences
 from wtal_core.losses.mined_background import background_counts, hardest_background, last_background
+from wtal_core.models.method import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.expansion import spread
 from wtal_core.models.shared.inputs import Inputs, Refreshed
@@ -35,7 +36,7 @@ VIDEOS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(MethodConfig):
     """The official code's THUMOS14 setting; its released values were tuned after the paper (2000
     iterations there).
 
@@ -104,7 +105,8 @@ class Config:
         )
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.inputs.clicks not in ("none", "action"):
             raise WorkbookError(
                 f"sfnet: inputs.clicks is {self.inputs.clicks!r}; it mines its background, choose "
@@ -405,3 +407,16 @@ def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFra
         scene.classes,
         scene.timebase,
     )
+
+
+METHOD = Method(
+    name="sfnet",
+    Config=Config,
+    profiles=PROFILES,
+    Network=Network,
+    loss=loss,
+    activate=activate,
+    localize=localize,
+    signals=signals,
+    between_epochs=refresh,
+)

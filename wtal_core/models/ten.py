@@ -33,6 +33,7 @@ from wtal_core.losses.temporal_consistency import (
     score_distance,
     smoothed,
 )
+from wtal_core.models.method import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.gradient_reversal import reversed_gradient
 from wtal_core.models.shared.layers import StackedLinear, dropout
@@ -42,7 +43,7 @@ from wtal_core.packed import Packed
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(MethodConfig):
     """TEN + BGES on THUMOS14. Stated by the paper: lambda_bg, interval, class_threshold, nms, and
     of the schedule Adam, its decay and learning rate, and that beta (one for both) and gamma are
     0.1 and 0.5, not which is which. All else is a choice.
@@ -434,3 +435,15 @@ def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFra
         scene.classes,
         scene.timebase,
     )
+
+
+METHOD = Method(
+    name="ten",
+    Config=Config,
+    profiles=PROFILES,
+    Network=Network,
+    loss=loss,
+    activate=activate,
+    localize=localize,
+    signals=signals,
+)

@@ -19,6 +19,7 @@ from wtal_core.localization.instances import Instances
 from wtal_core.localization.proposals import ProposalRule, propose
 from wtal_core.localization.sequences import class_sequences, pick_classes
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
+from wtal_core.models.method import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.layers import StackedLinear, dropout
 from wtal_core.models.shared.schedule import Schedule
@@ -26,7 +27,7 @@ from wtal_core.packed import Packed
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(MethodConfig):
     """fraction: k = T // fraction snippets are averaged. class_ratio: least video score, relative
     to the uniform 1 / C.
 
@@ -155,3 +156,21 @@ def _to_unit_range(sequences: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     low, high = np.minimum.reduceat(sequences, starts), np.maximum.reduceat(sequences, starts)
     span = np.where(high > low, high - low, 1)
     return (sequences - np.repeat(low, lengths)) / np.repeat(span, lengths)
+
+
+METHOD = Method(
+    name="topk_mil",
+    Config=Config,
+    profiles=PROFILES,
+    Network=Network,
+    loss=loss,
+    activate=activate,
+    localize=localize,
+    signals=signals,
+    host=Host(
+        instances=instances,
+        snippet_scores=snippet_scores,
+        activate=activate,
+        localize=localize,
+    ),
+)

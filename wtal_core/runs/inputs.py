@@ -2,8 +2,6 @@
 all videos.
 """
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import torch
@@ -11,6 +9,7 @@ from jaxtyping import Float, Int
 
 from wtal_core.data.dataset import Dataset, Video
 from wtal_core.errors import WorkbookError
+from wtal_core.models.method import MethodConfig
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.packed import Resident
 
@@ -23,9 +22,9 @@ KINDS = {
 PLAIN = Inputs()
 
 
-def inputs_of(config: Any) -> Inputs:
-    """What a method's config asks for; without a field `inputs`, the features as they are."""
-    return getattr(config, "inputs", PLAIN)
+def inputs_of(config: MethodConfig) -> Inputs:
+    """What a method's config asks for."""
+    return config.inputs
 
 
 def resident(

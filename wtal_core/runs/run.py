@@ -40,10 +40,10 @@ class Run:
     def source(self) -> "Run | None":
         """The run whose weights this one only reads in another way; None if it is trained itself.
 
-        A method with settings that count at test time only has `trained_as(config)`.
+        A method with settings that count at test time only has a `training_config`.
         """
-        trained_as = getattr(method(self.method), "trained_as", None)
-        config = trained_as(self.config) if trained_as else self.config
+        training_config = method(self.method).training_config
+        config = self.config if training_config is None else training_config(self.config)
         return None if config == self.config else replace(self, config=config)
 
     def values(self, fingerprint: str) -> dict[str, Any]:

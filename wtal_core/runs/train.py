@@ -17,6 +17,7 @@ from wtal_core.evaluation.ground_truth import ground_truth_of
 from wtal_core.evaluation.mean_average_precision import Score, evaluate
 from wtal_core.evaluation.protocols import PROTOCOLS
 from wtal_core.models import method
+from wtal_core.models.method import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.packed import Resident
 from wtal_core.runs.inputs import inputs_of, resident
@@ -84,7 +85,12 @@ class Trainer:
     """
 
     def __init__(
-        self, method_name: str, config: Any, dataset: Dataset, seed: int, device: str = "cpu"
+        self,
+        method_name: str,
+        config: MethodConfig,
+        dataset: Dataset,
+        seed: int,
+        device: str = "cpu",
     ):
         self.method, self.config, self.dataset, self.device = (
             method(method_name),
@@ -153,7 +159,7 @@ class Trainer:
             entry["average_map"] = self._evaluate()
         progress.history.append(entry)
         progress.epoch += 1
-        self._refresh()
+        self._between_epochs()
         progress.seconds += time.monotonic() - begin
         return entry
 
@@ -169,29 +175,27 @@ class Trainer:
         progress.optimizer.step()
         return {name: value.detach().sum() for name, value in losses.items()}
 
-    def _refresh(self) -> None:
+    def _between_epochs(self) -> None:
         """What a method itself makes of the training videos between epochs: further clicks, a
         memory, pseudo labels.
 
-        A method that does so has `refresh(network, videos, config, epochs_done, generator)`, see
-        `inputs.Refreshed`.
+        A method that does so has `between_epochs`, see `method.Method`.
         """
-        refresh, progress = getattr(self.method, "refresh", None), self.progress
-        found = (
-            refresh(
-                progress.network, self.train_videos, self.config, progress.epoch, progress.generator
-            )
-            if refresh
-            else None
-        )
-        if found is None:
+        progress = self.progress
+        if self.method.between_epochs is None:
             return
-        for name in ("clicks", "targets"):
-            if (made := getattr(found, name)) is not None:
-                setattr(self.train_videos, name, made)
-                setattr(progress, name, made)
-        progress.history[-1] |= found.measures
-        if found.restart:
+        refreshed = self.method.between_epochs(
+            progress.network, self.train_videos, self.config, progress.epoch, progress.generator
+        )
+        if refreshed is None:
+            return
+        if refreshed.clicks is not None:
+            progress.clicks = refreshed.clicks
+        if refreshed.targets is not None:
+            progress.targets = refreshed.targets
+        self._show_own_labels()
+        progress.history[-1] |= refreshed.measures
+        if refreshed.restart:
             progress.network = self._new_network()
             progress.optimizer = self.config.schedule.optimizer(progress.network)
 
@@ -207,9 +211,14 @@ class Trainer:
             state = read_checkpoint(checkpoint, self.device)
             self.order.set_state(state["order"].cpu())
             self.progress.load(state)
-            for name in ("clicks", "targets"):
-                if (made := getattr(self.progress, name)) is not None:
-                    setattr(self.train_videos, name, made)
+            self._show_own_labels()
+
+    def _show_own_labels(self) -> None:
+        """The training videos carry what the method has made of them so far."""
+        if self.progress.clicks is not None:
+            self.train_videos.clicks = self.progress.clicks
+        if self.progress.targets is not None:
+            self.train_videos.targets = self.progress.targets
 
     def _evaluate(self) -> float:
         """Average mAP now, by the data set's own protocol; the best epoch's weights are kept aside,
@@ -275,12 +284,14 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def activations(module: Any, network: torch.nn.Module, config: Any, videos: Resident) -> Activation:
+def activations(
+    method_: Method[Any, Any], network: torch.nn.Module, config: MethodConfig, videos: Resident
+) -> Activation:
     """What the network says about all videos, dropout off, a few videos at a time."""
     network.eval()
     indices = range(len(videos))
     batches = [videos.batch(indices[i : i + TEST_BATCH]) for i in range(0, len(videos), TEST_BATCH)]
-    return Activation.join([module.activate(network(batch), batch, config) for batch in batches])
+    return Activation.join([method_.activate(network(batch), batch, config) for batch in batches])
 
 
 def scene(dataset: Dataset) -> Scene:

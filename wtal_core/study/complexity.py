@@ -86,7 +86,7 @@ def products_here(
     and "train" (the forward pass with all that losses need), and its "parameters". config: None is
     the profile "paper".
     """
-    config = method(method_name).PROFILES["paper"] if config is None else config
+    config = method(method_name).profiles["paper"] if config is None else config
     draw = torch.Generator().manual_seed(0)
     network = method(method_name).Network(config, streams, size, CLASSES, draw)
     batch = Packed(torch.zeros(streams, snippets, size), (snippets,), torch.zeros(1, CLASSES))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from wtal_core.errors import WorkbookError
-from wtal_core.models import gaufuse, method
+from wtal_core.models import gaufuse
 from wtal_core.models.shared.activation import Activation
 from wtal_core.runs.inputs import inputs_of, resident
 from wtal_core.runs.run import Run
@@ -43,7 +43,7 @@ def _compute(run: Run, record: Record, video: str, index: int) -> dict[str, np.n
     part = resident(
         dataset, "train", "cpu", config.schedule.labels, inputs_of(config), run.seed
     ).batch([index])
-    found = method(config.host).activate(
+    found = gaufuse.host_of(config.host).activate(
         network.host(part),
         part,
         replace(config.base, **dict(config.label_settings)),

@@ -37,7 +37,7 @@ class Session:
 
     def base(self, method_name: str) -> Any:
         """The method's config in this session's profile."""
-        return method(method_name).PROFILES[self.profile]
+        return method(method_name).profiles[self.profile]
 
     def run(self, method_name: str, rows: Mapping[str, Any]) -> Results:
         """The results of these rows, every one with every seed."""

@@ -8,6 +8,8 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
+from wtal_core.checks import PositiveInt, check_fields
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -29,10 +31,13 @@ class Inputs:
     """
 
     clicks: Literal["none", "background", "action", "both"] = "none"
-    annotator: int | Literal["seed", "video"] = "seed"
+    annotator: PositiveInt | Literal["seed", "video"] = "seed"
     click_map: Literal["floor", "round", "interval"] = "floor"
-    length: int | None = None
+    length: PositiveInt | None = None
     align: Literal["half_pixel", "corners", "left"] = "half_pixel"
+
+    def __post_init__(self) -> None:
+        check_fields(self, "inputs")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from wtal_core.errors import WorkbookError
+from wtal_core.checks import NonNegativeFloat, PositiveFloat, PositiveInt, Rate, Share, check_fields
 
 
 @dataclass(frozen=True)
@@ -31,24 +31,20 @@ class Schedule:
     before the first, 1.
     """
 
-    epochs: int = 100
-    batch_size: int = 10
-    learning_rate: float = 1e-4
-    betas: tuple[float, float] = (0.9, 0.99)
-    weight_decay: float = 0.005
-    epsilon: float = 1e-8
+    epochs: PositiveInt = 100
+    batch_size: PositiveInt = 10
+    learning_rate: PositiveFloat = 1e-4
+    betas: tuple[Rate, Rate] = (0.9, 0.99)
+    weight_decay: NonNegativeFloat = 0.005
+    epsilon: NonNegativeFloat = 1e-8
     reduction: Literal["sum", "mean"] = "sum"
     labels: Literal["video", "segments"] = "video"
     order: Literal["permutation", "independent"] = "permutation"
-    evaluations: int = 20
-    steps: tuple[tuple[float, float], ...] = ()
+    evaluations: PositiveInt = 20
+    steps: tuple[tuple[Share, NonNegativeFloat], ...] = ()
 
-    def __post_init__(self):
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise WorkbookError(
-                    f"schedule.{name} is {getattr(self, name)}; expected at least 1"
-                )
+    def __post_init__(self) -> None:
+        check_fields(self, "schedule")
 
     def optimizer(self, network: torch.nn.Module) -> torch.optim.Adam:
         """The optimiser, with the decay and epsilon that fit the reduction."""

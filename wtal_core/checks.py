@@ -1,0 +1,91 @@
+"""Types of settings that also say which values are allowed, and the check of a settings dataclass.
+
+A field `dropout: Rate = 0.5` refuses 1.5; a field `order: Literal["a", "b"]` refuses "c".
+"""
+
+from dataclasses import fields
+from functools import cache
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from beartype import BeartypeConf
+from beartype.door import is_bearable
+from beartype.vale import Is
+
+from wtal_core.errors import WorkbookError
+
+INFINITE = float("inf")
+WHOLE_FOR_FLOAT = BeartypeConf(is_pep484_tower=True)  # a setting of 1 is as good as one of 1.0
+
+PositiveInt = Annotated[int, Is[lambda value: value >= 1]]
+NonNegativeInt = Annotated[int, Is[lambda value: value >= 0]]
+PositiveFloat = Annotated[float, Is[lambda value: 0 < value < INFINITE]]
+NonNegativeFloat = Annotated[float, Is[lambda value: 0 <= value < INFINITE]]
+Finite = Annotated[float, Is[lambda value: -INFINITE < value < INFINITE]]
+Share = Annotated[float, Is[lambda value: 0 <= value <= 1]]
+PositiveShare = Annotated[float, Is[lambda value: 0 < value <= 1]]
+Rate = Annotated[float, Is[lambda value: 0 <= value < 1]]
+
+WORDS: dict[Any, str] = {
+    PositiveInt: "a whole number >= 1",
+    NonNegativeInt: "a whole number >= 0",
+    PositiveFloat: "a number > 0",
+    NonNegativeFloat: "a number >= 0",
+    Finite: "a finite number",
+    Share: "a number in [0, 1]",
+    PositiveShare: "a number in (0, 1]",
+    Rate: "a number in [0, 1)",
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+    str: "a text",
+    type(None): "None",
+}
+
+
+def check_fields(record: Any, name: str) -> None:
+    """Refuse a dataclass instance that holds a value which the type of its field does not allow.
+
+    name: of what is checked, for the message. Raises WorkbookError that names the field, its value
+    and the allowed ones.
+    """
+    for field, hint in hints_of(type(record)).items():
+        value = getattr(record, field)
+        if not is_allowed(value, hint):
+            raise WorkbookError(f"{name}: {field} is {value!r}; expected {described(hint)}")
+
+
+@cache
+def hints_of(kind: type) -> dict[str, Any]:
+    """The type of each field of a dataclass, ranges included."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
+def is_allowed(value: Any, hint: Any) -> bool:
+    """Whether a value is of a type. All items of a tuple are looked at; beartype samples one."""
+    if is_any_length(hint):
+        return isinstance(value, tuple) and all(is_allowed(v, get_args(hint)[0]) for v in value)
+    if isinstance(value, bool) and bool not in (hint, *get_args(hint)):
+        return False  # Python takes True for the number 1
+    return is_bearable(value, hint, conf=WHOLE_FOR_FLOAT)
+
+
+def described(hint: Any) -> str:
+    """What a type allows, in words."""
+    if hint in WORDS:
+        return WORDS[hint]
+    choices = get_args(hint)
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(map(repr, choices))}" if choices[1:] else repr(choices[0])
+    if is_any_length(hint):
+        return f"a tuple, each item {described(choices[0])}"
+    if get_origin(hint) is tuple:
+        return f"a tuple of {', '.join(map(described, choices))}"
+    if choices:
+        return " or ".join(map(described, choices))
+    return f"a {hint.__name__}" if isinstance(hint, type) else str(hint)
+
+
+def is_any_length(hint: Any) -> bool:
+    """Whether a type is `tuple[X, ...]`."""
+    return get_origin(hint) is tuple and get_args(hint)[1:] == (...,)

@@ -1,0 +1,183 @@
+"""What a method of the workbook is: one typed thing, checked when it is defined.
+
+A file of this folder ends with `METHOD = Method(...)`. C stands for its Config, O for what its
+Network returns.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, is_dataclass, replace
+from difflib import get_close_matches
+from inspect import signature
+from typing import Any, Generic, TypeVar
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from wtal_core.checks import check_fields, hints_of
+from wtal_core.errors import WorkbookError
+from wtal_core.localization.fusion import FusionRule
+from wtal_core.localization.instances import Instances
+from wtal_core.models.shared.activation import Activation, Scene
+from wtal_core.models.shared.inputs import Inputs, Refreshed
+from wtal_core.models.shared.schedule import Schedule
+from wtal_core.packed import Packed, Resident
+
+NOT_GIVEN: Any = None  # a piece that a method has to have; its absence is refused by name
+PROFILES = ("paper", "quick")
+ARGUMENTS = {  # what each function is called with
+    "loss": ("outputs", "batch", "config"),
+    "activate": ("outputs", "batch", "config"),
+    "localize": ("activation", "scene", "config"),
+    "signals": ("outputs",),
+    "between_epochs": ("network", "videos", "config", "epochs_done", "generator"),
+    "training_config": ("config",),
+}
+HOST_ARGUMENTS = {
+    "instances": ("activation", "classes", "config", "suppression"),
+    "snippet_scores": ("outputs",),
+    "activate": ("outputs", "batch", "config", "background"),
+    "localize": ("activation", "scene", "config", "suppression"),
+    "forget": ("network",),
+}
+OPTIONAL = {"between_epochs", "training_config", "forget"}
+
+
+class MethodConfig:
+    """What the Config of every method inherits: a check of its fields when one is made.
+
+    A Config is a frozen dataclass. It has a field `schedule`, and a field `inputs` where its
+    network takes clicks or videos of one length. One with a `__post_init__` of its own calls this
+    one first.
+    """
+
+    schedule: Schedule
+    inputs: Inputs = Inputs()
+
+    def __post_init__(self) -> None:
+        check_fields(self, name_of(type(self)))
+
+
+C = TypeVar("C", bound=MethodConfig)
+O = TypeVar("O")  # noqa: E741  outputs
+
+
+def name_of(config: type) -> str:
+    """The method that a Config belongs to: the name of its file."""
+    return config.__module__.rpartition(".")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host(Generic[C, O]):
+    """What GauFuse asks of a method that it is put around."""
+
+    # proposals of each stream, overlapping ones settled by a rule (None: the method's own)
+    instances: Callable[[Activation, int, C, FusionRule | None], list[Instances]] = NOT_GIVEN
+    # scores (S, M, J) that pseudo labels are compared with, each with its share
+    snippet_scores: Callable[[O], list[tuple[float, Tensor]]] = NOT_GIVEN
+    # as the method's own; True adds a column of the background, where the network has one
+    activate: Callable[[O, Packed, C, bool], Activation] = NOT_GIVEN
+    # as the method's own, with a rule for overlapping proposals
+    localize: Callable[[Activation, Scene, C, FusionRule | None], pd.DataFrame] = NOT_GIVEN
+    # fields of the Config that differ while labels are made
+    label_settings: tuple[tuple[str, float], ...] = ()
+    # empties the network's memory, where it has one
+    forget: Callable[[Any], None] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(Generic[C, O]):
+    """All that a method has. Raises WorkbookError, naming method and piece, where one is missing or
+    cannot be what it has to be.
+    """
+
+    name: str
+    Config: type[C] = NOT_GIVEN
+    # "paper" and "quick"
+    profiles: Mapping[str, C] = NOT_GIVEN
+    # built from (config, streams, size_in, classes, generator), called with (batch, generator)
+    Network: type[nn.Module] = NOT_GIVEN
+    # terms and their sum "total", one value per video
+    loss: Callable[[O, Packed, C], dict[str, Tensor]] = NOT_GIVEN
+    # what localization works on
+    activate: Callable[[O, Packed, C], Activation] = NOT_GIVEN
+    # detections `video, label, t_start, t_end, score`
+    localize: Callable[[Activation, Scene, C], pd.DataFrame] = NOT_GIVEN
+    # what figures draw, by name
+    signals: Callable[[O], dict[str, Tensor]] = NOT_GIVEN
+    # what the method itself makes of the training videos after an epoch
+    between_epochs: Callable[[Any, Resident, C, int, torch.Generator], Refreshed | None] | None = (
+        None
+    )
+    # the config whose training another one shares, where they differ at test time only
+    training_config: Callable[[C], C] | None = None
+    # None: GauFuse cannot be put around it
+    host: Host[C, O] | None = None
+
+    def __post_init__(self) -> None:
+        self._check_config()
+        if not isinstance(self.Network, type) or not issubclass(self.Network, nn.Module):
+            self._refuse("Network", self.Network, "a torch.nn.Module class")
+        self._check_functions(vars(self), ARGUMENTS, "")
+        if self.host is not None:
+            self._check_host(self.host)
+
+    def _check_config(self) -> None:
+        is_config = isinstance(self.Config, type) and issubclass(self.Config, MethodConfig)
+        if not is_config or not is_dataclass(self.Config):
+            self._refuse("Config", self.Config, "a frozen dataclass that inherits MethodConfig")
+        profiles = self.profiles if isinstance(self.profiles, Mapping) else {}
+        for profile in PROFILES:
+            config = profiles.get(profile)
+            if not isinstance(config, self.Config):
+                self._refuse(f"profiles[{profile!r}]", config, f"a {self.name}.Config")
+
+    def _check_host(self, host: Host[C, O]) -> None:
+        if not isinstance(host, Host):
+            self._refuse("host", host, "a Host or None")
+        self._check_functions(vars(host), HOST_ARGUMENTS, "host.")
+        for setting, _ in host.label_settings:
+            if setting not in self.settings():
+                self._refuse("host.label_settings", setting, f"fields of {self.name}.Config")
+
+    def _check_functions(
+        self, pieces: Mapping[str, Any], arguments: Mapping[str, tuple[str, ...]], prefix: str
+    ) -> None:
+        """Each function is there, and can be called with its arguments."""
+        for piece, names in arguments.items():
+            function = pieces[piece]
+            if function is None and piece in OPTIONAL:
+                continue
+            if not callable(function) or not takes(function, len(names)):
+                self._refuse(prefix + piece, function, f"a function of ({', '.join(names)})")
+
+    def _refuse(self, piece: str, value: object, expected: str) -> None:
+        state = "is missing" if value is None else f"is {value!r}"
+        raise WorkbookError(f"method {self.name}: {piece} {state}; expected {expected}")
+
+    def settings(self) -> list[str]:
+        """The names of the Config's fields."""
+        return list(hints_of(self.Config))
+
+    def configure(self, base: C, **changes: Any) -> C:
+        """`base` with changes. Raises WorkbookError for a name that is no field, with the nearest
+        ones that are, and for a value that is not allowed.
+        """
+        known = self.settings()
+        for name in changes:
+            if name not in known:
+                near = get_close_matches(name, known)
+                remedy = f"choose one of {', '.join(known)}"
+                if near:
+                    remedy = f"did you mean {' or '.join(near)}?"
+                raise WorkbookError(f"{self.name} has no setting {name!r}; {remedy}")
+        return replace(base, **changes)  # type: ignore[type-var]
+
+
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments by position."""
+    try:
+        signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    return True
