@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wtal_core.api import train
     from wtal_core.data.dataset import Dataset
     from wtal_core.data.opening import open_dataset
     from wtal_core.errors import WorkbookError
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from wtal_core.evaluation.tables import read_detections, read_ground_truth
     from wtal_core.models import method, method_names
     from wtal_core.pages.diagnosis_page import findings
-    from wtal_core.api import train
     from wtal_core.study.session import open_session
 
 __version__ = "0.1.0"

@@ -54,7 +54,9 @@ def verify_dataset(name: Positional[str], root: Path | None = None) -> int:
     return int(bool(bad))
 
 
-def fetch_dataset(name: Positional[str], root: Path | None = None, mirror: str | None = None) -> int:
+def fetch_dataset(
+    name: Positional[str], root: Path | None = None, mirror: str | None = None
+) -> int:
     """Download a data set's files, checked by checksum; say what must be obtained by hand.
 
     Args:
@@ -79,8 +81,7 @@ def fetch_dataset(name: Positional[str], root: Path | None = None, mirror: str |
 def simulate_dataset(
     annotations: Path, root: Path | None = None, seed: int = 0, feature_size: int = 1024
 ) -> int:
-    """Put simulated features under real THUMOS14 annotations, in the layout in which real features
-    come.
+    """Put simulated features under real THUMOS14 annotations, in the layout of real ones.
 
     Args:
         annotations: folder `Thumos14reduced-Annotations`.

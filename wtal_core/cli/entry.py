@@ -68,8 +68,8 @@ def all_commands() -> dict[str, Command]:
 
 def summary(command: Command) -> str:
     """The first sentence of a command's docstring, in one line."""
-    first_paragraph = (command.__doc__ or "").strip().split("\n\n")[0]
-    return " ".join(first_paragraph.split())
+    text = " ".join((command.__doc__ or "").split())
+    return text.split(". ")[0].rstrip(".") + "."
 
 
 def overview() -> str:

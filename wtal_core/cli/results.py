@@ -7,8 +7,7 @@ from tyro.conf import Positional
 
 
 def check(results: Path = Path("results")) -> int:
-    """Check that every record in a results folder is whole, and say which ones the code of today
-    would compute anew.
+    """Check that every record is whole, and say which ones today's code would compute anew.
 
     Args:
         results: folder of finished runs, tables and figures.

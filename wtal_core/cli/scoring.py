@@ -21,27 +21,25 @@ def evaluate(
     order_range: bool = False,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> int:
-    """Score a detections file (ActivityNet JSON or Parquet) of any method under a protocol of the
-    field.
+    """Score a detections file of any method under a protocol of the field.
 
     Nothing is dropped without being counted in the output. Files that cannot be scored give one
     line and exit status 2: times or scores that are NaN, times that are infinite or reversed
     (detections), names that are not text, videos listed twice, files cut short, and names of which
-    the ground truth knows none. README.md has the whole table.
+    the ground truth knows none. docs/inputs.md has the whole table.
 
     Args:
         ground_truth: ActivityNet JSON or Parquet.
         detections: ActivityNet JSON or Parquet.
-        protocol: activitynet, opentad, actionformer, wtalc or wtalc-2019; or all, for a row a
-        protocol.
-        tious: thresholds as start:step:stop (stop included), such as 0.5:0.05:0.95, or a list, such
-        as 0.5,0.75;
-            without it 0.1:0.1:0.7.
+        protocol: activitynet, opentad, actionformer, wtalc or wtalc-2019; or all, for one row per
+            protocol.
+        tious: thresholds as start:step:stop (stop included), such as 0.5:0.05:0.95, or a list,
+            such as 0.5,0.75; without it 0.1:0.1:0.7.
         subset: subset of the ground truth to score on, needed where the file holds several; all:
-        every video.
+            every video.
         ambiguous: THUMOS14's Ambiguous_test.txt, where the ground truth does not hold these
         intervals; for the wtalc protocols.
-        blocked: videos to leave out, one a line or a JSON list.
+        blocked: videos to leave out, one per line or a JSON list.
         per_class: also print AP of each class.
         order_range: also score under two other orders of equal scores; the range that all orders
         span is at least as wide.
@@ -77,12 +75,11 @@ def diagnose(
     benchmark: Literal["thumos14", "activitynet"] = "thumos14",
     as_published: bool = False,
 ) -> int:
-    """Say what the errors of one or several methods are: one HTML page with everything in it, PNG
-    files, and JSON.
+    """Say what the errors of one or several methods are: an HTML page, pictures, and JSON.
 
     Args:
         ground_truth: ActivityNet JSON (with `duration`, for coverage) or Parquet.
-        detections: ActivityNet JSON or Parquet, a file a method.
+        detections: ActivityNet JSON or Parquet, one file per method.
         names: names of the methods, in the order of their files; default: the files' names.
         out: folder to write into.
         title: data set and origin, for the captions; default: the name of the ground truth's file.

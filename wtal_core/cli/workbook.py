@@ -21,12 +21,12 @@ def reproduce(
     Args:
         artifacts: papers or artifacts, such as facnet or facnet/table3; all if none is named.
         dataset: data set, see `wtal data list`.
-        profile: quick (seconds a run) or paper (the paper's sizes and schedule).
+        profile: quick (seconds per run) or paper (the paper's sizes and schedule).
         seeds: number of seeds, 0 .. n - 1.
         device: cpu, cuda or auto.
         jobs: runs at a time, as processes on the CPU.
-        results: folder of finished runs, tables and figures; runs that are there are not computed
-        again.
+        results: folder of finished runs, tables and figures; runs that are there are not
+            computed again.
     """
     from wtal_core.runs.sweep import resolve_device
     from wtal_core.workbook.reproduce import reproduce as run_notebooks
@@ -43,20 +43,20 @@ def reproduce(
 
 def list_artifacts() -> int:
     """Print the tables and figures that can be regenerated."""
-    from wtal_core.workbook.execution import find_notebooks
+    from wtal_core.workbook.artifacts import find_notebooks
 
     print(tabulate([(n.artifact, n.title) for n in find_notebooks()], ("artifact", "what")))
     return 0
 
 
 def refresh_notebooks(only: Positional[tuple[Path, ...]] = ()) -> int:
-    """Execute the committed notebooks in place with their own parameters, and clean them (for
-    members of the project).
+    """Execute notebooks in place with their own parameters, and clean them.
 
     Args:
         only: notebook files; all if none is named.
     """
-    from wtal_core.workbook.execution import FOLDER, refresh_all
+    from wtal_core.workbook.artifacts import FOLDER
+    from wtal_core.workbook.execution import refresh_all
 
     refresh_all(list(only) or sorted(FOLDER.glob("**/*.ipynb")))
     return 0

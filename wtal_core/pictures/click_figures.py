@@ -1,9 +1,9 @@
 """Real clicks on THUMOS14: where annotators click (BackTAL, Fig. 7), how well, and what clicks cost
 and gain (Fig. 8, Table 5).
 
-The clicks need no features, so these are real results. `python -m wtal_core.pictures.click_figures`
-computes the committed tables and pictures from the annotations below the data root; everything else
-reads them. Only statistics are committed, no clicks.
+The clicks need no features, so these are real results. `wtal statistics clicks` computes the
+committed tables and pictures from the annotations below the data root; everything else reads them.
+Only statistics are committed, no clicks.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
+from wtal_core.data import paths
 from wtal_core.data.annotations import read_wtalc
 from wtal_core.data.click_statistics import (
     DECILES,
@@ -31,7 +32,6 @@ from wtal_core.data.click_statistics import (
     uniformity,
 )
 from wtal_core.data.clicks import read_annotators
-from wtal_core.data import paths
 from wtal_core.data.paths import data_root
 from wtal_core.data.thumos14 import ANNOTATIONS, CLICKS
 from wtal_core.pictures.figures import COLOURS, QUIET, save_figure

@@ -22,7 +22,6 @@ from wtal_core.runs.sweep import dataset_of, ensure
 from wtal_core.study.signals import embedding_map, signals
 
 
-
 @dataclass(frozen=True)
 class Session:
     """Open with `open_session`. seeds: 0 .. n - 1."""
