@@ -86,7 +86,7 @@ def simulate_dataset(
     Args:
         annotations: folder `Thumos14reduced-Annotations`.
         root: folder of the data sets to write into; default $WTAL_DATA, else ./data of the
-        checkout.
+            checkout.
         seed: seed of the features.
         feature_size: D of each of the two streams.
     """

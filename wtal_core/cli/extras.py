@@ -4,6 +4,7 @@ import re
 import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, requires
+from importlib.util import find_spec
 
 NAME = "wtal-workbook"
 # module that is imported -> extra of pyproject.toml that brings it
@@ -32,9 +33,18 @@ def how_to_install(module: str) -> str | None:
     return f"this command needs {module}, of the part [{extra}], which is not installed: {install}"
 
 
+def require(extra: str) -> None:
+    """Refuse at once what would fail later: raises ModuleNotFoundError for the first module of the
+    extra that is not installed.
+    """
+    for module, home in EXTRA_OF.items():
+        if home == extra and find_spec(module) is None:
+            raise ModuleNotFoundError(f"no module {module}", name=module)
+
+
 def requirements(extra: str) -> list[str]:
-    """What pip needs for an extra, extras inside it included. The project itself lies on no
-    package index, so its own name with the extra would not do.
+    """What pip needs for an extra. The project itself lies on no package index, so its own name
+    with the extra would not do.
     """
     try:
         declared = requires(NAME) or []
@@ -43,8 +53,6 @@ def requirements(extra: str) -> list[str]:
     packages = []
     for line in declared:
         requirement, _, marker = line.partition(";")
-        if not re.search(rf"extra == ['\"]{extra}['\"]", marker):
-            continue
-        inner = re.fullmatch(rf"{NAME}\[(\w+)\]", requirement.strip())
-        packages += requirements(inner[1]) if inner else [requirement.strip()]
+        if re.search(rf"extra == ['\"]{extra}['\"]", marker):
+            packages.append(requirement.strip())
     return packages

@@ -38,11 +38,11 @@ def evaluate(
         subset: subset of the ground truth to score on, needed where the file holds several; all:
             every video.
         ambiguous: THUMOS14's Ambiguous_test.txt, where the ground truth does not hold these
-        intervals; for the wtalc protocols.
+            intervals; for the wtalc protocols.
         blocked: videos to leave out, one per line or a JSON list.
         per_class: also print AP of each class.
         order_range: also score under two other orders of equal scores; the range that all orders
-        span is at least as wide.
+            span is at least as wide.
         as_json: print everything as JSON.
     """
     from wtal_core.evaluation import accounting, protocols, tables, thresholds
@@ -87,7 +87,7 @@ def diagnose(
         subset: subset of the ground truth, where the file holds several.
         durations: ActivityNet JSON with the videos' durations, where the ground truth has none.
         benchmark: whose buckets of coverage, length and number of instances, and whose mAP
-        thresholds.
+            thresholds.
         as_published: repeat the published tool's slip with videos that hold no instance.
     """
     from wtal_core.evaluation.case import read_cases

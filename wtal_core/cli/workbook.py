@@ -6,6 +6,8 @@ from typing import Literal
 from tabulate import tabulate
 from tyro.conf import Positional
 
+from wtal_core.cli.extras import require
+
 
 def reproduce(
     artifacts: Positional[tuple[str, ...]] = (),
@@ -28,6 +30,7 @@ def reproduce(
         results: folder of finished runs, tables and figures; runs that are there are not
             computed again.
     """
+    require("notebooks")
     from wtal_core.runs.sweep import resolve_device
     from wtal_core.workbook.reproduce import reproduce as run_notebooks
 
@@ -55,6 +58,7 @@ def refresh_notebooks(only: Positional[tuple[Path, ...]] = ()) -> int:
     Args:
         only: notebook files; all if none is named.
     """
+    require("notebooks")
     from wtal_core.workbook.artifacts import FOLDER
     from wtal_core.workbook.execution import refresh_all
 

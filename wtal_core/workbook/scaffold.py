@@ -5,11 +5,9 @@ import os
 import re
 from pathlib import Path
 
-import nbformat
-
 from wtal_core.data.paths import CHECKOUT
 from wtal_core.errors import WorkbookError
-from wtal_core.workbook.execution import clean
+from wtal_core.workbook.cells import notebook_from
 
 TEMPLATES = Path(__file__).parent / "templates"
 METHOD_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -58,9 +56,7 @@ def write_notebook(artifact: str, folder: Path | None = None) -> Path:
     text = (TEMPLATES / "notebook.template").read_text(encoding="utf-8")
     for mark, word in words.items():
         text = text.replace(mark, word)
-    path = _write_new(home / f"{kind}{number}_{subject}.ipynb", nbformat.writes(_notebook(text)))
-    clean(path)
-    return path
+    return _write_new(home / f"{kind}{number}_{subject}.ipynb", notebook_from(text))
 
 
 def _of_checkout(folder: str) -> Path:
@@ -81,19 +77,3 @@ def _write_new(path: Path, text: str) -> Path:
     finally:
         partial.unlink()
     return path
-
-
-def _notebook(text: str) -> nbformat.NotebookNode:
-    """A notebook from its template: each cell begins with a line `%% markdown`, `%% code` or
-    `%% parameters`.
-    """
-    cells = []
-    for block in re.split(r"^%% ", text, flags=re.MULTILINE)[1:]:
-        kind, source = block.split("\n", 1)
-        tags = ["parameters"] if kind == "parameters" else []
-        new_cell = (
-            nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_code_cell
-        )
-        name = f"cell-{len(cells):02d}"
-        cells.append(new_cell(source.strip(), metadata={"tags": tags}, id=name))
-    return nbformat.v4.new_notebook(cells=cells)
