@@ -13,7 +13,8 @@ from wtal_core import cli
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.case import read_cases
 from wtal_core.evaluation.tables import write_detections, write_ground_truth
-from wtal_core.workbook.execution import FOLDER, execute
+from wtal_core.workbook.artifacts import FOLDER
+from wtal_core.workbook.execution import execute
 
 STPN = REAL / "stpn"
 

@@ -117,4 +117,4 @@ def test_inside_refuses_escapes(tmp_path):
 
 def test_root(monkeypatch):
     monkeypatch.delenv("WTAL_DATA", raising=False)
-    assert paths.data_root() == paths.REPOSITORY / "data" and paths.data_root("x").name == "x"
+    assert paths.data_root() == paths.HOME / "data" and paths.data_root("x").name == "x"

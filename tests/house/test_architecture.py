@@ -27,12 +27,13 @@ ORDER = {
         "data",
         *GROUND,
     },
+    "api": {"runs", "models", "data", *GROUND},
     "workbook": {"study", "papers", "runs", "data", *GROUND},
     "widgets": {"pictures", "report", "evaluation", "localization", "data", *GROUND},
     "pages": {"pictures", "report", "papers", "runs", "evaluation", "data", *GROUND},
     "pictures": {"report", "papers", "runs", "evaluation", "localization", "data", *GROUND},
     "report": {"papers", "runs", "evaluation", *GROUND},
-    "papers": {"evaluation", *GROUND},
+    "papers": {"evaluation", "data", *GROUND},
     "study": {"runs", "models", "losses", "localization", "evaluation", "data", "packed", *GROUND},
     "runs": {"models", "evaluation", "data", "packed", "source", *GROUND},
     "models": {"losses", "localization", "packed", *GROUND},
@@ -46,7 +47,8 @@ ORDER = {
     "errors": set(),
     "segments": set(),
     "timebase": set(),
-    "__init__": set(),
+    "__init__": {"api", "pages", "study", "models", "evaluation", "data", *GROUND},  # lazily
+    "__main__": {"cli"},
 }
 READS_RESULTS = {"report", "pages", "pictures", "widgets", "papers"}
 # all that these parts may know of runs

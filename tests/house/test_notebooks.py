@@ -12,12 +12,11 @@ import pytest
 
 from tests.places import ROOT
 from wtal_core.errors import WorkbookError
-from wtal_core.workbook import execution as notebooks
-from wtal_core.workbook import reproduce
+from wtal_core.workbook import artifacts, execution, reproduce
 
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("**/*.ipynb"))
-ARTIFACTS = [n for n in NOTEBOOKS if notebooks.NAME.fullmatch(n.stem)]
+ARTIFACTS = [n for n in NOTEBOOKS if artifacts.NAME.fullmatch(n.stem)]
 PARAMETERS = {"dataset", "profile", "seeds", "device", "store", "jobs"}
 FORBIDDEN = (
     "clear_output",
@@ -76,7 +75,7 @@ def offenders(keeps: Callable[[Path, nbformat.NotebookNode], bool], paths=NOTEBO
 def test_every_promised_notebook_is_there():
     for paper, names in EXPECTED.items():
         promised = sorted((f"{paper}/{name}" for name in names), key=place)
-        assert [notebook.artifact for notebook in notebooks.find_notebooks((paper,))] == promised
+        assert [notebook.artifact for notebook in artifacts.find_notebooks((paper,))] == promised
     tools = {"protocols", "reported_numbers", "diagnose"}
     assert {"start_here", "simulated_data", *tools} <= {p.stem for p in FOLDER.glob("*.ipynb")}
 
@@ -185,19 +184,19 @@ def test_artifacts_state_where_their_numbers_are_from():
 
 def test_unknown_parameter_is_refused_before_anything_runs(tmp_path):
     with pytest.raises(WorkbookError, match="no parameter 'sedes'"):
-        notebooks.execute(ARTIFACTS[0], tmp_path / "out.ipynb", {"sedes": 5})
+        execution.execute(ARTIFACTS[0], tmp_path / "out.ipynb", {"sedes": 5})
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("value", [float("nan"), (1, 2), {1: 2}, Path("x")])
 def test_parameters_that_json_would_change_are_refused(value):
     with pytest.raises(WorkbookError, match="not a plain JSON value"):
-        notebooks.check_parameters(ARTIFACTS[0], {"dataset": value})
+        execution.check_parameters(ARTIFACTS[0], {"dataset": value})
 
 
 def test_unknown_artifact_is_refused():
     with pytest.raises(WorkbookError, match="unknown artifact 'facnet/table9'"):
-        notebooks.find_notebooks(("facnet/table9",))
+        artifacts.find_notebooks(("facnet/table9",))
 
 
 def write_notebook(path: Path, *sources: str) -> None:
@@ -221,7 +220,7 @@ def test_a_failure_is_named_and_the_others_go_on(tmp_path, monkeypatch):
     paper.mkdir(parents=True)
     write_notebook(paper / "table1_bad.ipynb", "raise ValueError('broken here')", "1")
     write_notebook(paper / "table2_good.ipynb", "print(dataset)")
-    monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "notebooks")
+    monkeypatch.setattr(artifacts, "FOLDER", tmp_path / "notebooks")
     said: list[str] = []
     parameters = {
         "dataset": "simulated",

@@ -8,12 +8,12 @@ import pytest
 
 from tests.data_samples import REAL
 from wtal_core.pages import published_detections
-from wtal_core.workbook import execution as notebooks
+from wtal_core.workbook import artifacts, execution
 
 needs_stpn = pytest.mark.skipif(
     not (REAL / "stpn").exists(), reason="the detections of STPN are not beside the project"
 )
-NOTEBOOK = notebooks.FOLDER / "protocols.ipynb"
+NOTEBOOK = artifacts.FOLDER / "protocols.ipynb"
 
 
 def test_the_first_line_names_source_licence_and_sums():
@@ -55,7 +55,10 @@ def test_kinds_of_the_committed_table_agree_with_each_other():
 @needs_stpn
 def test_the_committed_file_is_what_the_command_writes(tmp_path):
     fresh = published_detections.write(REAL, tmp_path / "stpn" / "protocols.csv")
-    assert fresh.read_text() == published_detections.PATH.read_text()
+    about, numbers = fresh.read_text().split("\n", 1)
+    committed_about, committed_numbers = published_detections.PATH.read_text().split("\n", 1)
+    assert numbers == committed_numbers
+    assert about.split("; by `")[0] == committed_about.split("; by `")[0]
     assert {path.name for path in fresh.parent.iterdir()} == {
         "protocols.csv",
         "protocols.png",
@@ -73,7 +76,7 @@ def test_the_notebook_scores_files_of_the_reader(tmp_path):
         "ambiguous": str(ambiguous),
         "subset": "test",
     }
-    notebooks.execute(NOTEBOOK, tmp_path / "protocols.ipynb", given, progress=False)
+    execution.execute(NOTEBOOK, tmp_path / "protocols.ipynb", given, progress=False)
     cells = nbformat.read(tmp_path / "protocols.ipynb", 4).cells
     tables = [
         output["data"]["text/plain"]

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from wtal_core.study.activation import activation_of
 
 from tests.tiny_dataset import SCHEDULE, tiny_dataset
 from wtal_core.models import topk_mil
@@ -13,6 +12,7 @@ from wtal_core.pictures import signals
 from wtal_core.runs import sweep
 from wtal_core.runs.ledger import Ledger
 from wtal_core.study import baseline
+from wtal_core.study.activation import activation_of
 from wtal_core.study.session import Session
 
 BASELINE = replace(topk_mil.QUICK, hidden=8, schedule=replace(SCHEDULE, reduction="mean"))

@@ -1,4 +1,10 @@
-"""Where data and manifests lie, and the guard that keeps every path inside its folder."""
+"""Where data, manifests, notebooks and results lie, and the guard that keeps every path inside its
+folder.
+
+Two arrangements: a checkout of the project, where all of them are folders beside the package; and
+an installed wheel, which carries manifests, notebooks and committed statistics inside the package,
+and reads and writes data and results in the user's working folder.
+"""
 
 import os
 from pathlib import Path
@@ -6,15 +12,31 @@ from pathlib import Path
 from wtal_core.data.problems import MissingData
 from wtal_core.errors import WorkbookError
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-MANIFEST_FOLDER = REPOSITORY / "data_manifests" / "datasets"
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def _checkout() -> Path | None:
+    """The checkout that this package lies in; None for an installed wheel."""
+    folder = PACKAGE.parent
+    is_checkout = (folder / "pyproject.toml").is_file() and (folder / "data_manifests").is_dir()
+    return folder if is_checkout else None
+
+
+CHECKOUT = _checkout()
+SHIPPED = CHECKOUT or PACKAGE  # holds what comes with the workbook and is only read
+HOME = CHECKOUT or Path.cwd()  # holds `data` and `results`, which commands write
+MANIFESTS = SHIPPED / "data_manifests"
+MANIFEST_FOLDER = MANIFESTS / "datasets"
+NOTEBOOKS = SHIPPED / "notebooks"
+COMMITTED = SHIPPED / "results"
+RESULTS = HOME / "results"
 
 
 def data_root(root: str | Path | None = None) -> Path:
-    """The folder that holds one folder a data set: `root`, else environment WTAL_DATA, else
-    `<repository>/data`.
+    """The folder that holds one folder per data set: `root`, else environment WTAL_DATA, else
+    `data` of the checkout, without a checkout `data` of the working folder.
     """
-    return Path(root or os.environ.get("WTAL_DATA") or REPOSITORY / "data")
+    return Path(root or os.environ.get("WTAL_DATA") or HOME / "data")
 
 
 def inside(folder: Path, relative: str) -> Path:

@@ -1,13 +1,11 @@
 """Published detections of an STPN network on THUMOS14 under every protocol: real detections, scored
 once.
 
-The detections themselves are not ours to commit. `python -m wtal_core.pages.published_detections
-FOLDER` computes the
+The detections themselves are not ours to commit. `wtal statistics protocols FOLDER` computes the
 file and its pictures anew: FOLDER holds `stpn/` (gt.json, results.json) and
 `thumos14/Thumos14reduced-Annotations/`.
 """
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +14,7 @@ import pandas as pd
 from wtal_core.data.annotations import read_wtalc
 from wtal_core.data.fingerprint import sha256_of
 from wtal_core.data.manifests import load_manifest
-from wtal_core.data.paths import REPOSITORY, require
+from wtal_core.data.paths import COMMITTED, require
 from wtal_core.evaluation.ground_truth import GroundTruth
 from wtal_core.evaluation.ladder import (
     ALL_TIOUS,
@@ -33,7 +31,7 @@ from wtal_core.evaluation.tables import read_detections
 from wtal_core.pictures import protocol_figures
 from wtal_core.pictures.figures import save_figure
 
-PATH = REPOSITORY / "results" / "thumos14" / "stpn" / "protocols.csv"
+PATH = COMMITTED / "thumos14" / "stpn" / "protocols.csv"
 ANNOTATIONS = "thumos14/Thumos14reduced-Annotations"
 SOURCE = "bellos1203/STPN (Apache-2.0) code/ckpt/ckpt001/results.json"
 TITLE = "Published STPN detections on THUMOS14 test (real data)"
@@ -179,9 +177,5 @@ def _first_line(folder: Path, truth: GroundTruth, detections: pd.DataFrame) -> s
         "ladder and contribution "
         "from activitynet on 210 videos to wtalc-2019 on 212; one set of detections, no seeds, "
         "nothing selected; "
-        "by `python -m wtal_core.pages.published_detections FOLDER`"
+        "by `wtal statistics protocols FOLDER`"
     )
-
-
-if __name__ == "__main__":
-    print(f"wrote {write(Path(sys.argv[1])).relative_to(REPOSITORY)}")

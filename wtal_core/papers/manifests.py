@@ -3,14 +3,13 @@ beside it.
 """
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
 
+from wtal_core.data.paths import MANIFESTS
 from wtal_core.errors import WorkbookError
 
-MANIFESTS = Path(__file__).parents[2] / "data_manifests"
 FOLDER = MANIFESTS / "papers"
 
 

@@ -2,9 +2,9 @@
 
 7), how well, and what clicks cost and gain (Fig. 8, Table 5).
 
-The clicks need no features, so these are real results. `python -m wtal_core.pictures.click_figures`
-computes the committed tables and pictures from the annotations below the data root; everything else
-reads them. Only statistics are committed, no clicks.
+The clicks need no features, so these are real results. `wtal statistics clicks` computes the
+committed tables and pictures from the annotations below the data root; everything else reads them.
+Only statistics are committed, no clicks.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
+from wtal_core.data import paths
 from wtal_core.data.annotations import read_wtalc
 from wtal_core.data.click_statistics import (
     DECILES,
@@ -32,12 +33,12 @@ from wtal_core.data.click_statistics import (
     uniformity,
 )
 from wtal_core.data.clicks import read_annotators
-from wtal_core.data.paths import REPOSITORY, data_root
+from wtal_core.data.paths import data_root
 from wtal_core.data.thumos14 import ANNOTATIONS, CLICKS
 from wtal_core.pictures.figures import COLOURS, QUIET, save_figure
 from wtal_core.report.artifacts import read_table, save_table
 
-COMMITTED = REPOSITORY / "results" / "thumos14" / "backtal"
+COMMITTED = paths.COMMITTED / "thumos14" / "backtal"
 SPLIT = 4.0  # s: eight frames that an annotator was shown
 GRID = 750  # snippets to which BackTAL brings a THUMOS14 video
 TENTHS = [f"{10 * i}–{10 * i + 10} %" for i in range(DECILES)]
@@ -348,11 +349,3 @@ def change_figure(table: pd.DataFrame, caption: str) -> Figure:
     axes.legend(fontsize=8, loc="lower right")
     figure.suptitle(caption, fontsize=9)
     return figure
-
-
-if __name__ == "__main__":
-    written = write_results()
-    print(
-        "\n".join(f"wrote {path}" for path in written)
-        or "no clicks of THUMOS14 below the data root; nothing written"
-    )

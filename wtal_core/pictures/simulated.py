@@ -1,7 +1,7 @@
 """The simulator beside reality: timeline statistics of any annotations, those of THUMOS14 from a
 committed file, projections.
 
-THUMOS14's numbers are shown without its data: `python -m wtal_core.pictures.simulated` computes
+THUMOS14's numbers are shown without its data: `wtal statistics timelines` computes
 `STATISTICS` from the annotations below the data root, everything else only reads it.
 """
 
@@ -15,10 +15,10 @@ from jaxtyping import Float
 from wtal_core.data.annotations import read_wtalc
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.manifests import load_manifest, manifest_path
-from wtal_core.data.paths import REPOSITORY, data_root, require
+from wtal_core.data.paths import COMMITTED, require
 from wtal_core.data.simulator import draw_directions, load_constants
 
-STATISTICS = REPOSITORY / "results" / "thumos14" / "annotation_statistics.csv"
+STATISTICS = COMMITTED / "thumos14" / "annotation_statistics.csv"
 ANNOTATIONS = "thumos14/Thumos14reduced-Annotations"
 FIRST_CLASSES = 10  # of the alphabetical list: those of the simulated data set
 CLASS_STATISTICS = (
@@ -176,7 +176,7 @@ def write_real_statistics(folder: Path, path: Path = STATISTICS) -> Path:
     note = (
         "# THUMOS14 (real annotations): statistics only. From W-TALC's arrays "
         "(sujoyp/wtalc-pytorch, MIT) by "
-        "`python -m wtal_core.pictures.simulated`; train = the 200 validation videos, test = 212 "
+        "`wtal statistics timelines`; train = the 200 validation videos, test = 212 "
         "test videos\n"
     )
     path.write_text(note + table.round(5).to_csv(index=False))
@@ -240,7 +240,3 @@ def projections(
         "scene of the class": features @ found.scene[column],
         "motion of all actions": features @ found.motion,
     }
-
-
-if __name__ == "__main__":
-    print(f"wrote {write_real_statistics(data_root() / ANNOTATIONS)}")

@@ -57,6 +57,11 @@ def moved(methods: Sequence[str] = ()) -> list[str]:
     return [str(change) for change in changes if change]
 
 
+def in_checkout(results: Path) -> bool:
+    """Whether a results folder lies in a git checkout that has a commit."""
+    return _git(results.resolve(), "rev-parse", "HEAD") is not None
+
+
 def rewritten(results: Path, commit: str = "HEAD") -> list[str]:
     """Runs whose provenance is another one than in a commit: one sentence for each.
 

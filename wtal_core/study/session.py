@@ -12,6 +12,7 @@ from typing import Any, get_args
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.manifests import load_manifest
 from wtal_core.data.opening import folds
+from wtal_core.data.paths import CHECKOUT, COMMITTED
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method
 from wtal_core.runs import behaviour
@@ -22,8 +23,6 @@ from wtal_core.runs.sweep import Stale, dataset_of, ensure, opened
 from wtal_core.study.facts import Facts
 from wtal_core.study.trained import TrainedRun
 
-REPOSITORY = Path(__file__).parents[2]
-COMMITTED = REPOSITORY / "results"
 # What the parameters cell of every committed notebook says.
 OWN_PARAMETERS = {"dataset": "simulated", "profile": "quick", "seeds": 5, "device": "cpu"}
 
@@ -167,5 +166,5 @@ def user_results() -> Path:
 
     Without a checkout, it is `reproduced` in the folder from which Python was started.
     """
-    default = REPOSITORY / "reproduced" if COMMITTED.is_dir() else Path.cwd() / "reproduced"
+    default = (CHECKOUT or Path.cwd()) / "reproduced"
     return Path(os.environ.get("WTAL_RESULTS") or default)

@@ -4,9 +4,7 @@ every cell.
 
 import json
 import os
-import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,69 +13,10 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
+from wtal_core.data.paths import HOME
 from wtal_core.errors import WorkbookError
 
-FOLDER = Path(__file__).parents[2] / "notebooks"
-NAME = re.compile(r"((?:table|figure)\d+)_\w+")
 KEPT_CELL_METADATA = ("tags",)
-
-
-@dataclass(frozen=True)
-class Notebook:
-    """A notebook of a paper: artifact id such as "facnet/table3", or "facnet/method" (no table, no
-    figure); and its file.
-    """
-
-    artifact: str
-    path: Path
-
-    @property
-    def title(self) -> str:
-        """The first heading."""
-        first = nbformat.read(self.path, 4).cells[0].source
-        return first.splitlines()[0].lstrip("# ").strip()
-
-
-def find_notebooks(wanted: tuple[str, ...] = ()) -> list[Notebook]:
-    """The artifacts asked for, in order: "facnet" (all of a paper), "facnet/table3" (one); nothing
-    is all there are.
-    """
-    known = [
-        Notebook(f"{path.parent.name}/{_short(path.stem)}", path)
-        for path in sorted(FOLDER.glob("*/*.ipynb"), key=_order)
-    ]
-    names = {name for n in known for name in (n.artifact, n.artifact.split("/")[0])}
-    if unknown := sorted(set(wanted) - names):
-        raise WorkbookError(
-            f"unknown artifact {unknown[0]!r}; known: {', '.join(n.artifact for n in known)} (see "
-            f"`wtal list`)"
-        )
-    return [n for n in known if not wanted or {n.artifact, n.artifact.split("/")[0]} & set(wanted)]
-
-
-def _short(stem: str) -> str:
-    """The number of a table or figure without its subject; the name of any other notebook."""
-    match = NAME.fullmatch(stem)
-    return match[1] if match else stem
-
-
-def _order(path: Path) -> tuple[str, int, int, str]:
-    """By paper; tables by number, then figures, then the others."""
-    kinds, short = ("table", "figure"), _short(path.stem)
-    kind = next(
-        (
-            place
-            for place, name in enumerate(kinds)
-            if NAME.fullmatch(path.stem) and short.startswith(name)
-        ),
-        len(kinds),
-    )
-    return (
-        path.parent.name,
-        kind,
-        int(short.removeprefix(kinds[kind])) if kind < len(kinds) else 0,
-        path.stem,
-    )
 
 
 class _Stderr:
@@ -132,7 +71,7 @@ def execute(
             kernel_name="python3",
             progress_bar=progress,
             stderr_file=_Stderr(),
-            cwd=str(notebook.parent),
+            cwd=str(HOME),  # where an installed workbook finds the user's data
         )
     except PapermillExecutionError as error:
         os.replace(partial, output.with_suffix(".failed.ipynb"))

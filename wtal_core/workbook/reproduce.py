@@ -9,7 +9,8 @@ from typing import Any
 
 from wtal_core.errors import WorkbookError
 from wtal_core.study.session import open_session
-from wtal_core.workbook.execution import Notebook, check_parameters, execute, find_notebooks
+from wtal_core.workbook.artifacts import Notebook, find_notebooks
+from wtal_core.workbook.execution import check_parameters, execute
 
 
 def reproduce(

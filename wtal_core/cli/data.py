@@ -1,0 +1,97 @@
+"""`wtal data`: obtain data sets and check their files."""
+
+from pathlib import Path
+
+from tabulate import tabulate
+from tyro.conf import Positional
+
+
+def list_datasets() -> int:
+    """Print the known data sets and their origin."""
+    from wtal_core.data.manifests import dataset_names, load_manifest
+
+    manifests = [load_manifest(name) for name in dataset_names()]
+    counts = [
+        ", ".join(f"{split} {c.videos}/{c.instances}" for split, c in m.splits.items())
+        for m in manifests
+    ]
+    rows = [
+        (m.name, m.title, m.origin, c, m.licence) for m, c in zip(manifests, counts, strict=True)
+    ]
+    print(
+        tabulate(
+            rows,
+            ("name", "title", "origin", "videos/instances", "licence"),
+            maxcolwidths=[None, 32, None, 28, 36],
+        )
+    )
+    return 0
+
+
+def verify_dataset(name: Positional[str], root: Path | None = None) -> int:
+    """Check every file of a data set. Exit status 1 if one that is needed is missing or wrong.
+
+    Args:
+        name: data set.
+        root: folder of the data sets; default $WTAL_DATA, else ./data of the checkout.
+    """
+    from wtal_core.data.verify import verify
+
+    findings = verify(name, root)
+    print(
+        tabulate(
+            [(f.status, f.file, f.expected, f.found) for f in findings],
+            ("status", "file", "expected", "found"),
+            maxcolwidths=[None, 46, 60, 40],
+        )
+    )
+    bad = [f for f in findings if f.status != "ok" and f.needed]
+    fine = sum(f.status == "ok" for f in findings)
+    print(
+        f"{name}: {fine} of {len(findings)} fine"
+        + (f", {len(bad)} needed and not fine" if bad else "")
+    )
+    return int(bool(bad))
+
+
+def fetch_dataset(
+    name: Positional[str], root: Path | None = None, mirror: str | None = None
+) -> int:
+    """Download a data set's files, checked by checksum; say what must be obtained by hand.
+
+    Args:
+        name: data set.
+        root: folder of the data sets; default $WTAL_DATA, else ./data of the checkout.
+        mirror: a folder or an address laid out like the folder of the data sets.
+    """
+    from wtal_core.data.fetch import fetch
+
+    outcome = fetch(name, root, mirror)
+    lines = [("fetched", path, "") for path in outcome.fetched]
+    lines += [("by hand", *item) for item in outcome.by_hand.items()]
+    lines += [("failed", *item) for item in outcome.failed.items()]
+    print(
+        tabulate(lines, ("status", "file", "note"), maxcolwidths=[None, 50, 60])
+        if lines
+        else f"{name}: everything is there"
+    )
+    return int(bool(outcome.by_hand or outcome.failed))
+
+
+def simulate_dataset(
+    annotations: Path, root: Path | None = None, seed: int = 0, feature_size: int = 1024
+) -> int:
+    """Put simulated features under real THUMOS14 annotations, in the layout of real ones.
+
+    Args:
+        annotations: folder `Thumos14reduced-Annotations`.
+        root: folder of the data sets to write into; default $WTAL_DATA, else ./data of the
+            checkout.
+        seed: seed of the features.
+        feature_size: D of each of the two streams.
+    """
+    from wtal_core.data.simulated_thumos14 import NAME, write_simulated
+
+    path = write_simulated(annotations, root, seed, feature_size)
+    print(f"wrote {path} ({path.stat().st_size / 2**30:.2f} GiB); use it with --dataset {NAME}")
+    return 0

@@ -1,0 +1,58 @@
+"""Parts that an installation may leave out, and the command that adds one."""
+
+import re
+import shlex
+import sys
+from importlib.metadata import PackageNotFoundError, requires
+from importlib.util import find_spec
+
+NAME = "wtal-workbook"
+# module that is imported -> extra of pyproject.toml that brings it
+EXTRA_OF = {
+    "torch": "train",
+    "safetensors": "train",
+    "sklearn": "train",
+    "papermill": "notebooks",
+    "nbformat": "notebooks",
+    "ipykernel": "notebooks",
+    "ipywidgets": "notebooks",
+    "IPython": "notebooks",
+}
+
+
+def how_to_install(module: str) -> str | None:
+    """One line for a module that is missing: which extra brings it, and the command that installs
+    that extra. None for a module of no extra.
+    """
+    extra = EXTRA_OF.get(module.split(".")[0])
+    if extra is None:
+        return None
+    packages = requirements(extra)
+    # quoted, so that a shell passes on ">=" as it stands
+    install = shlex.join([sys.executable, "-m", "pip", "install", *packages])
+    return f"this command needs {module}, of the part [{extra}], which is not installed: {install}"
+
+
+def require(extra: str) -> None:
+    """Refuse at once what would fail later: raises ModuleNotFoundError for the first module of the
+    extra that is not installed.
+    """
+    for module, home in EXTRA_OF.items():
+        if home == extra and find_spec(module) is None:
+            raise ModuleNotFoundError(f"no module {module}", name=module)
+
+
+def requirements(extra: str) -> list[str]:
+    """What pip needs for an extra. The project itself lies on no package index, so its own name
+    with the extra would not do.
+    """
+    try:
+        declared = requires(NAME) or []
+    except PackageNotFoundError:  # a checkout on the path, never installed
+        return ["--editable", f".[{extra}]"]
+    packages = []
+    for line in declared:
+        requirement, _, marker = line.partition(";")
+        if re.search(rf"extra == ['\"]{extra}['\"]", marker):
+            packages.append(requirement.strip())
+    return packages

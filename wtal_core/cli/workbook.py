@@ -1,0 +1,66 @@
+"""Tables and figures: list them, regenerate them, execute notebooks in place."""
+
+from pathlib import Path
+from typing import Literal
+
+from tabulate import tabulate
+from tyro.conf import Positional
+
+from wtal_core.cli.extras import require
+
+
+def reproduce(
+    artifacts: Positional[tuple[str, ...]] = (),
+    dataset: str = "simulated",
+    profile: Literal["quick", "paper"] = "quick",
+    seeds: int = 5,
+    device: str = "auto",
+    jobs: int = 1,
+    results: Path = Path("results"),
+) -> int:
+    """Regenerate tables and figures by executing their notebooks.
+
+    Args:
+        artifacts: papers or artifacts, such as facnet or facnet/table3; all if none is named.
+        dataset: data set, see `wtal data list`.
+        profile: quick (seconds per run) or paper (the paper's sizes and schedule).
+        seeds: number of seeds, 0 .. n - 1.
+        device: cpu, cuda or auto.
+        jobs: runs at a time, as processes on the CPU.
+        results: folder of finished runs, tables and figures; runs that are there are not
+            computed again.
+    """
+    require("notebooks")
+    from wtal_core.runs.sweep import resolve_device
+    from wtal_core.workbook.reproduce import reproduce as run_notebooks
+
+    parameters = {
+        "dataset": dataset,
+        "profile": profile,
+        "seeds": seeds,
+        "device": resolve_device(device),
+        "jobs": jobs,
+    }
+    return int(run_notebooks(artifacts, results, parameters) > 0)
+
+
+def list_artifacts() -> int:
+    """Print the tables and figures that can be regenerated."""
+    from wtal_core.workbook.artifacts import find_notebooks
+
+    print(tabulate([(n.artifact, n.title) for n in find_notebooks()], ("artifact", "what")))
+    return 0
+
+
+def refresh_notebooks(only: Positional[tuple[Path, ...]] = ()) -> int:
+    """Execute notebooks in place with their own parameters, and clean them.
+
+    Args:
+        only: notebook files; all if none is named.
+    """
+    require("notebooks")
+    from wtal_core.workbook.artifacts import FOLDER
+    from wtal_core.workbook.execution import refresh_all
+
+    refresh_all(list(only) or sorted(FOLDER.glob("**/*.ipynb")))
+    return 0
