@@ -24,24 +24,6 @@ def texts(figure) -> set[str]:
     return {text.get_text() for legend in figure.legends for text in legend.get_texts()}
 
 
-def test_bars_stand_where_their_means_are():
-    values = {"a": pd.Series([10.0, 30.0]), "b": pd.Series([50.0])}
-    figure = pictures.row_bars(
-        values, "caption", "share (%)", {"chance": 27.3}, {"a": 44.0}, "printed", top=100.0
-    )
-    axes = figure.axes[0]
-    assert [bar.get_height() for bar in axes.patches] == [20, 50] and axes.get_ylim() == (0, 100)
-    assert texts(figure) == {"here, mean over seeds", "one seed", "chance: 27.3", "printed"}
-    dots = [line for line in axes.lines if line.get_marker() == "."]
-    assert [dot.get_ydata().tolist() for dot in dots] == [[10, 30]]
-
-
-def test_unit_range():
-    assert pictures.unit_range(np.array([-3.0, 1.0, -1.0])).tolist() == [0, 1, 0.5]
-    assert pictures.unit_range(np.array([2.0, 2.0])).tolist() == [0, 0]
-    assert pictures.unit_range(np.zeros(0)).tolist() == []
-
-
 @pytest.mark.parametrize(
     ("values", "shown"),
     [([1.0, 3.0], "2.0 (-10.7 to 14.7)"), ([1.5], "1.5"), ([np.nan], "–"), ([np.nan, 4.0], "4.0")],

@@ -1,5 +1,6 @@
 """Figures of rows and of parameters: what is drawn, and that it is the same every time."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -65,8 +66,9 @@ def test_bars_show_each_seed_and_the_papers_number():
 
 def test_lying_bars_read_from_top_to_bottom():
     values = {"a long name of a row": TABLE.loc[0.8], "b": TABLE.loc[1.0], "c": TABLE.loc[1.2]}
-    figure = figures.lying_bars(
-        values, {"b": 35.8, "c": None}, "caption", "mAP@0.5 (%)", "paper, on HACS"
+    reported = {"b": 35.8, "c": None}
+    figure = figures.bars(
+        values, reported, "caption", "mAP@0.5 (%)", "paper, on HACS", layout="lying"
     )
     axes = figure.axes[0]
     assert [patch.get_width() for patch in axes.patches] == [11, 20, 32] and axes.get_xlim()[0] == 0
@@ -97,6 +99,39 @@ def test_a_saved_figure_has_the_same_bytes_every_time(tmp_path):
             figures.lines({"one": TABLE}, "x (no unit)", "caption"), tmp_path / name
         )
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_upright_bars_have_references_across_and_a_dot_only_for_one_of_several_values():
+    values = {"a": pd.Series([10.0, 30.0]), "b, c": pd.Series([50.0])}
+    figure = figures.bars(
+        values,
+        {"a": 44.0},
+        "caption",
+        "share (%)",
+        "printed",
+        layout="upright",
+        references={"chance": 27.3},
+        top=100.0,
+    )
+    axes = figure.axes[0]
+    assert [bar.get_height() for bar in axes.patches] == [20, 50]
+    assert axes.get_ylim() == (0, 100)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b,\nc"]
+    (legend,) = figure.legends
+    assert {text.get_text() for text in legend.get_texts()} == {
+        "reproduced here, mean",
+        "one seed",
+        "chance: 27.3",
+        "printed",
+    }
+    dots = [line for line in axes.lines if line.get_marker() == "."]
+    assert [dot.get_ydata().tolist() for dot in dots] == [[10, 30]]
+
+
+def test_unit_range():
+    assert figures.unit_range(np.array([-3.0, 1.0, -1.0])).tolist() == [0, 1, 0.5]
+    assert figures.unit_range(np.array([2.0, 2.0])).tolist() == [0, 0]
+    assert figures.unit_range(np.zeros(0)).tolist() == []
 
 
 @pytest.mark.parametrize(("letters", "inches"), [(25, 4.0), (50, 6.0)])

@@ -1,6 +1,4 @@
-"""An ablation: the rows of a table beside the paper's numbers and the paper's messages about them,
-shown and saved.
-"""
+"""An ablation: the rows of a table beside the paper's numbers and messages, shown and saved."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -68,20 +66,15 @@ class Ablation:
 
     def beside(self, suffix: str = "") -> pd.DataFrame:
         """Reported, reproduced, and how far apart."""
-        looked = {
-            len(self._scored(record))
-            for records in self.results.records.values()
-            for record in records
-        } - {0}
-        note = (
-            f" `best on test`: the best of {' or '.join(map(str, sorted(looked)))} epochs looked "
-            f"at."
-            if looked
-            else ""
-        )
-        return self._save(
-            tables.beside_reported(self.results, self.reported), suffix, self.caption + note
-        )
+        caption = self.caption
+        epochs_scored = set()
+        for records in self.results.records.values():
+            epochs_scored |= {len(self._scored(record)) for record in records}
+        epochs_scored.discard(0)  # a record without a history
+        if epochs_scored:
+            counts = " or ".join(map(str, sorted(epochs_scored)))
+            caption += f" `best on test`: the best of {counts} epochs looked at."
+        return self._save(tables.beside_reported(self.results, self.reported), suffix, caption)
 
     def tious(self, suffix: str = "_tious") -> pd.DataFrame:
         """mAP per tIoU and their mean."""
@@ -94,12 +87,13 @@ class Ablation:
     def bars(self, suffix: str = "") -> Figure:
         """One bar per row, one dot per seed, a line for the paper."""
         values = self.results.values()
-        figure = figures.lying_bars(
+        figure = figures.bars(
             {row: values.loc[row] for row in values.index},
             self.reported,
             self.about,
             self._axis,
             f"paper, on {self.source}",
+            layout="lying",
         )
         return figures.save_figure(figure, self.session.path(f"{suffix}.png"))
 
@@ -111,19 +105,17 @@ class Ablation:
         The paper's numbers are those of the first line.
         """
         values = self.results.values()
-        drawn = {
-            parameter: {
+        drawn = {}
+        paper = {}
+        for parameter, lines in panels.items():
+            drawn[parameter] = {
                 name: values.loc[list(rows.values())].set_axis(list(rows))
                 for name, rows in lines.items()
             }
-            for parameter, lines in panels.items()
-        }
-        paper = {
-            parameter: pd.Series(
-                {x: self.reported[row] for x, row in next(iter(lines.values())).items()}
+            rows_of_first_line = next(iter(lines.values()))
+            paper[parameter] = pd.Series(
+                {value: self.reported[row] for value, row in rows_of_first_line.items()}
             )
-            for parameter, lines in panels.items()
-        }
         figure = figures.sweeps(drawn, paper, self.about, self._axis, f"paper, on {self.source}")
         return figures.save_figure(figure, self.session.path(f"{suffix}.png"))
 
@@ -146,41 +138,30 @@ class Ablation:
         per_snippet: Mapping[str, str] | None = None,
         halfway: bool = False,
     ) -> pd.DataFrame:
-        """Values of the loss history at the last epoch, mean ± deviation over seeds; a dash where a
-        row has no such value.
+        """Values of the loss history at the last epoch, mean ± deviation over seeds.
+
+        A dash where a row has no such value.
 
         below_zero: of these also how many runs are below 0. per_snippet: sums over the snippets of
-        a video -> the name under which they are shown as means a snippet. halfway: also average mAP
-        on the test set half-way and at the end.
+        a video -> the name under which they are shown as means per snippet. halfway: also average
+        mAP on the test set half-way and at the end.
         """
         lines = {}
         for row in self.results.records:
-            last = {
-                name: self._last(row, name) for name in {*names, *below_zero, *(per_snippet or {})}
-            }
-            lines[row] = (
-                {name: _spread(last[name]) for name in names}
-                | {
-                    f"runs with {name} < 0": f"{int((last[name] < 0).sum())} of {len(last[name])}"
-                    for name in below_zero
-                }
-                | {
-                    shown: _spread(last[name] / self._snippets(row))
-                    for name, shown in (per_snippet or {}).items()
-                }
-                | (self._halfway(row) if halfway else {})
-            )
-        note = (
-            f" Average mAP (%) is on test videos, by protocol "
-            f"{self.session.dataset.default_protocol}."
-            if halfway
-            else ""
-        )
-        return self._save(
-            pd.DataFrame(lines).T,
-            "_diagnoses",
-            f"{self.about}. At the last epoch, on training videos.{note}",
-        )
+            line = {name: _spread(self._last(row, name)) for name in names}
+            for name in below_zero:
+                last = self._last(row, name)
+                line[f"runs with {name} < 0"] = f"{int((last < 0).sum())} of {len(last)}"
+            for name, name_of_mean in (per_snippet or {}).items():
+                line[name_of_mean] = _spread(self._last(row, name) / self._snippets(row))
+            if halfway:
+                line |= self._halfway(row)
+            lines[row] = line
+        caption = f"{self.about}. At the last epoch, on training videos."
+        if halfway:
+            protocol = self.session.dataset.default_protocol
+            caption += f" Average mAP (%) is on test videos, by protocol {protocol}."
+        return self._save(pd.DataFrame(lines).T, "_diagnoses", caption)
 
     @property
     def _axis(self) -> str:
@@ -190,32 +171,34 @@ class Ablation:
         return tables.save_table(table, self.session.path(f"{suffix}.csv"), caption)
 
     def _last(self, row: str, name: str) -> pd.Series:
-        return pd.Series(
-            [record.history[-1].get(name, np.nan) for record in self.results.records[row]]
-        )
+        """A value of the loss history at the last epoch, one per run; NaN where there is none."""
+        histories = [record.history for record in self.results.records[row]]
+        return pd.Series([history[-1].get(name, np.nan) for history in histories])
 
     def _snippets(self, row: str) -> float:
-        """Snippets of a training video as the network sees it: all alike where a number is sampled
-        or interpolated, else their mean."""
+        """Snippets of a training video as the network sees it.
+
+        All alike where a number is sampled or interpolated, else the mean of their lengths.
+        """
         config = self.results.records[row][0].config
-        fixed = getattr(config, "samples", None) or config.inputs.length
-        return float(fixed or np.mean([video.length for video in self.session.dataset.train]))
+        sampled = getattr(config, "samples", None)
+        interpolated = config.inputs.length
+        own_lengths = [video.length for video in self.session.dataset.train]
+        return float(sampled or interpolated or np.mean(own_lengths))
 
     def _halfway(self, row: str) -> dict[str, str]:
         """The last score of the first half of the epochs, and the last of all, in percent."""
-        pairs = []
+        middles = []
+        ends = []
         for record in self.results.records[row]:
-            scored, middle = self._scored(record), len(record.history) / 2
-            pairs.append(
-                (
-                    next((scored[epoch] for epoch in reversed(scored) if epoch <= middle), np.nan),
-                    [*scored.values()][-1],
-                )
-            )
-        names = ("average mAP, half-way", "average mAP, at the end")
+            scored = self._scored(record)
+            half = len(record.history) / 2
+            of_first_half = [score for epoch, score in scored.items() if epoch <= half]
+            middles.append(of_first_half[-1] if of_first_half else np.nan)
+            ends.append(list(scored.values())[-1])
         return {
-            name: _spread(100 * pd.Series(values), 1)
-            for name, values in zip(names, zip(*pairs, strict=True), strict=True)
+            "average mAP, half-way": _spread(100 * pd.Series(middles), 1),
+            "average mAP, at the end": _spread(100 * pd.Series(ends), 1),
         }
 
     @staticmethod
@@ -232,6 +215,5 @@ def _spread(values: pd.Series, digits: int = 3) -> str:
     """Mean ± deviation; one value has none; a dash for what is not a number."""
     if values.isna().any():
         return "–"
-    return f"{values.mean():.{digits}f}" + (
-        f" ± {values.std():.{digits}f}" if len(values) > 1 else ""
-    )
+    mean = f"{values.mean():.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {values.std():.{digits}f}"

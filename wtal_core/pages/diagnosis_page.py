@@ -1,5 +1,6 @@
-"""The page that `wtal diagnose` writes: one HTML file with everything in it, the pictures as PNG
-files, the numbers as JSON.
+"""The page that `wtal diagnose` writes.
+
+One HTML file with everything in it, the pictures as PNG files, the numbers as JSON.
 """
 
 import base64
@@ -235,8 +236,9 @@ def _counts(found: Sequence[Findings]) -> Table:
 
 
 def counts_in_words(found: Findings) -> pd.Series:
-    """What became of every detection and instance, as `account` counts it, and what the diagnosis
-    leaves out besides.
+    """What became of every detection and instance, as `account` counts it.
+
+    With what the diagnosis leaves out besides.
     """
     told = account(found.case.ground_truth, found.case.detections, found.score, ACTIVITYNET)
     lines = {

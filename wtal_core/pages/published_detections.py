@@ -1,5 +1,4 @@
-"""Published detections of an STPN network on THUMOS14 under every protocol: real detections, scored
-once.
+"""Published, real detections of an STPN network on THUMOS14 under every protocol, scored once.
 
 The detections themselves are not ours to commit. `wtal statistics protocols FOLDER` computes the
 file and its pictures anew: FOLDER holds `stpn/` (gt.json, results.json) and
@@ -60,7 +59,7 @@ def about(path: Path = PATH) -> str:
 
 
 def write(folder: Path, path: Path = PATH) -> Path:
-    """Compute the committed file, and a picture of the protocols and one of the details beside it."""
+    """Compute the committed file, and the pictures of protocols and details beside it."""
     truth, detections = read(folder)
     tables = {
         "protocol": protocol_table(truth, detections, LISTS),
@@ -116,24 +115,19 @@ def _ties(truth: GroundTruth, detections: pd.DataFrame) -> pd.DataFrame:
 
 
 def _orders(truth: GroundTruth, detections: pd.DataFrame) -> pd.DataFrame:
-    """Scores as published and all equal; equal ones smallest best tIoU first, as listed, largest
-    best tIoU first.
+    """Scores as published, and all equal, under three orders of equal ones.
+
+    Smallest best tIoU first, as listed, largest best tIoU first.
     """
-    truth, rows = replace(truth, blocked=LISTS["210"]), {}
-    for scores, table in (
-        ("as published", detections),
-        ("all equal", detections.assign(score=1.0)),
-    ):
+    truth = replace(truth, blocked=LISTS["210"])
+    scored = {"as published": detections, "all equal": detections.assign(score=1.0)}
+    rows = {}
+    for scores, table in scored.items():
         low, high = order_range(truth, table, ACTIVITYNET, ALL_TIOUS)
         as_listed = evaluate(truth, table, ACTIVITYNET, ALL_TIOUS)
-        rows |= {
-            (scores, order): 100 * score.map
-            for order, score in (
-                ("worst first", low),
-                ("as listed", as_listed),
-                ("best first", high),
-            )
-        }
+        rows[scores, "worst first"] = 100 * low.map
+        rows[scores, "as listed"] = 100 * as_listed.map
+        rows[scores, "best first"] = 100 * high.map
     return _averaged(pd.DataFrame(rows).T.set_axis([f"{tiou:g}" for tiou in ALL_TIOUS], axis=1))
 
 

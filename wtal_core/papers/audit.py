@@ -1,11 +1,14 @@
-"""Audit of single rows of printed tables: do the averages follow from the columns, and does mAP
-fall with tIoU?
+"""Audit of single rows of printed tables.
+
+Do the averages follow from the columns, and does mAP fall with tIoU?
 
 Values are rounded to 0.1. The mean of rounded values is off by at most 0.05, the printed average by
 0.05 more: a distance above `BOUND` is impossible. Where columns are missing, mAP must still fall
 with tIoU, so that the average has bounds. Input is the table of `wtal_core.papers.printed_values`;
 all numbers are reported ones, in percent.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +32,15 @@ VERDICTS = (
 # column missing: a dash in a column that the average needs. no column: nothing to compare with.
 
 
+class Explanation(NamedTuple):
+    """What would explain an impossible average, see `explanations`."""
+
+    kind: str
+    what: str
+    fits: str
+    agrees_with: str = ""
+
+
 def averages(values: pd.DataFrame) -> pd.DataFrame:
     """One row per printed average: what the columns give, and a verdict of `VERDICTS`.
 
@@ -36,17 +48,18 @@ def averages(values: pd.DataFrame) -> pd.DataFrame:
     (bounds of the mean), error (distance of the printed average from the recomputed one, or from
     the bounds, with its sign), verdict.
     """
-    table, shown = wide(values), _shown(values)
-    parts = [
-        _of_metric(table, shown, metric) for metric in table.columns if metric.startswith("avg")
-    ]
-    found = pd.concat(parts, ignore_index=True)
-    return found.sort_values(["error"], key=lambda e: -e.abs(), kind="stable", ignore_index=True)
+    table = wide(values)
+    has_column = _has_column(values)
+    averaged_metrics = [metric for metric in table.columns if metric.startswith("avg")]
+    parts = [_of_metric(table, has_column, metric) for metric in averaged_metrics]
+    judged = pd.concat(parts, ignore_index=True)
+    return judged.sort_values(["error"], key=lambda e: -e.abs(), kind="stable", ignore_index=True)
 
 
 def rising(values: pd.DataFrame) -> pd.DataFrame:
-    """Printed values above one at a lower tIoU of the same row, which no evaluation can give:
-    `PLACE`, metric, value, before.
+    """Printed values above one at a lower tIoU of the same row, which no evaluation can give.
+
+    Columns: `PLACE`, metric, value, before.
     """
     table = wide(values)
     table = table[sorted(metric for metric in table.columns if not metric.startswith("avg"))]
@@ -58,8 +71,9 @@ def rising(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def explanations(values: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """What would explain the impossible averages of `found`, a row an explanation: `PLACE`, kind,
-    what, fits, agrees with.
+    """What would explain the impossible averages of `found`, one row per explanation.
+
+    Columns: `PLACE`, kind, what, fits, agrees with.
 
     kind: "one digit of a column", "one digit of the average", "averages of another row", "same
     number in another row". fits: "exactly" if all averages of the row become rounded means, "within
@@ -67,33 +81,33 @@ def explanations(values: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     number for the same method and data set.
     """
     table = wide(values)
-    parts = []
+    lines = []
     for key, group in found[found["verdict"] == "impossible"].groupby(PLACE, sort=False):
         row = table.loc[key]
-        parts += [
-            _digits(values, row, key),
-            _digits_of_average(key, group),
-            _copies(table, row, key),
+        explained = [
+            *_digits(values, row, key),
+            *_digits_of_average(group),
+            *_copies(table, row, key),
         ]
-    columns = [*PLACE, "kind", "what", "fits", "agrees with"]
-    rows = [(*key, *line) for part in parts for key, line in part]
-    return pd.DataFrame(rows, columns=columns)
+        lines += [(*key, *explanation) for explanation in explained]
+    return pd.DataFrame(lines, columns=[*PLACE, "kind", "what", "fits", "agrees with"])
 
 
 def substituted(values: pd.DataFrame, key: tuple, metric: str, other: float) -> tuple[float, float]:
-    """Largest error of a row's complete averages as printed, and with one column replaced by
-    `other`. key: of `PLACE`.
+    """Largest error of a row's complete averages: as printed, and with one column replaced.
+
+    other: the number put into the column `metric`. key: of `PLACE`.
     """
     row = wide(values).loc[key]
-    return tuple(
-        float(np.abs(e).max(initial=0.0))
-        for e in (_errors(row), _errors(_changed(row, metric, other)))
-    )
+    as_printed = _errors(row)
+    with_other = _errors(_changed(row, metric, other))
+    return _largest_size(as_printed), _largest_size(with_other)
 
 
 def unnoticed(values: pd.DataFrame, key: tuple) -> list[tuple[str, float, float]]:
-    """Changes of one digit in one column of a row that leave the row possible: (metric, printed,
-    changed). key: of `PLACE`.
+    """Changes of one digit in one column of a row that leave the row possible.
+
+    (metric, printed, changed) each. key: of `PLACE`.
     """
     row = wide(values).loc[key]
     columns = [name for name in row.dropna().index if not name.startswith("avg")]
@@ -105,15 +119,15 @@ def unnoticed(values: pd.DataFrame, key: tuple) -> list[tuple[str, float, float]
     ]
 
 
-def _of_metric(table: pd.DataFrame, shown: pd.DataFrame, metric: str) -> pd.DataFrame:
+def _of_metric(table: pd.DataFrame, has_column: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The rows that print this average."""
     rows = table.loc[table[metric].notna()]
     columns = rows.reindex(columns=averaged(metric))
-    printed, recomputed = rows[metric], columns.mean(axis=1, skipna=False)
-    low, high = (
-        columns.bfill(axis=1).fillna(0).mean(axis=1),
-        columns.ffill(axis=1).fillna(100).mean(axis=1),
-    )
+    printed = rows[metric]
+    recomputed = columns.mean(axis=1, skipna=False)
+    # mAP falls with tIoU, so a missing column lies between its neighbours
+    low = columns.bfill(axis=1).fillna(0).mean(axis=1)
+    high = columns.ffill(axis=1).fillna(100).mean(axis=1)
     error = printed - printed.clip(low, high)
     frame = pd.DataFrame(
         {
@@ -125,9 +139,8 @@ def _of_metric(table: pd.DataFrame, shown: pd.DataFrame, metric: str) -> pd.Data
             "error": error.round(6),
         }
     )
-    dash = (
-        columns.isna() & shown.reindex(index=rows.index, columns=columns.columns, fill_value=False)
-    ).any(axis=1)
+    expected = has_column.reindex(index=rows.index, columns=columns.columns, fill_value=False)
+    dash = (columns.isna() & expected).any(axis=1)
     tests = [
         columns.isna().all(axis=1),
         error.abs() > BOUND + SLACK,
@@ -146,7 +159,7 @@ def _of_metric(table: pd.DataFrame, shown: pd.DataFrame, metric: str) -> pd.Data
     return frame.reset_index()
 
 
-def _shown(values: pd.DataFrame) -> pd.DataFrame:
+def _has_column(values: pd.DataFrame) -> pd.DataFrame:
     """Whether a table has the column at all; a row as in `wide`."""
     return values.assign(value=1).pivot(index=PLACE, columns="metric", values="value").notna()
 
@@ -159,14 +172,15 @@ def _errors(row: pd.Series) -> Float[np.ndarray, " A"]:
     return errors[~np.isnan(errors)]
 
 
+def _largest_size(errors: Float[np.ndarray, " A"]) -> float:
+    return float(np.abs(errors).max(initial=0.0))
+
+
 def _fits(row: pd.Series) -> str:
     """Whether a row could be printed as it is: "exactly", "within rounding" or "" for no."""
-    falling = (
-        row[[name for name in sorted(row.index) if not name.startswith("avg")]]
-        .dropna()
-        .is_monotonic_decreasing
-    )
-    worst = np.abs(_errors(row)).max(initial=0.0)
+    by_tiou = [name for name in sorted(row.index) if not name.startswith("avg")]
+    falling = row[by_tiou].dropna().is_monotonic_decreasing
+    worst = _largest_size(_errors(row))
     if not falling or worst > BOUND + SLACK:
         return ""
     return "exactly" if worst <= ROUNDED + SLACK else "within rounding"
@@ -189,29 +203,26 @@ def _changed(row: pd.Series, metric: str, number: float) -> pd.Series:
     return row.where(row.index != metric, number)
 
 
-def _digits(values: pd.DataFrame, row: pd.Series, key: tuple) -> list[tuple]:
-    """Single digits of single columns whose change makes the whole row possible; confirmed and
-    exact ones first.
+def _digits(values: pd.DataFrame, row: pd.Series, key: tuple) -> list[Explanation]:
+    """Single digits of single columns whose change makes the whole row possible.
+
+    Confirmed and exact ones come first.
     """
-    found = []
-    for metric in (name for name in row.dropna().index if not name.startswith("avg")):
+    explained = []
+    for metric in row.dropna().index:
+        if metric.startswith("avg"):
+            continue
         for number in _one_digit(row[metric]):
-            if fits := _fits(_changed(row, metric, number)):
-                found.append(
-                    (
-                        key,
-                        (
-                            "one digit of a column",
-                            f"{metric}: {row[metric]:.1f} → {number:.1f}",
-                            fits,
-                            _who_prints(values, key, metric, number),
-                        ),
-                    )
-                )
-    return sorted(found, key=lambda line: (line[1][3] == "", line[1][2] != "exactly"))
+            fits = _fits(_changed(row, metric, number))
+            if fits:
+                what = f"{metric}: {row[metric]:.1f} → {number:.1f}"
+                confirmed_by = _who_prints(values, key, metric, number)
+                explained.append(Explanation("one digit of a column", what, fits, confirmed_by))
+    explained.sort(key=lambda line: (line.agrees_with == "", line.fits != "exactly"))
+    return explained
 
 
-def _digits_of_average(key: tuple, impossible: pd.DataFrame) -> list[tuple]:
+def _digits_of_average(impossible: pd.DataFrame) -> list[Explanation]:
     """The average itself with one digit wrong, if it is the only impossible one of its row."""
     line = impossible.iloc[0]
     if (
@@ -221,12 +232,13 @@ def _digits_of_average(key: tuple, impossible: pd.DataFrame) -> list[tuple]:
     ):
         return []
     what = f"{line['metric']}: {line['printed']:.1f} → {line['recomputed']:.1f}"
-    return [(key, ("one digit of the average", what, "exactly", ""))]
+    return [Explanation("one digit of the average", what, "exactly")]
 
 
-def _copies(table: pd.DataFrame, row: pd.Series, key: tuple) -> list[tuple]:
-    """Rows of the same data set that print the same averages: all of them if there are several,
-    else the impossible one.
+def _copies(table: pd.DataFrame, row: pd.Series, key: tuple) -> list[Explanation]:
+    """Rows of the same data set that print the same averages.
+
+    All averages if there are several, else the impossible one.
     """
     names = [name for name in row.dropna().index if name.startswith("avg")]
     others = table[
@@ -236,9 +248,10 @@ def _copies(table: pd.DataFrame, row: pd.Series, key: tuple) -> list[tuple]:
     same = others[(others[names] == row[names]).all(axis=1)]
     kind = "averages of another row" if len(names) > 1 else "same number in another row"
     what = ", ".join(f"{row[name]:.1f}" for name in names)
+    places = [dict(zip(PLACE, index, strict=True)) for index in same.index]
     return [
-        (key, (kind, f"{what}: {k[PLACE.index('method')]}, {k[0]} {k[1]}", "–", ""))
-        for k in same.index
+        Explanation(kind, f"{what}: {of['method']}, {of['source']} {of['table']}", "–")
+        for of in places
     ]
 
 

@@ -10,6 +10,7 @@ Verdicts: "holds"; "by rounding" (not with the printed numbers, but with unround
 printed to tell).
 """
 
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -83,23 +84,27 @@ def cell(paper: str, operand: list[str] | int | float) -> int | float:
 
 def _arithmetic(paper: str, claim: dict[str, Any]) -> dict[str, Any]:
     """value, difference, increase, share."""
-    compute, printed = ARITHMETIC[claim["kind"]], claim["printed"]
-    a, b = cell(paper, claim["of"]), cell(paper, claim.get("over", 1))
-    computed = compute(a, b)
-    corners = [
-        compute(a + i * half_unit(a), b + j * half_unit(b)) for i in (-1, 1) for j in (-1, 1)
-    ]
+    compute = ARITHMETIC[claim["kind"]]
+    printed = claim["printed"]
+    first = cell(paper, claim["of"])
+    second = cell(paper, claim.get("over", 1))
+    computed = compute(first, second)
     half = half_unit(printed)
+    # the unrounded operands lie anywhere within half a unit of the printed ones
+    corners = [
+        compute(
+            first + sign_of_first * half_unit(first), second + sign_of_second * half_unit(second)
+        )
+        for sign_of_first, sign_of_second in product((-1, 1), repeat=2)
+    ]
+    within_rounding = min(corners) - half - SLACK <= printed <= max(corners) + half + SLACK
     if abs(computed - printed) <= half + SLACK:
         verdict = "holds"
-    elif (
-        claim["kind"] != "value"
-        and min(corners) - half - SLACK <= printed <= max(corners) + half + SLACK
-    ):
+    elif claim["kind"] != "value" and within_rounding:
         verdict = "by rounding"
     else:
         verdict = "contradicted"
-    remark = f"{a}" if claim["kind"] == "value" else f"{a} and {b}"
+    remark = f"{first}" if claim["kind"] == "value" else f"{first} and {second}"
     difference = round(printed - computed, 2) + 0.0  # no minus zero
     return {
         "computed": round(computed, 2),
@@ -111,8 +116,10 @@ def _arithmetic(paper: str, claim: dict[str, Any]) -> dict[str, Any]:
 
 def _more(paper: str, claim: dict[str, Any]) -> dict[str, Any]:
     """One number above another."""
-    a, b = cell(paper, claim["of"]), cell(paper, claim["over"])
-    return {"verdict": "holds" if a > b else "contradicted", "remark": f"{a} and {b}"}
+    first = cell(paper, claim["of"])
+    second = cell(paper, claim["over"])
+    verdict = "holds" if first > second else "contradicted"
+    return {"verdict": verdict, "remark": f"{first} and {second}"}
 
 
 def _best(paper: str, claim: dict[str, Any]) -> dict[str, Any]:
@@ -122,25 +129,29 @@ def _best(paper: str, claim: dict[str, Any]) -> dict[str, Any]:
     lost = own[own < highest - SLACK]
     open_columns = int(highest.isna().sum())
     won = len(own) - len(lost) - open_columns
-    by = [f"{metric_name(c)} {own[c]}: {_above(rivals[c], own[c])}" for c in lost.index]
-    said = claim["printed"]
-    if isinstance(said, int):
-        verdict = (
-            "holds"
-            if won == said
-            else "open"
-            if won < said <= won + open_columns
-            else "contradicted"
-        )
-    elif len(lost) == 0:
-        verdict = "holds"
-    else:
-        verdict = {
-            "every": "contradicted",
-            "most": "holds" if won > len(own) / 2 else "contradicted",
-        }.get(said, "partly")
-    more = [f"{open_columns} columns without a rival's number"] if open_columns else []
-    return {"verdict": verdict, "remark": "; ".join([f"best in {won} of {len(own)}", *by, *more])}
+    remarks = [f"best in {won} of {len(own)}"]
+    for column in lost.index:
+        above = _above(rivals[column], own[column])
+        remarks.append(f"{metric_name(column)} {own[column]}: {above}")
+    if open_columns:
+        remarks.append(f"{open_columns} columns without a rival's number")
+    verdict = _verdict_of_best(claim["printed"], won, len(lost), open_columns)
+    return {"verdict": verdict, "remark": "; ".join(remarks)}
+
+
+def _verdict_of_best(printed: int | str, won: int, lost: int, open_columns: int) -> str:
+    """printed: in how many columns the paper says that it is best, or "every", "most", vaguely."""
+    if isinstance(printed, int):
+        if won == printed:
+            return "holds"
+        return "open" if won < printed <= won + open_columns else "contradicted"
+    if lost == 0:
+        return "holds"
+    if printed == "every":
+        return "contradicted"
+    if printed == "most":
+        return "holds" if won > lost + open_columns else "contradicted"
+    return "partly"
 
 
 def _above(rivals: pd.Series, own: float) -> str:
@@ -150,8 +161,9 @@ def _above(rivals: pd.Series, own: float) -> str:
 
 
 def _versus(paper: str, claim: dict[str, Any]) -> tuple[pd.Series, pd.DataFrame]:
-    """The row's values by column, and those of its rivals: the named ones, or all others under the
-    supervision `among`.
+    """The row's values by column, and those of its rivals.
+
+    Rivals: the named ones, or all others under the supervision `among`.
     """
     table, name = claim["of"][:2]
     content = reported(paper)["tables"][table]

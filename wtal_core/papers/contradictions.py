@@ -1,5 +1,6 @@
-"""Contradictions between printed rows: within a paper, between papers, against repositories, and
-rows that are not there.
+"""Contradictions between printed rows.
+
+Within a paper, between papers, against repositories, and rows that are not there.
 
 Input is the table of `wtal_core.papers.printed_values`; all numbers are reported ones, in percent.
 Rows are compared only where method, data set and configuration are the same, and a reproduced row
@@ -7,7 +8,7 @@ never with a published one (that is `reruns`).
 """
 
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -18,6 +19,54 @@ from wtal_core.papers.printed_values import PLACE, wide
 TOLERANCE = 0.05  # numbers are printed to 0.1: what is farther apart is another number
 SAME = ["method", "dataset", "configuration"]
 ENOUGH = 3  # equal numbers that make a coincidence unlikely
+
+
+FITS = [
+    "method",
+    "dataset",
+    "metric",
+    "source",
+    "printed",
+    "elsewhere",
+    "error as printed",
+    "error with the other",
+]
+ABSENT = [
+    "source",
+    "table",
+    "dataset",
+    "method",
+    "published",
+    "metric",
+    "value",
+    "own",
+    "difference",
+    "elsewhere",
+]
+TWINS = ["source", "row", "described as", "same numbers as", "described there as", "numbers"]
+
+
+class Ticked(NamedTuple):
+    """A row with check marks: the marks as the text shows them, its name, its last number."""
+
+    ticks: tuple
+    method: str
+    value: float
+
+
+class Described(NamedTuple):
+    """A printed row: where it stands (`PLACE` -> value), and its numbers by metric."""
+
+    place: dict[str, Any]
+    numbers: pd.Series
+
+    @property
+    def name(self) -> str:
+        return f"{self.place['table']}: {self.place['name']}"
+
+    @property
+    def configuration(self) -> str:
+        return self.place["configuration"]
 
 
 def within(values: pd.DataFrame) -> pd.DataFrame:
@@ -41,68 +90,65 @@ def within(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def twins(values: pd.DataFrame) -> pd.DataFrame:
-    """Own rows of one paper that are described as different configurations but print the same
-    numbers, `ENOUGH` or more.
+    """Own rows of one paper, described as different, that print the same numbers.
+
+    They must share `ENOUGH` numbers or more.
     """
-    found = []
+    twins_of_all = []
     for source, rows in wide(values[values["origin"] == "own"]).groupby("source", sort=False):
-        for (one, a), (other, b) in combinations(rows.iterrows(), 2):
-            shared = (a.notna() & b.notna()).to_numpy()
-            one, other = dict(zip(PLACE, one, strict=True)), dict(zip(PLACE, other, strict=True))
-            if (
-                one["dataset"] == other["dataset"]
-                and one["configuration"] != other["configuration"]
-                and shared.sum() >= ENOUGH
-                and (a[shared] == b[shared]).all()
-            ):
-                found.append(
-                    (
-                        source,
-                        f"{one['table']}: {one['name']}",
-                        one["configuration"],
-                        f"{other['table']}: {other['name']}",
-                        other["configuration"],
-                        int(shared.sum()),
-                    )
+        described = [
+            Described(dict(zip(PLACE, key, strict=True)), numbers)
+            for key, numbers in rows.iterrows()
+        ]
+        for first, second in combinations(described, 2):
+            count = _equal_numbers(first.numbers, second.numbers)
+            same_data = first.place["dataset"] == second.place["dataset"]
+            same_description = first.configuration == second.configuration
+            if same_data and not same_description and count >= ENOUGH:
+                twins_of_all.append(
+                    {
+                        "source": source,
+                        "row": first.name,
+                        "described as": first.configuration,
+                        "same numbers as": second.name,
+                        "described there as": second.configuration,
+                        "numbers": count,
+                    }
                 )
-    return pd.DataFrame(
-        found,
-        columns=[
-            "source",
-            "row",
-            "described as",
-            "same numbers as",
-            "described there as",
-            "numbers",
-        ],
-    )
+    return pd.DataFrame(twins_of_all, columns=TWINS)
+
+
+def _equal_numbers(first: pd.Series, second: pd.Series) -> int:
+    """How many numbers both rows print; 0 if any of them differs."""
+    shared = (first.notna() & second.notna()).to_numpy()
+    return int(shared.sum()) if (first[shared] == second[shared]).all() else 0
 
 
 def same_ticks() -> pd.DataFrame:
-    """Rows of one table whose check marks, as the text shows them, are the same but whose results
-    differ.
+    """Rows of one table with the same check marks but different results.
+
+    Check marks are taken as the text shows them.
     """
-    found = []
+    contradictions = []
     for paper in known_papers():
         for table, content in reported(paper)["tables"].items():
             rows = [
-                (tuple(row["as_extracted"]), row["method"], row["v"][-1])
+                Ticked(tuple(row["as_extracted"]), row["method"], row["v"][-1])
                 for row in content["rows"]
                 if "as_extracted" in row
             ]
-            found += [
-                (paper, table, a[1], b[1], a[2], b[2])
-                for a, b in combinations(rows, 2)
-                if a[0] == b[0] and a[2] != b[2]
-            ]
-    return pd.DataFrame(
-        found, columns=["source", "table", "row", "same ticks as", "value", "value there"]
-    )
+            for first, second in combinations(rows, 2):
+                if first.ticks == second.ticks and first.value != second.value:
+                    names = (first.method, second.method)
+                    contradictions.append((paper, table, *names, first.value, second.value))
+    columns = ["source", "table", "row", "same ticks as", "value", "value there"]
+    return pd.DataFrame(contradictions, columns=columns)
 
 
 def above_the_full_method(values: pd.DataFrame) -> pd.DataFrame:
-    """Own rows of other configurations that beat the paper's full method on a metric; not an error,
-    but worth knowing.
+    """Own rows of other configurations that beat the paper's full method on a metric.
+
+    Not an error, but worth knowing.
     """
     own = values[(values["origin"] == "own") & values["value"].notna()]
     full = (
@@ -112,31 +158,33 @@ def above_the_full_method(values: pd.DataFrame) -> pd.DataFrame:
         .rename("full")
     )
     other = own[own["configuration"] != ""].join(full, on=["source", "dataset", "metric"])
-    found = other[other["value"] > other["full"] + SLACK]
-    found = found.assign(difference=(found["value"] - found["full"]).round(2))
-    return found.sort_values("difference", ascending=False, kind="stable")[
-        ["source", "table", "name", "dataset", "metric", "value", "full", "difference"]
-    ].reset_index(drop=True)
+    above = other[other["value"] > other["full"] + SLACK]
+    above = above.assign(difference=(above["value"] - above["full"]).round(2))
+    above = above.sort_values("difference", ascending=False, kind="stable")
+    columns = ["source", "table", "name", "dataset", "metric", "value", "full", "difference"]
+    return above[columns].reset_index(drop=True)
 
 
 def between(values: pd.DataFrame) -> pd.DataFrame:
-    """One method and data set with different numbers in different sources; a row a metric, the
-    largest difference first.
+    """One method and data set with different numbers in different sources.
+
+    One row per metric, the largest difference first.
 
     Columns: method, dataset, configuration, kind ("published" or "reproduced"), metric, lowest,
-    highest, difference, then a column a source. Where a source contradicts itself its first number
-    counts.
+    highest, difference, then one column per source. Where a source contradicts itself its first
+    number counts.
     """
-    sides = _one_a_source(values)
-    found = sides.agg(["min", "max"], axis=1).set_axis(["lowest", "highest"], axis=1).join(sides)
-    return _largest(found.reset_index()).dropna(axis=1, how="all")
+    sides = _one_column_per_source(values)
+    ends = sides.agg(["min", "max"], axis=1).set_axis(["lowest", "highest"], axis=1)
+    return _largest(ends.join(sides).reset_index()).dropna(axis=1, how="all")
 
 
 def in_common(values: pd.DataFrame) -> pd.DataFrame:
-    """How many metrics of a method two or more sources print, and how many of them differ: columns
-    compared, differ.
+    """How many metrics of a method several sources print, and how many of them differ.
+
+    Columns: compared, differ.
     """
-    sides = _one_a_source(values)
+    sides = _one_column_per_source(values)
     sides = sides[sides.notna().sum(axis=1) > 1]
     differ = (sides.max(axis=1) - sides.min(axis=1)) > TOLERANCE
     return differ.groupby(level=["dataset", "method", "configuration", "kind"], sort=False).agg(
@@ -145,19 +193,18 @@ def in_common(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def which_fits(values: pd.DataFrame) -> pd.DataFrame:
-    """Where sources differ in a single column of a method: with which of the two numbers do the
-    printed averages agree?
+    """Where sources differ in one column of a method: which number fits the printed averages?
 
     Columns: method, dataset, metric, source, printed, elsewhere, error as printed, error with the
     other (of the worst average).
     """
-    found = between(values)
-    found = found[
-        (found["configuration"] == "")
-        & (found["kind"] == "published")
-        & found["metric"].str.startswith("m")
+    differing = between(values)
+    differing = differing[
+        (differing["configuration"] == "")
+        & (differing["kind"] == "published")
+        & differing["metric"].str.startswith("m")
     ]
-    single = found[~found.duplicated(["method", "dataset"], keep=False)]
+    single = differing[~differing.duplicated(["method", "dataset"], keep=False)]
     rows = values[
         (values["configuration"] == "")
         & (values["origin"] != "reproduced")
@@ -172,33 +219,21 @@ def which_fits(values: pd.DataFrame) -> pd.DataFrame:
         ]
         for row in here[here["value"].isin([case.lowest, case.highest])].itertuples():
             other = case.highest if row.value == case.lowest else case.lowest
-            errors = substituted(
-                values, tuple(getattr(row, name) for name in PLACE), case.metric, other
-            )
+            key = tuple(getattr(row, name) for name in PLACE)
+            as_printed, with_other = substituted(values, key, case.metric, other)
             lines.append(
-                (
-                    case.method,
-                    case.dataset,
-                    case.metric,
-                    row.source,
-                    row.value,
-                    other,
-                    *(round(e, 3) for e in errors),
-                )
+                {
+                    "method": case.method,
+                    "dataset": case.dataset,
+                    "metric": case.metric,
+                    "source": row.source,
+                    "printed": row.value,
+                    "elsewhere": other,
+                    "error as printed": round(as_printed, 3),
+                    "error with the other": round(with_other, 3),
+                }
             )
-    return pd.DataFrame(
-        lines,
-        columns=[
-            "method",
-            "dataset",
-            "metric",
-            "source",
-            "printed",
-            "elsewhere",
-            "error as printed",
-            "error with the other",
-        ],
-    )
+    return pd.DataFrame(lines, columns=FITS)
 
 
 def supervision_labels(values: pd.DataFrame) -> pd.DataFrame:
@@ -209,24 +244,24 @@ def supervision_labels(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def reruns(values: pd.DataFrame) -> pd.DataFrame:
-    """Results of running a method's code, beside what its paper prints; a row a metric, the largest
-    difference first.
+    """Results of running a method's code, beside what its paper prints.
+
+    One row per metric, the largest difference first.
 
     published: the paper's own number where that paper is here, else the one that most sources
     quote.
     """
     rows = values[(values["configuration"] == "") & values["value"].notna()]
-    published = rows[rows["origin"] != "reproduced"].sort_values(
-        "origin", kind="stable"
-    )  # own before quoted
-    counted = (
+    # own before quoted
+    published = rows[rows["origin"] != "reproduced"].sort_values("origin", kind="stable")
+    accepted = (
         published.groupby(["method", "dataset", "metric"])[["origin", "value"]]
         .apply(_accepted)
         .rename("published")
     )
     again = (
         rows[rows["origin"] == "reproduced"]
-        .join(counted, on=["method", "dataset", "metric"])
+        .join(accepted, on=["method", "dataset", "metric"])
         .dropna(subset="published")
     )
     again = again.assign(difference=(again["value"] - again["published"]).round(2))
@@ -237,8 +272,10 @@ def reruns(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def absent(values: pd.DataFrame) -> pd.DataFrame:
-    """Methods that are not in a paper's table though they were published before it, used no fuller
-    supervision, and are better than the paper's own method in a column; known from other sources.
+    """Better methods that a paper's table leaves out.
+
+    They were published before it, used no fuller supervision, and are better than the paper's own
+    method in a column; known from other sources.
 
     Columns: source, table, dataset, method, published, metric, value, own, difference, elsewhere in
     the paper (bool).
@@ -268,8 +305,9 @@ def absent(values: pd.DataFrame) -> pd.DataFrame:
 def rank(
     values: pd.DataFrame, source: str, table: str, metric: str, others: pd.DataFrame | None = None
 ) -> tuple[int, int]:
-    """(place, number of rows) of a paper's own method among the weakly supervised rows of its
-    table, and of `others`.
+    """(place, number of rows) of a paper's own method in its table.
+
+    Among the weakly supervised rows of the table, and of `others`.
     """
     rows = values[
         (values["source"] == source) & (values["table"] == table) & (values["metric"] == metric)
@@ -288,8 +326,9 @@ def rank(
 
 
 def settings() -> pd.DataFrame:
-    """Settings of the official codes beside the texts (a dash where a text has none): paper,
-    setting, text, code, same, where.
+    """Settings of the official codes beside the texts; a dash where a text has none.
+
+    Columns: paper, setting, text, code, same, where.
     """
     lines = []
     for paper in known_papers():
@@ -313,8 +352,9 @@ def settings() -> pd.DataFrame:
 
 
 def test_sets() -> pd.DataFrame:
-    """How many THUMOS14 test videos the papers say and the packages of annotations hold: columns
-    test_videos, instances.
+    """How many THUMOS14 test videos the papers say and the packages of annotations hold.
+
+    Columns: test_videos, instances.
     """
     papers = {
         paper: {"test_videos": reported(paper)["text_numbers"]["test_videos"]}
@@ -328,8 +368,9 @@ def test_sets() -> pd.DataFrame:
 
 
 def counted_again(paper: str, table: str) -> pd.DataFrame:
-    """Printed values of a table beside those counted again from the official codes: a row a method
-    and column, with ratio.
+    """Printed values of a table beside those counted again from the official codes.
+
+    One row per method and column, with their ratio.
     """
     content: dict[str, Any] = reported(paper)["tables"][table]
     counted = reported(paper)["repository_numbers"]["counted"]
@@ -350,9 +391,11 @@ def counted_again(paper: str, table: str) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["method", "column", "printed", "counted", "ratio"])
 
 
-def _one_a_source(values: pd.DataFrame) -> pd.DataFrame:
-    """A row a method, data set, configuration, kind and metric, a column a source; results of
-    repositories left out.
+def _one_column_per_source(values: pd.DataFrame) -> pd.DataFrame:
+    """Published and reproduced numbers, one column per source.
+
+    One row per method, data set, configuration, kind and metric. Results of repositories are left
+    out.
     """
     of_a_repository = (values["table"] == "repository") | values["source"].str.endswith(
         "_repository"
@@ -368,22 +411,18 @@ def _one_a_source(values: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _largest(found: pd.DataFrame, *last: str) -> pd.DataFrame:
-    """Rows with a real difference of `lowest` and `highest`, the largest first; the difference
-    beside them.
+def _largest(pairs: pd.DataFrame, *last: str) -> pd.DataFrame:
+    """Rows with a real difference of `lowest` and `highest`, the largest first.
+
+    The difference stands beside them. last: columns that come last.
     """
-    found = found.assign(difference=(found["highest"] - found["lowest"]).round(2))
-    found = found[found["difference"] > TOLERANCE].sort_values(
-        "difference", ascending=False, kind="stable"
-    )
-    first = [
-        name
-        for name in (*SAME, "source", "origin", "kind", "metric", "lowest", "highest", "difference")
-        if name in found
-    ]
-    return found[
-        [*first, *(name for name in found if name not in (*first, *last)), *last]
-    ].reset_index(drop=True)
+    pairs = pairs.assign(difference=(pairs["highest"] - pairs["lowest"]).round(2))
+    real = pairs[pairs["difference"] > TOLERANCE]
+    real = real.sort_values("difference", ascending=False, kind="stable")
+    known_order = [*SAME, "source", "origin", "kind", "metric", "lowest", "highest", "difference"]
+    first = [name for name in known_order if name in real]
+    middle = [name for name in real if name not in (*first, *last)]
+    return real[[*first, *middle, *last]].reset_index(drop=True)
 
 
 def _most_common(numbers: pd.Series) -> float:
@@ -420,24 +459,11 @@ def _absent_of(
         (known["dataset"] == dataset) & known["method"].isin(set(earlier) - present)
     ].join(mine, on="metric")
     better = candidates[candidates["value"] > candidates["own"] + SLACK]
-    better = better.assign(published=[about[name]["published"] for name in better["method"]])
     better = better.assign(
+        published=[about[name]["published"] for name in better["method"]],
         source=source,
         table=table,
         difference=(better["value"] - better["own"]).round(2),
         elsewhere=better["method"].isin(elsewhere),
     )
-    return better[
-        [
-            "source",
-            "table",
-            "dataset",
-            "method",
-            "published",
-            "metric",
-            "value",
-            "own",
-            "difference",
-            "elsewhere",
-        ]
-    ].sort_values("difference", ascending=False, kind="stable")
+    return better[ABSENT].sort_values("difference", ascending=False, kind="stable")

@@ -1,5 +1,6 @@
-"""The numbers that the papers print, from `data_manifests/papers/`, and those of other sources
-beside it.
+"""The numbers that the papers print, from `data_manifests/papers/`.
+
+And those of other sources, which lie beside it.
 """
 
 from functools import cache
@@ -40,7 +41,10 @@ def reported_rows(artifact: str) -> list[dict[str, Any]]:
 
 @cache
 def other_sources() -> dict[str, Any]:
-    """Sources other than the papers by name: a curated list, repositories, packages of annotations."""
+    """Sources other than the papers by name.
+
+    A curated list, repositories, packages of annotations.
+    """
     return yaml.safe_load((MANIFESTS / "other_sources.yaml").read_text())
 
 

@@ -1,8 +1,9 @@
-"""All printed results as one long table: who printed which number for which method, configuration
-and data set.
+"""All printed results as one long table.
 
-A row a cell of a printed table, dashes included. Every number here is reported; none was computed
-in this workbook.
+It says who printed which number for which method, configuration and data set.
+
+One row per cell of a printed table, dashes included. Every number here is reported; none was
+computed in this workbook.
 
 `source`: a paper, or another source by its name in `data_manifests/other_sources.yaml`. `method`:
 one name a method, whatever the table calls it. `origin`: "own" (of the paper's own method),
@@ -69,7 +70,10 @@ def metric_name(metric: str) -> str:
 
 
 def averaged(metric: str) -> list[str]:
-    """The columns that an average is over: tIoU in steps of 0.1, or of 0.05 where it ends at 0.95."""
+    """The columns that an average is over.
+
+    tIoU in steps of 0.1, or of 0.05 where it ends at 0.95.
+    """
     first, last = (int(number) for number in re.findall(r"\d\d", metric))
     return [f"m{tiou}" for tiou in range(first, last + 1, 5 if last == 95 else 10)]
 
@@ -80,8 +84,9 @@ def place(row: pd.Series) -> str:
 
 
 def wide(values: pd.DataFrame) -> pd.DataFrame:
-    """A row a printed row (index `PLACE`), a column a metric; NaN for a dash and for a column that
-    the table lacks.
+    """One row per printed row (index `PLACE`), one column per metric.
+
+    NaN for a dash and for a column that the table lacks.
     """
     return values.pivot(index=PLACE, columns="metric", values="value").reindex(
         pd.MultiIndex.from_frame(values[PLACE].drop_duplicates())
@@ -89,8 +94,9 @@ def wide(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable(table: pd.DataFrame, *columns: str, decimals: int = 1) -> pd.DataFrame:
-    """These columns for reading, the first as index: metrics by name, numbers as text, a dash for
-    what is missing.
+    """These columns for reading, the first as index.
+
+    Metrics by name, numbers as text, a dash for what is missing.
     """
     table = table[list(columns)].copy()
     if "metric" in columns:

@@ -1,5 +1,6 @@
-"""Figures of the BackTAL paper, of use for any method with clicks, affinities or proposals on a
-frame grid.
+"""Pictures for methods with clicks, affinities or proposals on a frame grid.
+
+They began as figures of the BackTAL paper.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,53 +42,10 @@ class Neighbourhood:
     same: Bool[np.ndarray, " N"]
 
 
-def row_bars(
-    values: Mapping[str, pd.Series],
-    caption: str,
-    ylabel: str,
-    references: Mapping[str, float] | None = None,
-    printed: Mapping[str, float] | None = None,
-    source: str = "paper",
-    what: str = "here, mean over seeds",
-    top: float | None = None,
-) -> Figure:
-    """Mean of each row as a bar, and where there are several values each as a dot.
-
-    references: name -> a number to compare all rows with, a dashed line across. printed: row ->
-    what `source` prints of it, a
-    line over its bar. what: the bars' name in the legend. top: end of the y axis.
-    """
-    figure, axes = plt.subplots(
-        figsize=(max(7.5, 1.1 * len(values) + 4), 3.8), layout="constrained"
-    )
-    place = np.arange(len(values))
-    axes.bar(place, [v.mean() for v in values.values()], 0.6, color=COLOURS[5], label=what)
-    for x, (name, row) in enumerate(values.items()):
-        if len(row) > 1:
-            axes.plot(
-                np.full(len(row), x), row, ".", color=COLOURS[6], markersize=5, label="one seed"
-            )
-        if (printed or {}).get(name) is not None:
-            axes.hlines(printed[name], x - 0.4, x + 0.4, color=COLOURS[1], lw=2, label=source)
-    for (name, value), colour in zip((references or {}).items(), COLOURS[1:5], strict=False):
-        axes.axhline(value, color=colour, ls="--", lw=1.5, label=f"{name}: {value:.1f}")
-    axes.set_xticks(place, [name.replace(", ", ",\n") for name in values])
-    axes.set(xlabel="configuration", ylabel=ylabel, ylim=(0, top))
-    axes.grid(axis="y", alpha=0.3)
-    shown = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    figure.legend(shown.values(), shown.keys(), fontsize=8, loc="outside right center")
-    figure.suptitle(caption, fontsize=9)
-    return figure
-
-
-def unit_range(sequence: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
-    """0 at its lowest value, 1 at its highest."""
-    return (sequence - sequence.min()) / (np.ptp(sequence) or 1.0) if len(sequence) else sequence
-
-
 def mean_and_interval(values: pd.Series) -> str:
-    """Mean over seeds and, in brackets, its 95 % interval (Student's t), one decimal; seeds without
-    a value are left out.
+    """Mean over seeds and, in brackets, its 95 % interval (Student's t), one decimal.
+
+    Seeds without a value are left out.
     """
     values = values.dropna()
     if not len(values):
@@ -105,8 +63,9 @@ def level_table(
     action: Bool[np.ndarray, " T"],
     background: Bool[np.ndarray, " T"],
 ) -> pd.DataFrame:
-    """Mean of each sequence over action and over background snippets, and their difference; NaN
-    where there are none.
+    """Mean of each sequence over action and over background snippets, and their difference.
+
+    NaN where there are none.
     """
     lines = {}
     for name, sequence in sequences.items():
@@ -123,8 +82,9 @@ def level_table(
 
 
 def examples(dataset: Dataset, video: str, count: int) -> list[tuple[str, int]]:
-    """(name, snippet) in the middle of the `count` longest runs of action, and of background:
-    chosen by length alone.
+    """(name, snippet) in the middle of the `count` longest runs of action, and of background.
+
+    They are chosen by length alone.
     """
     kind = inside(dataset, video)
     borders = np.concatenate(([0], np.flatnonzero(kind[1:] != kind[:-1]) + 1, [len(kind)]))
@@ -174,8 +134,9 @@ def mean_similarity(one: Neighbourhood, same: bool) -> float:
 
 
 def affinity_figure(shown: Sequence[Neighbourhood], timebase: Timebase, caption: str) -> Figure:
-    """A panel a snippet: its similarity to each neighbour; filled bars are neighbours of its own
-    kind, hollow ones are not.
+    """The similarity of each snippet to its neighbours, one panel per snippet.
+
+    Filled bars are neighbours of its own kind, hollow ones are not.
     """
     columns = min(2, len(shown))
     rows = -(-len(shown) // columns)
@@ -216,10 +177,11 @@ def affinity_figure(shown: Sequence[Neighbourhood], timebase: Timebase, caption:
 
 
 def distance_figure(panels: Mapping[str, Mapping[str, pd.DataFrame]], caption: str) -> Figure:
-    """Mean similarity against the distance of two snippets: a panel a network, a line a kind of
-    pair, the second one dashed.
+    """Mean similarity against the distance of two snippets.
 
-    Each line: a row a distance, a column a seed, drawn as mean and one standard deviation.
+    One panel per network, one line per kind of pair, the second one dashed.
+
+    Each line: one row per distance, one column per seed, drawn as mean and one standard deviation.
     """
     figure, row = plt.subplots(
         1,
@@ -253,8 +215,9 @@ def distance_figure(panels: Mapping[str, Mapping[str, pd.DataFrame]], caption: s
 def detections_figure(
     panels: Mapping[str, tuple[pd.DataFrame, Mapping[str, pd.DataFrame]]], caption: str
 ) -> Figure:
-    """Videos against time, a panel each: ground truth, and below it detections of several methods,
-    as bars on rows of their own.
+    """Ground truth of several videos against time, and below it the methods' detections.
+
+    One panel per video, bars on rows of their own.
 
     Bars of detections are see-through: a method's own may overlap.
     """
@@ -275,7 +238,7 @@ def detections_figure(
                 else {"facecolor": (FOUND, 0.35), "edgecolor": FOUND, "lw": 0.8}
             )
             axes.broken_barh(spans, (-place - 0.4, 0.8), **look)
-        axes.set_yticks(range(-len(found), 1), [*reversed(found), "ground truth"])
+        axes.set_yticks(range(-len(found), 1), [*reversed(list(found)), "ground truth"])
         axes.set_ylim(-len(found) - 0.6, 0.6)
         axes.set_title(name, fontsize=8, loc="left")
         axes.set_xlim(0, None)
@@ -293,8 +256,9 @@ def detections_figure(
 def group_map(
     groups: Mapping[str, Int[np.ndarray, "h D"]], names: Sequence[str], caption: str
 ) -> Figure:
-    """Which neighbour's similarity scales which input channel under which tap: a panel a layout, a
-    colour a neighbour.
+    """Which neighbour's similarity scales which input channel under which tap.
+
+    One panel per layout, one colour per neighbour.
     """
     figure, panels = plt.subplots(
         len(groups),
@@ -332,8 +296,10 @@ def group_map(
 def cut_at(
     sequence: Float[np.ndarray, " F"], threshold: float, margin: Margin, timebase: Timebase
 ) -> pd.DataFrame:
-    """Runs of a normalised sequence above one threshold, scored inner minus outer: `t_start, t_end,
-    score`. timebase: a point of the sequence is its snippet."""
+    """Runs of a normalised sequence above one threshold: `t_start, t_end, score`.
+
+    score: inner minus outer. timebase: a point of the sequence is its snippet.
+    """
     lengths = np.array([len(sequence)])
     runs = find_runs(sequence, lengths, (threshold,), drop_frame0_run=False)
     score = contrast(sequence, lengths, runs, margin, thresholded=True)
@@ -393,8 +359,9 @@ def clicks_figure(
 
 
 def overlap_figure(curves: Mapping[str, pd.DataFrame], limit: float, caption: str) -> Figure:
-    """Overlap of two equal segments by the distance between their begins: a panel a length, columns
-    are rules.
+    """Overlap of two equal segments by the distance between their begins.
+
+    One panel per length; columns are rules.
     """
     figure, panels = plt.subplots(
         1,

@@ -86,10 +86,9 @@ def published(root: str | Path | None = None) -> Published | None:
         kind: {number: folder / file for number, file in numbered.items()}
         for kind, numbered in CLICKS.items()
     }
-    needed = [
-        folder / ANNOTATIONS,
-        *(path for numbered in files.values() for path in numbered.values()),
-    ]
+    needed = [folder / ANNOTATIONS]
+    for numbered in files.values():
+        needed += numbered.values()
     if not all(path.exists() for path in needed):
         return None
     annotations = read_wtalc(folder / ANNOTATIONS)
@@ -97,36 +96,41 @@ def published(root: str | Path | None = None) -> Published | None:
     segments = annotations.segments[
         annotations.segments["video"].isin(durations.index)
     ].reset_index(drop=True)
-    names = {"background": "A{}", "action": "THUMOS{}"}
-    clicks = {
-        kind: {
-            names[kind].format(number): table.reset_index(drop=True)
-            for number, table in read_annotators(numbered, kind).groupby("annotator")
-        }
-        for kind, numbered in files.items()
-    }
+    clicks = {kind: _by_annotator(numbered, kind) for kind, numbered in files.items()}
     return Published(clicks, segments, durations)
+
+
+def _by_annotator(files: Mapping[int, Path], kind: str) -> dict[str, pd.DataFrame]:
+    """The clicks of each annotator, named as the papers name them. files: all are there."""
+    clicks = read_annotators(files, kind)
+    assert clicks is not None
+    names = {"background": "A{}", "action": "THUMOS{}"}
+    return {
+        names[kind].format(number): table.reset_index(drop=True)
+        for number, table in clicks.groupby("annotator")
+    }
 
 
 def position_table(
     positions: Mapping[str, pd.DataFrame], split: float | None = SPLIT
 ) -> pd.DataFrame:
-    """A row an annotator and length of the segments, the annotators together last: percent in each
-    tenth, and p. Texts.
+    """Percent of the clicks in each tenth of their segment, and p, as texts.
+
+    One row per annotator and length of the segments, the annotators together last.
 
     positions: name -> `relative_positions`. split: seconds; None shows segments of all lengths
     only.
     """
-    by_length = (
-        {} if split is None else {f"< {split:g} s": (0.0, split), f"≥ {split:g} s": (split, np.inf)}
-    )
-    named = {
-        **positions,
-        **({"together": pd.concat(positions.values())} if len(positions) > 1 else {}),
-    }
+    bounds = {"all": (0.0, np.inf)}
+    if split is not None:
+        bounds[f"< {split:g} s"] = (0.0, split)
+        bounds[f"≥ {split:g} s"] = (split, np.inf)
+    by_name = dict(positions)
+    if len(positions) > 1:
+        by_name["together"] = pd.concat(positions.values())
     rows = []
-    for length, (low, high) in {"all": (0.0, np.inf), **by_length}.items():
-        for name, table in named.items():
+    for length, (low, high) in bounds.items():
+        for name, table in by_name.items():
             place = table["position"][
                 (table["length"] >= low) & (table["length"] < high)
             ].to_numpy()
@@ -147,8 +151,9 @@ def position_table(
 
 
 def background_table(found: Published) -> pd.DataFrame:
-    """A column an annotator: counts of the background clicks, what the grid of 750 snippets does to
-    them, the worst videos.
+    """Counts of the background clicks, what the grid of 750 snippets does, the worst videos.
+
+    One column per annotator.
     """
     columns = {}
     for name, clicks in found.clicks["background"].items():
@@ -169,7 +174,10 @@ def background_table(found: Published) -> pd.DataFrame:
 
 
 def action_table(found: Published) -> pd.DataFrame:
-    """One row per annotator: counts of the action clicks, percent in each tenth of the instance, p."""
+    """Counts of the action clicks, percent in each tenth of the instance, and p.
+
+    One row per annotator.
+    """
     videos = found.durations.index.to_series()
     rows = {}
     for name, clicks in found.clicks["action"].items():
@@ -190,7 +198,8 @@ def number(value: Any) -> str:
 
 def real_tables(root: str | Path | None = None) -> dict[str, pd.DataFrame] | None:
     """The tables of `CAPTIONS` from the files below the data root; None if one is missing."""
-    if (found := published(root)) is None:
+    found = published(root)
+    if found is None:
         return None
     background = background_segments(found.segments, found.durations)
     positions = {
@@ -220,7 +229,8 @@ def write_results(folder: Path = COMMITTED, root: str | Path | None = None) -> l
 
     Returns what was written; nothing without files.
     """
-    if (tables := real_tables(root)) is None:
+    tables = real_tables(root)
+    if tables is None:
         return []
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
@@ -230,8 +240,9 @@ def write_results(folder: Path = COMMITTED, root: str | Path | None = None) -> l
 
 
 def position_figure(table: pd.DataFrame, caption: str) -> Figure:
-    """A panel an annotator and a length of segments: percent in each tenth; grey: where 95 % of
-    uniform clicks would lie.
+    """Percent of the clicks in each tenth.
+
+    One panel per annotator and length of segments. Grey: where 95 % of uniform clicks would lie.
 
     table: of `position_table`.
     """
@@ -305,8 +316,9 @@ def cost_figure(points: pd.DataFrame, caption: str) -> Figure:
 
 
 def relative_changes(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Table 5: each printed percentage beside (click / state of the art − 1), and what the rounding
-    of the two allows.
+    """Table 5: each printed percentage beside (click / state of the art − 1).
+
+    And what the rounding of the two allows.
     """
     lines = []
     for row in rows:

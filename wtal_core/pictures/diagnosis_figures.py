@@ -31,8 +31,9 @@ CHARACTERISTIC_LABELS = {
 
 
 def profile_figure(diagnoses: Mapping[str, Diagnosis], caption: str) -> Figure:
-    """What the best-scored detections are: a stacked bar a block of as many detections as there are
-    instances.
+    """What the best-scored detections are, block by block.
+
+    One stacked bar per block of as many detections as there are instances.
     """
     figure, row = plt.subplots(
         1,
@@ -108,8 +109,9 @@ def missed_figure(diagnoses: Mapping[str, Diagnosis], caption: str) -> Figure:
 
 
 def error_shares(diagnosis: Diagnosis) -> pd.Series:
-    """Share of each error type among the false positives within the budget, mean over tIoUs; NaN if
-    there is none.
+    """Share of each error type among the false positives within the budget, mean over tIoUs.
+
+    NaN if there is none.
     """
     errors = diagnosis.outcome_counts[list(ERROR_TYPES)]
     return errors.div(errors.sum(axis=1).where(lambda total: total > 0), axis=0).mean()
@@ -141,8 +143,9 @@ def _grouped(values: pd.DataFrame, caption: str, xlabel: str, ylabel: str) -> Fi
 
 
 def _by_bucket(tables: Mapping[str, pd.DataFrame], caption: str, ylabel: str) -> Figure:
-    """A panel a characteristic, a group a bucket, a bar a method; below each bucket its number of
-    instances.
+    """One panel per characteristic, one group per bucket, one bar per method.
+
+    Below each bucket stands its number of instances.
     """
     first = next(iter(tables.values()))
     names = list(dict.fromkeys(first["characteristic"]))

@@ -1,5 +1,6 @@
-"""One video of a case against time: activation, attention, proposals at a threshold, ground truth,
-detections by error type.
+"""One video of a case against time.
+
+Activation, attention, proposals at a threshold, ground truth, detections by error type.
 """
 
 from dataclasses import dataclass
@@ -80,8 +81,9 @@ def summary_of(case: Case, found: pd.DataFrame, view: View) -> str:
 
 
 def length_of(case: Case, video: str) -> float:
-    """Seconds that a timeline of the video spans: its duration, or else the last end of anything in
-    it.
+    """Seconds that a timeline of the video spans.
+
+    Its duration, or else the last end of anything in it.
     """
     if video in case.durations:
         return float(case.durations[video])
@@ -102,8 +104,9 @@ def _shown(case: Case, found: pd.DataFrame, view: View) -> pd.DataFrame:
 
 
 def _proposals(case: Case, view: View) -> pd.DataFrame | None:
-    """What the threshold cuts out of the class activation of the whole video; None without an
-    activation.
+    """What the threshold cuts out of the class activation of the whole video.
+
+    None without an activation.
     """
     if view.threshold is None or view.video not in case.activation:
         return None

@@ -6,11 +6,14 @@ every time.
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -39,8 +42,9 @@ def png(figure: Figure) -> bytes:
 
 
 def plain_png(draw: Callable[[], Figure]) -> bytes:
-    """What `draw` draws as PNG, its texts taken literally: names of methods, classes and videos may
-    hold a "$".
+    """What `draw` draws as PNG, its texts taken literally.
+
+    Names of methods, classes and videos may hold a "$".
     """
     with plt.rc_context({"text.parse_math": False}):
         return png(draw())
@@ -57,85 +61,106 @@ def save_figure(figure: Figure, path: Path) -> Figure:
     return figure
 
 
+@dataclass(frozen=True)
+class BarLayout:
+    """How bars stand. Lengths are in units of the distance between two rows.
+
+    lying: the first row on top, for names too long to stand side by side. thickness: of a bar.
+    reach: of the line of a printed number, to either side of its row.
+    """
+
+    lying: bool
+    thickness: float
+    reach: float
+
+
+BAR_LAYOUTS = {
+    "slanted": BarLayout(lying=False, thickness=0.8, reach=0.4),
+    "upright": BarLayout(lying=False, thickness=0.6, reach=0.4),
+    "lying": BarLayout(lying=True, thickness=0.75, reach=0.45),
+}
+
+
 def bars(
     values: Mapping[str, pd.Series],
     reported: Mapping[str, float | None],
     caption: str,
-    ylabel: str = "average mAP (%)",
-    reproduced: bool = True,
-) -> Figure:
-    """Mean of each row over seeds as a bar, every seed as a dot, the paper's number as a line
-    beside it.
-
-    reproduced: False where the values themselves are numbers that papers print.
-    """
-    room = max(
-        0.0, 0.08 * (max(map(len, values), default=0) - 25)
-    )  # inches, for names beyond 25 letters
-    figure, axes = plt.subplots(
-        figsize=(max(8.0, 0.55 * len(values) + 2), 4 + room), layout="constrained"
-    )
-    place = np.arange(len(values))
-    what = "reproduced here, mean" if reproduced else "as printed"
-    axes.bar(place, [v.mean() for v in values.values()], color=COLOURS[5], label=what)
-    for x, row in zip(place, values.values(), strict=True) if reproduced else ():
-        axes.plot(
-            np.full(len(row), x),
-            row,
-            ".",
-            color=COLOURS[6],
-            markersize=5,
-            label="one seed" if x == 0 else None,
-        )
-    printed = [
-        (x, reported[row])
-        for x, row in zip(place, values, strict=True)
-        if reported.get(row) is not None
-    ]
-    for number, (x, value) in enumerate(printed):
-        axes.hlines(
-            value,
-            x - 0.4,
-            x + 0.4,
-            color=COLOURS[1],
-            lw=2,
-            label="paper, on THUMOS14" if number == 0 else None,
-        )
-    axes.set_xticks(place, list(values), rotation=40, ha="right")
-    return _finish(figure, axes, caption, "configuration", ylabel)
-
-
-def lying_bars(
-    values: Mapping[str, pd.Series],
-    reported: Mapping[str, float | None],
-    caption: str,
-    xlabel: str,
+    label: str = "average mAP (%)",
     source: str = "paper, on THUMOS14",
+    *,
+    layout: str = "slanted",
+    what: str = "reproduced here, mean",
+    references: Mapping[str, float] | None = None,
+    top: float | None = None,
 ) -> Figure:
-    """As `bars`, but lying, the first row on top: for names too long to stand side by side.
+    """Mean of each row as a bar, where there are several values each as a dot.
 
-    source: what the line is called.
+    label: of the axis of values, which ends at `top`. reported: row -> what `source` prints of it,
+    a line over its bar. references: name -> a number to compare all rows with, a dashed line
+    across. what: the bars' name in the legend. layout: a key of `BAR_LAYOUTS`, by the names of the
+    rows: "slanted" writes them at an angle, "upright" on several lines.
     """
-    figure, axes = plt.subplots(figsize=(9, 0.36 * len(values) + 1.6), layout="constrained")
-    place = -np.arange(len(values))
-    axes.barh(
-        place,
-        [v.mean() for v in values.values()],
-        0.75,
-        color=COLOURS[5],
-        label="reproduced here, mean",
-    )
-    for y, row in zip(place, values.values(), strict=True):
-        axes.plot(row, np.full(len(row), y), ".", color=COLOURS[6], markersize=5, label="one seed")
-    for y, row in zip(place, values, strict=True):
-        if reported.get(row) is not None:
-            axes.vlines(reported[row], y - 0.45, y + 0.45, color=COLOURS[1], lw=2, label=source)
-    axes.set_yticks(place, list(values))
-    axes.set(xlabel=xlabel, xlim=(0, None))
-    axes.grid(axis="x", alpha=0.3)
+    form = BAR_LAYOUTS[layout]
+    figure, axes = plt.subplots(figsize=_bars_size(layout, list(values)), layout="constrained")
+    places = [-number if form.lying else number for number in range(len(values))]
+    means = [row.mean() for row in values.values()]
+    draw_bars = axes.barh if form.lying else axes.bar
+    draw_bars(places, means, form.thickness, color=COLOURS[5], label=what)
+    for place, (name, row) in zip(places, values.items(), strict=True):
+        if len(row) > 1:
+            _one_dot_per_value(axes, place, row, form)
+        printed = reported.get(name)
+        if printed is not None:
+            draw_line = axes.vlines if form.lying else axes.hlines
+            ends = (place - form.reach, place + form.reach)
+            draw_line(printed, *ends, color=COLOURS[1], lw=2, label=source)
+    for (name, value), colour in zip((references or {}).items(), COLOURS[1:5], strict=False):
+        axes.axhline(value, color=colour, ls="--", lw=1.5, label=f"{name}: {value:.1f}")
+    if form.lying:
+        axes.set_yticks(places, list(values))
+        axes.set(xlabel=label, xlim=(0, top))
+        axes.grid(axis="x", alpha=0.3)
+    else:
+        _name_standing_bars(axes, list(values), layout)
+        axes.set(xlabel="configuration", ylabel=label, ylim=(0, top))
+        axes.grid(axis="y", alpha=0.3)
     figure.suptitle(caption, fontsize=9)
-    _legend_of(figure, figure.axes)
+    if layout == "upright":
+        _legend_of(figure, figure.axes, "outside right center", columns=1)
+    else:
+        _legend_of(figure, figure.axes)
     return figure
+
+
+def _bars_size(layout: str, names: list[str]) -> tuple[float, float]:
+    """Width and height in inches: names decide how much room the rows need."""
+    if layout == "lying":
+        return 9.0, 0.36 * len(names) + 1.6
+    if layout == "upright":
+        return max(7.5, 1.1 * len(names) + 4), 3.8
+    longest = max(map(len, names), default=0)
+    room_for_long_names = max(0.0, 0.08 * (longest - 25))
+    return max(8.0, 0.55 * len(names) + 2), 4 + room_for_long_names
+
+
+def _one_dot_per_value(axes: Axes, place: int, row: pd.Series, form: BarLayout) -> None:
+    beside = np.full(len(row), place)
+    points = (row, beside) if form.lying else (beside, row)
+    axes.plot(*points, ".", color=COLOURS[6], markersize=5, label="one seed")
+
+
+def _name_standing_bars(axes: Axes, names: list[str], layout: str) -> None:
+    if layout == "upright":
+        axes.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names])
+    else:
+        axes.set_xticks(range(len(names)), names, rotation=40, ha="right")
+
+
+def unit_range(sequence: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+    """0 at its lowest value, 1 at its highest; 0 everywhere if they are equal."""
+    if not len(sequence):
+        return sequence
+    return (sequence - sequence.min()) / (np.ptp(sequence) or 1.0)
 
 
 def lines(
@@ -145,8 +170,9 @@ def lines(
     ylabel: str = "average mAP (%)",
     ticks: Sequence[str] | None = None,
 ) -> Figure:
-    """A line a name: a DataFrame with a row an x value and a column a seed, drawn as mean and one
-    standard deviation.
+    """One line per name: the mean over seeds, with a band of one standard deviation.
+
+    table: name -> a DataFrame with one row per x value and one column per seed.
     """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for (name, values), colour in zip(table.items(), COLOURS, strict=False):
@@ -171,8 +197,9 @@ def sweeps(
     ylabel: str = "average mAP (%)",
     source: str = "paper, on THUMOS14",
 ) -> Figure:
-    """A panel a parameter, named as its axis: lines as in `lines` against the parameter's values,
-    evenly spaced, and the paper's.
+    """One panel per parameter: lines as in `lines` against its values, and the paper's.
+
+    The values are evenly spaced, and the panel is named as its axis.
 
     reported: parameter -> the paper's numbers by the same values. source: what their line is
     called. The panels share one y axis, which need not begin at 0.
@@ -218,8 +245,9 @@ def timeline(
     caption: str,
     limits: Mapping[str, float] | None = None,
 ) -> Figure:
-    """One video against time: a panel a signal `[T]` (None: an empty panel that only says its
-    name), then detections by name, then the ground truth as a barcode.
+    """One video against time: signals, detections by name, the ground truth as a barcode.
+
+    rows: one panel per signal `[T]`; None is an empty panel that only says its name.
 
     truth, detections: tables with `t_start, t_end` in seconds. limits: signal -> value drawn as a
     dashed line.
@@ -265,7 +293,7 @@ def barcode(axes: Axes, truth: pd.DataFrame, detections: Mapping[str, pd.DataFra
     for place, table in enumerate((truth, *detections.values())):
         spans = np.column_stack([table["t_start"], table["t_end"] - table["t_start"]])
         axes.broken_barh(spans.tolist(), (-place - 0.4, 0.8), color=TRUTH if place == 0 else FOUND)
-    axes.set_yticks(range(-len(detections), 1), [*reversed(detections), "ground truth"])
+    axes.set_yticks(range(-len(detections), 1), [*reversed(list(detections)), "ground truth"])
     axes.set_ylim(-len(detections) - 0.6, 0.6)
 
 
@@ -302,14 +330,18 @@ def _shade(axes: Axes, truth: pd.DataFrame, label: str | None) -> None:
         )
 
 
-def _legend_of(figure: Figure, panels: Sequence[Axes] | np.ndarray) -> None:
-    """One legend below the panels that names each thing once."""
-    shown = {
-        label: handle
-        for axes in panels
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(shown.values(), shown.keys(), fontsize=8, loc="outside lower center", ncols=3)
+def _legend_of(
+    figure: Figure,
+    panels: Sequence[Axes] | np.ndarray,
+    place: Literal["outside lower center", "outside right center"] = "outside lower center",
+    columns: int = 3,
+) -> None:
+    """One legend beside the panels that names each thing once."""
+    handles = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles[label] = handle
+    figure.legend(list(handles.values()), list(handles), fontsize=8, loc=place, ncols=columns)
 
 
 def _finish(figure: Figure, axes: Axes, caption: str, xlabel: str, ylabel: str) -> Figure:

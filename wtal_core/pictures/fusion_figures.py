@@ -1,9 +1,11 @@
-"""GauFuse in pictures: candidates, what is fused of them, the equations that instances become, the
-labels that solve them.
+"""GauFuse in pictures: from candidates to the labels of snippets.
+
+Candidates, what is fused of them, the equations that instances become, the labels that solve them.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,7 +23,8 @@ from wtal_core.pictures.figures import COLOURS, TRUTH
 from wtal_core.timebase import Timebase
 
 INNER, OUTER, HEAD, LABEL = COLOURS[0], COLOURS[1], COLOURS[6], COLOURS[3]
-FORMS = {"mean": "of means (paper)", "pm1": "of ±1 (code)"}
+Form = Literal["mean", "pm1"]  # of the rows of the equations
+FORMS: dict[Form, str] = {"mean": "of means (paper)", "pm1": "of ±1 (code)"}
 SHADES = plt.get_cmap("Blues")
 ON_TOP = {"loc": "upper left", "bbox_to_anchor": (1, 1), "fontsize": 8}
 
@@ -41,9 +44,9 @@ class Steps:
     share: Float[np.ndarray, " N"]
     fused: Fused
     overlapping: int
-    rows: dict[str, Float[np.ndarray, "K T"]]
-    labels: dict[str, Float[np.ndarray, " T"]]
-    infeasible: dict[str, bool]
+    rows: dict[Form, Float[np.ndarray, "K T"]]
+    labels: dict[Form, Float[np.ndarray, " T"]]
+    infeasible: dict[Form, bool]
 
 
 def steps(
@@ -54,30 +57,30 @@ def steps(
     The form of the rows in `rule` does not matter.
     """
     length = np.array([len(activation)])
-    found = propose(activation, length, cut)
-    given = (found.sequence, found.start, found.end, found.score)
-    fused, owner = (
-        fuse(*given, found.inner, fusion),
-        clusters(*given, fusion.limit, fusion.overlap)[1],
-    )
-    forms = {rows: replace(rule, rows=rows) for rows in FORMS}
-    same = np.zeros(len(fused.start), dtype=np.int64)
-    solved = {
-        name: pseudo_labels(same, fused.start, fused.end, fused.score, length, form)
-        for name, form in forms.items()
-    }
+    candidates = propose(activation, length, cut)
+    intervals = (candidates.sequence, candidates.start, candidates.end, candidates.score)
+    fused = fuse(*intervals, candidates.inner, fusion)
+    owner = clusters(*intervals, fusion.limit, fusion.overlap)[1]
+    logit = candidates.inner if fusion.logit == "inner" else candidates.score
+    rows = {}
+    labels = {}
+    infeasible = {}
+    only_sequence = np.zeros(len(fused.start), dtype=np.int64)
+    for name in FORMS:
+        form = replace(rule, rows=name)
+        solved = pseudo_labels(only_sequence, fused.start, fused.end, fused.score, length, form)
+        rows[name] = constraint_rows(fused.start, fused.end, len(activation), form)
+        labels[name] = solved.values
+        infeasible[name] = bool(solved.infeasible.any())
     return Steps(
-        activation,
-        found,
-        shares(getattr(found, fusion.logit), owner, fusion.temperature),
-        fused,
-        overlapping_pairs(fused.start, fused.end),
-        {
-            name: constraint_rows(fused.start, fused.end, len(activation), form)
-            for name, form in forms.items()
-        },
-        {name: one.values for name, one in solved.items()},
-        {name: bool(one.infeasible.any()) for name, one in solved.items()},
+        activation=activation,
+        candidates=candidates,
+        share=shares(logit, owner, fusion.temperature),
+        fused=fused,
+        overlapping=overlapping_pairs(fused.start, fused.end),
+        rows=rows,
+        labels=labels,
+        infeasible=infeasible,
     )
 
 
@@ -98,12 +101,13 @@ def overlapping_pairs(start: Num[np.ndarray, " N"], end: Num[np.ndarray, " N"]) 
     return int(np.triu(meet, 1).sum())
 
 
-def overlaps(found: Instances) -> dict[int, int]:
+def overlaps(instances: Instances) -> dict[int, int]:
     """`overlapping_pairs` of each class of one video's instances."""
-    of_class = {int(c): found.label == c for c in np.unique(found.label)}
-    return {
-        c: overlapping_pairs(found.start[mine], found.end[mine]) for c, mine in of_class.items()
-    }
+    pairs = {}
+    for label in np.unique(instances.label):
+        of_class = instances.label == label
+        pairs[int(label)] = overlapping_pairs(instances.start[of_class], instances.end[of_class])
+    return pairs
 
 
 def naive_labels(
@@ -112,8 +116,11 @@ def naive_labels(
     score: Float[np.ndarray, " N"],
     length: int,
 ) -> dict[str, Float[np.ndarray, " T"]]:
-    """What one could do without a programme: "hard", 1 in every instance; "score", the highest
-    score of those that hold a snippet, and nothing below 0."""
+    """What one could do without a programme.
+
+    "hard": 1 in every instance. "score": the highest score of those that hold a snippet, and
+    nothing below 0.
+    """
     snippet = np.arange(length)
     holds = (np.trunc(start)[:, None] <= snippet) & (snippet < np.trunc(end)[:, None])
     return {
@@ -123,8 +130,9 @@ def naive_labels(
 
 
 def lanes(start: Num[np.ndarray, " N"], end: Num[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
-    """The lowest lane in which each interval, in the order given, meets none of those before; that
-    of a gap of 1 is free.
+    """The lowest lane in which each interval, in the order given, meets none of those before.
+
+    A lane is free again after a gap of 1.
     """
     lane = np.zeros(len(start), dtype=np.int64)
     for k in range(len(start)):
@@ -134,8 +142,9 @@ def lanes(start: Num[np.ndarray, " N"], end: Num[np.ndarray, " N"]) -> Int[np.nd
 
 
 def steps_figure(case: Steps, truth: pd.DataFrame, timebase: Timebase, caption: str) -> Figure:
-    """Activation, candidates, instances, equations and labels of one class and video, below each
-    other against time.
+    """Activation, candidates, instances, equations and labels of one class and video.
+
+    They stand below each other against time.
 
     truth: `t_start, t_end` in seconds, for display only.
     """
@@ -201,8 +210,9 @@ class Case:
 
 
 def labels_figure(cases: Mapping[str, Case], timebase: Timebase, caption: str) -> Figure:
-    """A column a video: activation, instances with their scores as heights, then the labels by
-    name, the same names for all.
+    """Activation, instances with their scores as heights, and the labels by name.
+
+    One column per video; the names are the same for all.
     """
     names = list(next(iter(cases.values())).labels)
     figure, panels = plt.subplots(
@@ -248,9 +258,7 @@ def prototypes_figure(
     timebase: Timebase,
     caption: str,
 ) -> Figure:
-    """How each snippet is shared out among the prototypes, and a class's probability before and
-    after the walk.
-    """
+    """How prototypes share each snippet, and a class's probability before and after the walk."""
     figure, panels = plt.subplots(
         2, figsize=(11, 4.5), sharex=True, layout="constrained", height_ratios=[1.2, 1]
     )
@@ -299,11 +307,12 @@ def _bars(
     end: Num[np.ndarray, " N"],
     lane: Int[np.ndarray, " N"],
     timebase: Timebase,
-    **how: object,
+    **look: Any,
 ) -> None:
     """Intervals on their lanes, the first lane on top."""
-    left, right = timebase.seconds(start), timebase.seconds(end)
-    axes.barh(-lane, right - left, 0.8, left=left, **how)
+    left = timebase.seconds(start)
+    right = timebase.seconds(end)
+    axes.barh(-lane, right - left, 0.8, left=left, **look)
 
 
 def _candidates(axes: Axes, case: Steps, timebase: Timebase) -> None:

@@ -1,6 +1,4 @@
-"""One linear programme in pictures: what its equations ask for, and the labels that different
-solvers give.
-"""
+"""One linear programme in pictures: its equations, and the labels that solvers give."""
 
 from collections.abc import Mapping
 
@@ -33,8 +31,9 @@ def uneven(rows: Float[np.ndarray, "N T"], label: Float[np.ndarray, " T"]) -> fl
 
 
 def apart(label: Float[np.ndarray, " T"], reference: Float[np.ndarray, " T"]) -> float:
-    """Sum of the differences from a reference, as a share of the reference's sum: 2 where both sums
-    lie on other snippets.
+    """Sum of the differences from a reference, as a share of the reference's sum.
+
+    2 where both sums lie on other snippets.
     """
     return float(np.abs(label - reference).sum() / reference.sum()) if reference.any() else 0.0
 
@@ -48,8 +47,9 @@ def solvers_figure(
     first: int = 0,
     last: int | None = None,
 ) -> Figure:
-    """The equations as bars, a line each with its score, then the labels of each solver; snippets
-    `first` to `last` of T.
+    """The equations as bars, one line each with its score, then the labels of each solver.
+
+    Only snippets `first` to `last` of T.
     """
     shown = slice(first, rows.shape[1] if last is None else last)
     taking_part = np.flatnonzero(rows[:, shown].any(1))

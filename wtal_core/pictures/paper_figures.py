@@ -1,5 +1,4 @@
-"""Figures of printed numbers: how far averages are from their columns, and one method in several
-papers.
+"""Printed numbers: how far averages are from their columns, one method in several papers.
 
 All numbers are reported ones; nothing in these figures was computed by running a method.
 """
@@ -20,8 +19,9 @@ BIN = 0.02  # points of mAP: dots closer than this are stacked
 
 
 def average_errors(averages: pd.DataFrame, caption: str) -> Figure:
-    """Printed minus recomputed averages (points of mAP), a line of dots a source; beyond the grey
-    band is impossible.
+    """Printed minus recomputed averages (points of mAP), one line of dots per source.
+
+    Beyond the grey band is impossible.
 
     averages: of `paper_audit.averages`; only those whose columns are all printed are drawn.
     Impossible ones bear a name.
@@ -61,8 +61,9 @@ def average_errors(averages: pd.DataFrame, caption: str) -> Figure:
 
 
 def one_method(found: pd.DataFrame, sources: list[str], caption: str) -> Figure:
-    """A line a method and metric, a dot a source that prints it: the spread along the line is the
-    contradiction.
+    """One line per method and metric, one dot per source that prints it.
+
+    The spread along the line is the contradiction.
 
     found: rows of `paper_contradictions.between`, drawn from the largest difference down. sources:
     its columns to draw.
@@ -82,7 +83,7 @@ def one_method(found: pd.DataFrame, sources: list[str], caption: str) -> Figure:
 def sizes(groups: Mapping[str, pd.Series], caption: str) -> Figure:
     """Absolute sizes (points of mAP) as dots, one line per group, with the median as a bar."""
     figure, axes = plt.subplots(figsize=(10, 1.2 + 0.75 * len(groups)), layout="constrained")
-    for place, values in enumerate(reversed(groups.values())):
+    for place, values in enumerate(reversed(list(groups.values()))):
         ordered = values.abs().sort_values(kind="stable")
         axes.plot(
             ordered,
@@ -101,7 +102,7 @@ def sizes(groups: Mapping[str, pd.Series], caption: str) -> Figure:
         )
     axes.set_yticks(
         np.arange(len(groups)) + 0.2,
-        [f"{name} ({len(values)})" for name, values in reversed(groups.items())],
+        [f"{name} ({len(values)})" for name, values in reversed(list(groups.items()))],
     )
     axes.set(
         xlabel="size (points of mAP)",

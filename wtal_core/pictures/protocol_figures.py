@@ -1,5 +1,6 @@
-"""Figures about protocols: hand examples, mAP a tIoU and protocol, what each detail causes, the
-best of n seeds.
+"""Protocols in pictures.
+
+Hand examples, mAP per tIoU and protocol, what each detail causes, the best of n seeds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +21,9 @@ AVERAGE = "0.1:0.7"
 
 
 def hand_figure(examples: Mapping[str, HandExample], caption: str) -> Figure:
-    """A panel a detail: instances above the detections of each video, and mAP before and after this
-    detail changes.
+    """Instances above the detections of each video, and mAP before and after a detail changes.
+
+    One panel per detail.
     """
     columns = 3
     rows = -(-len(examples) // columns)
@@ -44,8 +46,9 @@ def hand_figure(examples: Mapping[str, HandExample], caption: str) -> Figure:
 
 
 def _draw_example(axes: Axes, example: HandExample) -> None:
-    """One line a row; instances, ambiguous intervals, then detections, each with what it is on the
-    left; grey: snippets.
+    """Instances, ambiguous intervals, then detections, each with what it is on the left.
+
+    One line per row; grey: snippets.
     """
     kinds = (
         ("instance", example.instances, TRUTH, None),
@@ -80,9 +83,11 @@ def _draw_example(axes: Axes, example: HandExample) -> None:
 
 
 def dots(table: pd.DataFrame, base: tuple[str, str], caption: str) -> Figure:
-    """mAP in percent by tIoU (above), and its difference to one row of the table (below): a marker
-    a protocol, filled for the first test list, open for the others. Protocols with equal numbers
-    lie on each other."""
+    """mAP in percent by tIoU (above), and its difference to one row of the table (below).
+
+    One marker per protocol, filled for the first test list, open for the others. Protocols with
+    equal numbers lie on each other.
+    """
     lists, protocols = (table.index.get_level_values(level).unique() for level in (0, 1))
     columns = [name for name in table.columns if ":" not in name] + [AVERAGE]
     figure, panels = plt.subplots(2, figsize=(9, 6.6), sharex=True, layout="constrained")
@@ -122,8 +127,9 @@ def dots(table: pd.DataFrame, base: tuple[str, str], caption: str) -> Figure:
 def waterfall(
     steps: pd.DataFrame, caption: str, columns: Sequence[str] = ("0.1", "0.5", "0.7", AVERAGE)
 ) -> Figure:
-    """From the first row of a ladder to its last: a bar a detail from the mAP before to the mAP
-    after it, a panel a column.
+    """From the first row of a ladder to its last, one panel per column.
+
+    One bar per detail, from the mAP before to the mAP after it.
     """
     figure, (panels,) = plt.subplots(
         1,
@@ -168,8 +174,9 @@ def waterfall(
 def contribution_dots(
     points: pd.DataFrame, caption: str, columns: Sequence[str] = ("0.1", "0.5", "0.7", AVERAGE)
 ) -> Figure:
-    """Points of mAP that each detail causes, a marker a way of counting, a panel a tIoU. points:
-    see `contributions`.
+    """Points of mAP that each detail causes, one marker per way of counting.
+
+    One panel per tIoU. points: see `contributions`.
     """
     ways, details = (points.index.get_level_values(level).unique() for level in (0, 1))
     figure, (panels,) = plt.subplots(
@@ -211,16 +218,16 @@ def contribution_dots(
 
 
 def inflation_figure(found: Mapping[str, Sequence[BestOf]], caption: str) -> Figure:
-    """Points that the best of n runs is above their mean, a line a name over n, with its interval;
-    dashed: normal theory.
+    """Points that the best of n runs is above their mean, with its interval.
+
+    One line per name over n; dashed: normal theory.
     """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for place, ((name, values), colour) in enumerate(zip(found.items(), COLOURS, strict=False)):
-        count, height = (
-            np.array([one.n for one in values]),
-            np.array([one.inflation for one in values]),
-        )
-        bounds = np.array([one.interval or (one.inflation, one.inflation) for one in values])
+        count = np.array([best.n for best in values])
+        height = np.array([best.inflation for best in values])
+        bounds = np.array([best.interval or (best.inflation, best.inflation) for best in values])
+        normal = np.array([best.normal for best in values], dtype=float)  # None: not drawn
         shift = 0.06 * place
         axes.errorbar(
             count + shift,
@@ -233,7 +240,7 @@ def inflation_figure(found: Mapping[str, Sequence[BestOf]], caption: str) -> Fig
         )
         axes.plot(
             count + shift,
-            [one.normal for one in values],
+            normal,
             "--",
             color=colour,
             label=f"{name}: if runs were normal",

@@ -1,6 +1,4 @@
-"""One video's signals in pictures and numbers: ground truth on the snippet grid, detections,
-separation.
-"""
+"""One video's signals in numbers: truth on the snippet grid, detections, separation."""
 
 import numpy as np
 import pandas as pd
@@ -23,8 +21,9 @@ def truth_of(dataset: Dataset, video: str) -> tuple[pd.DataFrame, str]:
 
 
 def separation(values: Float[np.ndarray, " T"], truth: Bool[np.ndarray, " T"]) -> float:
-    """Area under the ROC curve of snippet scores; 0.5 is chance, below it inverted; NaN where only
-    one side exists.
+    """Area under the ROC curve of snippet scores.
+
+    0.5 is chance, below it inverted; NaN where only one side exists.
     """
     return float(roc_auc_score(truth, values)) if truth.any() and not truth.all() else float("nan")
 

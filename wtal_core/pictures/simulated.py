@@ -1,5 +1,6 @@
-"""The simulator beside reality: timeline statistics of any annotations, those of THUMOS14 from a
-committed file, projections.
+"""The simulator beside reality.
+
+Timeline statistics of any annotations, those of THUMOS14 from a committed file, projections.
 
 THUMOS14's numbers are shown without its data: `wtal statistics timelines` computes
 `STATISTICS` from the annotations below the data root, everything else only reads it.
@@ -66,8 +67,9 @@ def timeline_statistics(segments: pd.DataFrame, durations: pd.Series) -> dict[st
 
 
 def measured(segments: pd.DataFrame, durations: pd.Series) -> dict[str, Float[np.ndarray, " N"]]:
-    """Length of each instance, each gap, each video's share of time inside instances: the
-    quantities of `BINS`.
+    """The quantities of `BINS`.
+
+    Length of each instance, of each gap, and each video's share of time inside instances.
     """
     ordered = segments.sort_values(["video", "t_start"], kind="stable")
     reached = ordered.groupby("video")["t_end"].cummax().groupby(ordered["video"]).shift()
@@ -87,8 +89,9 @@ def measured(segments: pd.DataFrame, durations: pd.Series) -> dict[str, Float[np
 
 
 def bin_shares(segments: pd.DataFrame, durations: pd.Series) -> dict[str, Float[np.ndarray, " N"]]:
-    """Share of the values of each quantity in each of its bins; what lies outside is counted to the
-    outermost ones.
+    """Share of the values of each quantity in each of its bins.
+
+    What lies outside is counted to the outermost ones.
     """
     found = {
         name: np.histogram(value.clip(BINS[name][0], BINS[name][-1]), BINS[name])[0]
@@ -98,8 +101,9 @@ def bin_shares(segments: pd.DataFrame, durations: pd.Series) -> dict[str, Float[
 
 
 def class_timelines(segments: pd.DataFrame) -> dict[str, tuple[float, float, float, float]]:
-    """Class -> `CLASS_STATISTICS` of log-normal fits (median = exponential of the mean logarithm),
-    as the simulator takes them.
+    """Class -> `CLASS_STATISTICS` of log-normal fits, as the simulator takes them.
+
+    The median is the exponential of the mean logarithm.
 
     Gaps are those between instances of the class in a video, at least `SHORTEST_GAP`; NaN where
     there is none.
@@ -128,8 +132,9 @@ def _log_normal(values: Float[np.ndarray, " N"]) -> tuple[float, float]:
 
 
 def of_subset(dataset: Dataset, subset: str) -> tuple[pd.DataFrame, pd.Series]:
-    """(segments, durations) of the "train" or "test" videos; a duration is the number of whole
-    snippets, in seconds.
+    """(segments, durations) of the "train" or "test" videos.
+
+    A duration is the number of whole snippets, in seconds.
     """
     videos = getattr(dataset, subset)
     seconds = [video.length * dataset.timebase.snippet_seconds for video in videos]
@@ -137,8 +142,11 @@ def of_subset(dataset: Dataset, subset: str) -> tuple[pd.DataFrame, pd.Series]:
 
 
 def real_statistics(kind: str) -> pd.DataFrame:
-    """THUMOS14's numbers of a kind from the committed file: "statistic" (a column a subset),
-    "timeline" (a row a class) or "share" (columns quantity, low, high, and one a subset)."""
+    """THUMOS14's numbers of a kind from the committed file.
+
+    kind: "statistic" (one column per subset), "timeline" (one row per class) or "share" (columns
+    quantity, low, high, and one per subset).
+    """
     table = pd.read_csv(STATISTICS, comment="#")
     rows = table[table["kind"] == kind]
     index = ["quantity", "low", "high"] if kind == "share" else ["quantity"]
@@ -198,8 +206,9 @@ def _rows(name: str, segments: pd.DataFrame, durations: pd.Series) -> list[tuple
 
 
 def constants_table() -> pd.DataFrame:
-    """The constants of the simulator but for the classes' timelines, with what the manifest says
-    about each.
+    """The constants of the simulator, with what the manifest says about each.
+
+    The classes' timelines are left out.
 
     set from: "THUMOS14", a measured statistic; "chosen", together, so that a baseline behaves as
     published ones do.
@@ -224,19 +233,20 @@ def constants_table() -> pd.DataFrame:
 def projections(
     dataset: Dataset, video: str, stream: str, label: str
 ) -> dict[str, Float[np.ndarray, " T"]]:
-    """A simulated video's features along what they were made of: the class, its scene, the motion
-    shared by all actions.
+    """A simulated video's features along what they were made of.
+
+    The class, its scene, the motion shared by all actions.
     """
     constants = load_constants()
-    draw = np.random.default_rng(
-        constants.seed
-    )  # directions are the first that the simulator draws
-    found = draw_directions(
-        len(dataset.classes), load_manifest("simulated").feature_size, constants, draw
-    )[stream]
-    column, features = dataset.classes.index(label), dataset.video(video).features[stream]
+    size = load_manifest("simulated").feature_size
+    assert size is not None  # the simulator's own manifest names it
+    # directions are the first that the simulator draws
+    draw = np.random.default_rng(constants.seed)
+    directions = draw_directions(len(dataset.classes), size, constants, draw)[stream]
+    column = dataset.classes.index(label)
+    features = dataset.video(video).features[stream]
     return {
-        "class": features @ found.action[column],
-        "scene of the class": features @ found.scene[column],
-        "motion of all actions": features @ found.motion,
+        "class": features @ directions.action[column],
+        "scene of the class": features @ directions.scene[column],
+        "motion of all actions": features @ directions.motion,
     }

@@ -1,5 +1,8 @@
-"""Figures of the teaching notebooks: ground truth of several videos, features as an image,
-histograms, attention, proposals, ranked detections."""
+"""Figures of the teaching notebooks.
+
+Ground truth of several videos, features as an image, histograms, attention, proposals, ranked
+detections.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,21 +30,18 @@ def described(dataset: Dataset) -> str:
 
 
 def gallery(dataset: Dataset, videos: Sequence[str], stream: str, caption: str) -> Figure:
-    """Videos against time: the length of each snippet's feature vector, and the ground truth as a
-    barcode by class.
+    """The length of each snippet's feature vector, and the ground truth as a barcode by class.
+
+    Videos stand below each other against time.
     """
     figure, panels = plt.subplots(
         len(videos), figsize=(10, 1.6 * len(videos) + 0.8), layout="constrained", squeeze=False
     )
-    shown = dataset.segments[dataset.segments["video"].isin(videos)]
-    labels = sorted(set(shown["label"]))
-    colour = dict(
-        zip(
-            labels,
-            COLOURS if len(labels) <= len(COLOURS) else plt.get_cmap("tab20").colors * 10,
-            strict=False,
-        )
-    )
+    segments = dataset.segments[dataset.segments["video"].isin(videos)]
+    labels = sorted(set(segments["label"]))
+    many_colours = [plt.get_cmap("tab20")(number % 20) for number in range(len(labels))]
+    colours = COLOURS if len(labels) <= len(COLOURS) else many_colours
+    colour = dict(zip(labels, colours, strict=False))
     for axes, video in zip(panels[:, 0], videos, strict=True):
         energy = np.linalg.norm(dataset.video(video).features[stream], axis=1)
         axes.stairs(
@@ -53,7 +53,7 @@ def gallery(dataset: Dataset, videos: Sequence[str], stream: str, caption: str) 
         axes.set_ylabel("length\n(no unit)", fontsize=8)
         axes.set_title(video, fontsize=8, loc="left")
         axes.set_ylim(energy.min() - 0.4 * np.ptp(energy), None)  # leaves room for the barcode
-        for label, rows in shown[shown["video"] == video].groupby("label"):
+        for label, rows in segments[segments["video"] == video].groupby("label"):
             spans = np.column_stack([rows["t_start"], rows["t_end"] - rows["t_start"]])
             axes.broken_barh(
                 spans.tolist(),
@@ -75,8 +75,9 @@ def gallery(dataset: Dataset, videos: Sequence[str], stream: str, caption: str) 
 
 
 def feature_images(dataset: Dataset, video: str, caption: str) -> Figure:
-    """The features of one video as an image a stream, snippets to the right, with its ground truth
-    below.
+    """The features of one video as one image per stream, with its ground truth below.
+
+    Snippets run to the right.
     """
     streams, seconds = dataset.video(video).features, dataset.timebase.seconds
     figure, panels = plt.subplots(
@@ -104,8 +105,9 @@ def feature_images(dataset: Dataset, video: str, caption: str) -> Figure:
 
 
 def histograms(shares: Mapping[str, pd.DataFrame], caption: str) -> Figure:
-    """A panel a quantity: columns low, high (bin borders) and a share a data set, drawn as
-    steps.
+    """One panel per quantity: shares drawn as steps.
+
+    Columns: low, high (bin borders) and one share per data set.
     """
     figure, panels = plt.subplots(
         1, len(shares), figsize=(11, 3.2), layout="constrained", squeeze=False
@@ -158,7 +160,10 @@ def spread_over(attention: Float[np.ndarray, " T"]) -> float:
 def proposals_at(
     sequence: Float[np.ndarray, " T"], rule: ProposalRule, timebase: Timebase
 ) -> pd.DataFrame:
-    """All proposals of one class activation sequence, before suppression: `t_start, t_end, score`."""
+    """All proposals of one class activation sequence before suppression.
+
+    Columns: `t_start, t_end, score`.
+    """
     found = propose(sequence, np.array([len(sequence)]), rule)
     table = to_table(
         found.sequence,
@@ -180,9 +185,7 @@ def threshold_figure(
     timebase: Timebase,
     caption: str,
 ) -> Figure:
-    """One class activation sequence, the first threshold of the rule, and the proposals that it
-    cuts out.
-    """
+    """One class activation sequence, and the proposals that the rule's first threshold cuts out."""
     found = proposals_at(sequence, rule, timebase)
     threshold = rule.thresholds[0]
     name = f"{len(found)} proposals"
@@ -197,9 +200,10 @@ def threshold_figure(
 
 
 def ranked(detections: pd.DataFrame, truth: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Detections of one class and video by decreasing score: tIoU with the nearest instance,
-    whether each is a true positive at this level (an instance counts once, ActivityNet matching),
-    precision and recall down to it.
+    """Detections of one class and video by decreasing score.
+
+    tIoU with the nearest instance, whether each is a true positive at this level (an instance
+    counts once, ActivityNet matching), precision and recall down to it.
     """
     order = detections.sort_values("score", ascending=False, kind="stable")
     found, instances = _intervals(order), _intervals(truth)

@@ -1,5 +1,6 @@
-"""TEN + BGES in pictures: the gradient that each snippet's attention receives, and the background
-loss against attention.
+"""The background loss of TEN + BGES in pictures.
+
+The gradient that each snippet's attention receives, and the loss against attention.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +22,9 @@ def gradient_figure(
     timebase: Timebase,
     caption: str,
 ) -> Figure:
-    """A panel a manner (see `runs.background_gradients`) with the gradient of each snippet times T,
-    then the attention.
+    """The gradient of each snippet times T, one panel per manner, then the attention.
+
+    Manners: see `background_gradients`.
 
     Red: towards background (positive), blue: towards action. Instances are shaded.
     """
@@ -70,8 +72,11 @@ def gradient_figure(
 
 
 def background_losses(margins: Sequence[float], classes: int, caption: str) -> Figure:
-    """L_b with BGES against the mean attention ā under both readings, for pooled background logits
-    that exceed all others by each margin. The plain loss is the value at ā = 0."""
+    """L_b with BGES against the mean attention ā under both readings.
+
+    For pooled background logits that exceed all others by each margin. The plain loss is the value
+    at ā = 0.
+    """
     mean = np.linspace(0, 0.999, 400)
     figure, panels = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
     for margin, colour in zip(margins, COLOURS, strict=False):

@@ -1,6 +1,4 @@
-"""Fresh results against the committed ones: do the means of the same rows agree as far as their
-seeds allow?
-"""
+"""Do the means of fresh results agree with the committed ones as far as seeds allow?"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +12,14 @@ NEEDED = {"reproduced", "95 % interval"}
 
 
 def compare(fresh: Path, committed: Path) -> pd.DataFrame:
-    """One line per table: rows in both, rows whose 95 % intervals of the mean overlap, largest
-    difference of means.
+    """One line per table: rows in both, rows that agree, largest difference of means.
+
+    Two rows agree where the 95 % intervals of their means overlap.
 
     Runs on another machine or device are equal in distribution, not bit by bit, so agreement is
     judged by intervals. Raises WorkbookError if the two folders have no table in common.
     """
-    lines = []
+    lines: list[dict[str, object]] = []
     for page in sorted(fresh.glob("*/*/*.md")):
         file = page.with_suffix(".csv")
         other = committed / file.relative_to(fresh)

@@ -1,5 +1,6 @@
-"""The messages of a paper ("A beats B"), judged by numbers: paired by seed, with a confidence
-interval.
+"""The messages of a paper ("A beats B"), judged by numbers.
+
+Differences are paired by seed and have a confidence interval.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,32 +29,41 @@ def judge_values(
     claims: Mapping[str, Sequence[tuple[str, str]]],
     reported: Mapping[str, float | None],
 ) -> pd.DataFrame:
-    """One line a comparison (better, worse) of each claim: the paper's difference, ours, its paired
-    95 % interval, verdict.
+    """One line per comparison (better, worse) of each claim.
 
-    values: a row a configuration, a column a seed. "holds": the whole interval is above 0.
+    It holds the paper's difference, ours, its paired 95 % interval and a verdict.
+
+    values: one row per configuration, one column per seed. "holds": the whole interval is above 0.
     "reversed": below 0. "open": it contains 0. Under five seeds always "open". A claim that begins
     with `OURS` has no number of the paper.
     """
     lines = []
     for claim, pairs in claims.items():
         for better, worse in pairs:
-            found = paired_difference(values.loc[better].to_numpy(), values.loc[worse].to_numpy())
-            printed = (
-                [] if claim.startswith(OURS) else [reported.get(row) for row in (better, worse)]
+            difference = paired_difference(
+                values.loc[better].to_numpy(), values.loc[worse].to_numpy()
             )
-            paper = printed[0] - printed[1] if printed and None not in printed else None
+            printed = None if claim.startswith(OURS) else _difference(reported, better, worse)
             lines.append(
                 {
                     "claim": claim,
                     "comparison": f"{better} > {worse}",
-                    "paper": "–" if paper is None else f"{paper:+.1f}",
-                    "here": f"{found.mean:+.1f}",
-                    "95 % interval": interval(found.interval),
-                    "verdict": _verdict(found.interval, found.n),
+                    "paper": "–" if printed is None else f"{printed:+.1f}",
+                    "here": f"{difference.mean:+.1f}",
+                    "95 % interval": interval(difference.interval),
+                    "verdict": _verdict(difference.interval, difference.n),
                 }
             )
     return pd.DataFrame(lines)
+
+
+def _difference(reported: Mapping[str, float | None], better: str, worse: str) -> float | None:
+    """What the paper's numbers say; None where it lacks one of them."""
+    of_better = reported.get(better)
+    of_worse = reported.get(worse)
+    if of_better is None or of_worse is None:
+        return None
+    return of_better - of_worse
 
 
 def count(judged: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
-"""Committed records as values over seeds, read without their data set: the best of n seeds of each
-configuration.
+"""Committed records as values over seeds, read without their data set.
+
+From them: what the best of n seeds of a configuration adds.
 """
 
 import json
@@ -18,8 +19,9 @@ from wtal_core.runs.ledger import Ledger
 def values_over_seeds(
     results: Path, dataset: str, method: str, protocol: str, rule: str = "last"
 ) -> pd.DataFrame:
-    """Average mAP in percent of all records of a method: a row a configuration (as sorted JSON), a
-    column a seed.
+    """Average mAP in percent of all records of a method.
+
+    One row per configuration (as sorted JSON), one column per seed.
 
     Raises WorkbookError if there are none, or two of one configuration and seed (of old code, or of
     other data).
@@ -55,19 +57,21 @@ def configuration(config: dict[str, Any]) -> str:
 
 
 def best_of_five(values: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """A row a name: mean ± deviation of its runs, and what the best of five adds, in percent and
-    points of mAP.
+    """Mean ± deviation of the runs of each name, and what the best of five adds.
+
+    One row per name, in percent and points of mAP.
     """
     lines = {}
     for name, runs in values.items():
-        best, again = (best_of(runs.to_numpy(), 5, replacement) for replacement in (False, True))
+        best = best_of(runs.to_numpy(), 5, replacement=False)
+        drawn_again = best_of(runs.to_numpy(), 5, replacement=True)
         lines[name] = {
             "runs": best.runs,
             "mean": spread(runs),
             "best of 5": f"{best.expected:.1f}",
             "inflation": f"{best.inflation:+.1f}",
             "95 % bootstrap": interval(best.interval),
-            "with replacement": f"{again.inflation:+.1f}",
+            "with replacement": f"{drawn_again.inflation:+.1f}",
             "if normal": f"{best.normal:+.1f}",
             "95 % if normal": interval(best.normal_interval),
         }
@@ -77,44 +81,41 @@ def best_of_five(values: Mapping[str, pd.Series]) -> pd.DataFrame:
 def choices_on_test(
     last: Mapping[str, pd.DataFrame], best: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:
-    """A row a name: points above the mean over seeds of the last epoch, by each choice on the test
-    set, mean over rows.
+    """Points above the mean over seeds of the last epoch, by each choice on the test set.
 
-    last, best: a row a configuration, a column a seed, at the last epoch and at the best one on the
-    test set.
+    One row per name, the mean over its configurations.
+
+    last, best: one row per configuration, one column per seed, at the last epoch and at the best
+    one on the test set.
     """
     lines = {}
     for name, table in last.items():
         mean = table.mean(axis=1)
-        found = {
+        gains = {
             "best seed": table.max(axis=1) - mean,
             "best epoch": best[name].mean(axis=1) - mean,
             "best seed and epoch": best[name].max(axis=1) - mean,
         }
-        lines[name] = {
-            "configurations": len(table),
-            "seeds": table.shape[1],
-            **{
-                choice: f"{points.mean():+.1f} ({points.min():+.1f} to {points.max():+.1f})"
-                for choice, points in found.items()
-            },
-        }
+        line: dict[str, object] = {"configurations": len(table), "seeds": table.shape[1]}
+        for choice, points in gains.items():
+            line[choice] = f"{points.mean():+.1f} ({points.min():+.1f} to {points.max():+.1f})"
+        lines[name] = line
     return pd.DataFrame(lines).T
 
 
 def paired(rows: Mapping[str, tuple[pd.Series, pd.Series]]) -> pd.DataFrame:
-    """A line a pair of rows of equal seeds: their mean difference, and its interval by Student's t
-    and by bootstrap.
+    """The mean difference of each pair of rows of equal seeds, with two intervals.
+
+    One line per pair. The intervals are Student's t and bootstrap.
     """
     lines = {}
     for name, (first, second) in rows.items():
-        found = {
-            method: paired_difference(first.to_numpy(), second.to_numpy(), method=method)
-            for method in ("t", "bca")
-        }
+        by_t = paired_difference(first.to_numpy(), second.to_numpy(), method="t")
+        by_bootstrap = paired_difference(first.to_numpy(), second.to_numpy(), method="bca")
         lines[name] = {
-            "difference": f"{found['t'].mean:+.1f}",
-            "n": found["t"].n,
-            **{f"95 % interval, {method}": interval(one.interval) for method, one in found.items()},
+            "difference": f"{by_t.mean:+.1f}",
+            "n": by_t.n,
+            "95 % interval, t": interval(by_t.interval),
+            "95 % interval, bca": interval(by_bootstrap.interval),
         }
     return pd.DataFrame(lines).T

@@ -13,12 +13,13 @@ from wtal_core.runs.results import Results
 
 
 def beside_reported(results: Results, reported: Mapping[str, float | None]) -> pd.DataFrame:
-    """A row a config: reported | reproduced at the last epoch (mean, deviation, interval) | delta |
-    best on test | n seeds.
+    """The paper's number of each config beside the reproduced one.
+
+    One row per config: reported | reproduced at the last epoch (mean, deviation, interval) | delta
+    | best on test | n seeds.
 
     All in percent, by the metric of the results. The interval is Student's, of the mean over seeds.
-    The delta is only a
-    distance where the data sets differ: a paper's number is of THUMOS14.
+    The delta is only a distance where the data sets differ: a paper's number is of THUMOS14.
     """
     last, best = results.values(), results.values(rule="best")
     lines = []
@@ -59,8 +60,9 @@ def per_tiou(
 
 
 def settings(rows: Mapping[str, Any]) -> pd.DataFrame:
-    """What tells configurations apart: a row a config (a dataclass), a column a field in which any
-    two differ.
+    """What tells configurations apart: the fields in which any two differ.
+
+    One row per config (a dataclass), one column per field.
 
     Fields of a config in a config have a dotted name, such as "inputs.clicks".
     """

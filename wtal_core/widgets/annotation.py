@@ -1,12 +1,15 @@
-"""Clicking background frames in a notebook: a video's features against time, a slider, two buttons,
-a list of clicks.
+"""Clicking background frames in a notebook.
+
+A video's features against time, a slider, two buttons, a list of clicks.
 
 The timeline shows the length of the feature vector of each snippet and stream, which often tells
 motion from stillness; whoever has the video plays it beside the notebook. Clicks are saved in
 BackTAL's format and trained with by `data.clicks.with_clicks`.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -26,8 +29,9 @@ NO_CLICK = "no click yet"
 def feature_timeline(
     dataset: Dataset, video: str, clicks: pd.DataFrame, at: float | None = None
 ) -> Figure:
-    """Length of the feature vectors of a video's snippets against time, its background clicks, and
-    the chosen time `at` (s).
+    """Length of a video's feature vectors against time, its background clicks, and the time `at`.
+
+    at: seconds.
     """
     features = dataset.video(video).features
     figure, axes = plt.subplots(figsize=(10, 2.8), layout="constrained")
@@ -73,9 +77,9 @@ class Annotator(ipywidgets.VBox):
         self.dataset, self.clicks = dataset, empty_clicks() if clicks is None else clicks.copy()
         self._busy = False
         self._build([video.id for video in dataset.train if video.length])
-        self.videos.observe(lambda change: self._busy or self.show(change["new"]), names="value")
+        self.videos.observe(self._when_free(self.show), names="value")
         self.time.observe(lambda _: self._redraw(), names="value")
-        self.listed.observe(lambda change: self._busy or self._jump(change["new"]), names="value")
+        self.listed.observe(self._when_free(self._jump), names="value")
         self.here.on_click(lambda _: self.click())
         self.undo.on_click(lambda _: self.take_back())
         self.show(self.videos.value)
@@ -110,14 +114,21 @@ class Annotator(ipywidgets.VBox):
         self.listed = ipywidgets.Select(rows=6, description="clicks", layout=wide)
         self.picture = ipywidgets.Image(format="png")
 
+    def _when_free(self, act: Callable[[Any], None]) -> Callable[[dict[str, Any]], None]:
+        """`act` on a control's new value, but not on changes that this class makes itself."""
+
+        def react(change: dict[str, Any]) -> None:
+            if not self._busy:
+                act(change["new"])
+
+        return react
+
     def show(self, video: str, time: float = 0.0) -> None:
         """Open a video at a time (s)."""
         self._busy = True
-        self.videos.value, self.time.value, self.time.max = (
-            video,
-            0.0,
-            duration(self.dataset, video),
-        )
+        self.videos.value = video
+        self.time.value = 0.0  # a value beyond the new end would be refused
+        self.time.max = duration(self.dataset, video)
         self.time.value = time
         self._busy = False
         self._refresh()
@@ -141,8 +152,9 @@ class Annotator(ipywidgets.VBox):
             self.show(last["video"], last["t"])
 
     def save(self, path: str | Path) -> Path:
-        """Write the clicks as BackTAL publishes them; `data.clicks.read_background_clicks` reads
-        them again.
+        """Write the clicks as BackTAL publishes them.
+
+        `data.clicks.read_background_clicks` reads them again.
         """
         return write_background_clicks(self.clicks, Path(path), tag=len(self.dataset.classes))
 

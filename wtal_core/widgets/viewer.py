@@ -1,11 +1,13 @@
-"""The timeline viewer: a list of the worst errors, and one video at a time with everything that led
-to its detections.
+"""The timeline viewer.
+
+A list of the worst errors, and one video at a time with everything that led to its detections.
 
 Its picture is `error_timeline` of the present `View`; the same function draws the still pictures of
 the notebook.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -42,7 +44,7 @@ class TimelineViewer(ipywidgets.VBox):
         self._enter(self.videos.value)
         for control in (self.labels, self.threshold, self.shown, self.window):
             control.observe(lambda _: self._redraw(), names="value")
-        self.videos.observe(lambda change: self._busy or self._enter(change["new"]), names="value")
+        self.videos.observe(self._enter_if_free, names="value")
         self.errors.observe(lambda change: self._jump(change["new"]), names="value")
         super().__init__(
             [
@@ -83,8 +85,9 @@ class TimelineViewer(ipywidgets.VBox):
         self.picture = ipywidgets.Image(format="png")
 
     def _labels_of(self, video: str) -> list[str]:
-        """Classes of the video's instances, then those of its detections, then the others where
-        there is an activation.
+        """Classes of the video's instances, then those of its detections.
+
+        Then the others, where there is an activation.
         """
         tables = (self.case.ground_truth.segments, self.found)
         named = [label for table in tables for label in table.loc[table["video"] == video, "label"]]
@@ -119,8 +122,16 @@ class TimelineViewer(ipywidgets.VBox):
         self.view = replace(self.view, marked=marked)
         self._redraw()
 
+    def _enter_if_free(self, change: dict[str, Any]) -> None:
+        """A video chosen by hand; changes that this class makes itself are left alone."""
+        if not self._busy:
+            self._enter(change["new"])
+
     def _jump(self, number: int) -> None:
-        """Open the video of an entry of the list, around it: the errors, then the missed instances."""
+        """Open the video of an entry of the list, around it.
+
+        The list holds the errors, then the missed instances.
+        """
         if number < 0:
             return
         error = number < len(self.worst)
@@ -153,8 +164,9 @@ def timeline_viewer(case: Case, tiou: float = 0.5) -> TimelineViewer:
 
 
 def _set_range(slider: ipywidgets.FloatSlider, curve: np.ndarray) -> None:
-    """From the smallest to the largest activation of the video, in 100 steps; set so that no state
-    between is invalid.
+    """From the smallest to the largest activation of the video, in 100 steps.
+
+    Set so that no state between is invalid.
     """
     low, high = (float(curve.min()), float(curve.max())) if len(curve) else (0.0, 1.0)
     high = max(high, low + 1e-6)
