@@ -1,5 +1,6 @@
-"""Files of others: text, JSON and Parquet, each refused in one line that names it. Nothing is
-unpickled.
+"""Files of others: text, JSON and Parquet, each refused in one line that names it.
+
+Nothing is unpickled.
 
 Files are written whole or not at all: beside the target first, then renamed. What a file holds is
 either returned or refused: json keeps the last of equal keys without a word, so equal keys are
@@ -27,7 +28,7 @@ def file_format(path: Path) -> str:
     if path.suffix not in (".json", ".parquet"):
         raise WorkbookError(
             f"{path}: unknown kind of file {path.suffix!r}; use .json (ActivityNet format) or "
-            f".parquet"
+            ".parquet"
         )
     return path.suffix
 
@@ -80,11 +81,10 @@ def _object(path: Path, pairs: list[tuple[str, object]]) -> dict:
     content = dict(pairs)
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
-        twice = next(key for key in content if keys.count(key) > 1)
+        repeated = [key for key in content if keys.count(key) > 1]
         raise WorkbookError(
-            f"{path}: the key {twice!r} is twice in one object; join what it holds (a reader "
-            f"would keep only "
-            "the last)"
+            f"{path}: the key {repeated[0]!r} is twice in one object; join what it holds (a reader "
+            "would keep only the last)"
         )
     return content
 
@@ -115,28 +115,28 @@ def read_parquet(path: Path, columns: list[str]) -> pd.DataFrame:
 
 def _typed_parquet(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Missing names stay missing, for the check that tells their row."""
-    columns = {}
+    columns: dict[str, pd.Series] = {}
     for name in table.columns:
-        column = table[name]
-        if name not in ("video", "label"):
-            if column.dtype == bool:
-                raise WorkbookError(f"{path}: column {name!r} holds true and false; write numbers")
-            columns[name] = numbers(table, name, str(path))
-        elif len(values := column.dropna().unique()) and not all(
-            isinstance(value, str) for value in values
-        ):
-            raise WorkbookError(
-                f"{path}: column {name!r} holds {str(values[0])[:40]}; write names as text"
-            )
+        if name in ("video", "label"):
+            columns[name] = _names(table[name], path)
+        elif table[name].dtype == bool:
+            raise WorkbookError(f"{path}: column {name!r} holds true and false; write numbers")
         else:
-            columns[name] = (
-                column.astype(object).where(column.notna(), None)
-                if column.isna().any()
-                else column.astype(str)
-            )
+            columns[name] = pd.Series(numbers(table, name, str(path)), index=table.index)
     typed = pd.DataFrame(columns)
     typed.attrs = table.attrs
     return typed
+
+
+def _names(column: pd.Series, path: Path) -> pd.Series:
+    for value in column.dropna().unique():
+        if not isinstance(value, str):
+            raise WorkbookError(
+                f"{path}: column {column.name!r} holds {str(value)[:40]}; write names as text"
+            )
+    if column.isna().any():
+        return column.astype(object).where(column.notna(), None)
+    return column.astype(str)
 
 
 def write_json(content: dict, path: Path) -> None:
