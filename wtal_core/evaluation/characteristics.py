@@ -112,9 +112,9 @@ def characteristics(
 
 
 def read_durations(path: str | Path, required: bool = True) -> dict[str, float]:
-    """Seconds by video, from the key "duration" of an ActivityNet JSON: {"database": {video:
-    {"duration": seconds}}}.
+    """Seconds by video, from the key "duration" of an ActivityNet JSON.
 
+    Format: {"database": {video: {"duration": seconds}}}.
     Videos without that key, or with null, are absent. Numbers may be written as strings. required:
     False takes a file without any duration, or of another kind, for one that tells nothing.
     Raises WorkbookError for a file that cannot be read, one without any duration, and a duration

@@ -277,8 +277,9 @@ def _stacked(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 def _map_by_bucket(
     hits: Hits, number: Int[np.ndarray, " G"], n_buckets: int, assigned: Assigned
 ) -> Float[np.ndarray, " B"]:
-    """Normalised mAP on the instances of each bucket, mean over thresholds, then over classes with
-    instances in it.
+    """Normalised mAP on the instances of each bucket.
+
+    Mean over thresholds, then over classes with instances in the bucket.
     """
     n_levels = len(assigned.levels)
     n_groups = len(hits.n_instances)

@@ -70,9 +70,9 @@ def outcomes(
     tiou: float = MATCHED_TIOU,
     as_published: bool = False,
 ) -> pd.DataFrame:
-    """What each detection turned out to be at one threshold, one row a used one, by class, then by
-    decreasing score.
+    """What each used detection turned out to be at one threshold, one row per detection.
 
+    By class, then by decreasing score.
     Columns: video, label, t_start, t_end (seconds), score; row, the row number in `detections`;
     outcome, one of OUTCOMES; overlap, the largest tIoU with any instance of the video (0 without
     one); nearest, the row number of that instance in `ground_truth.segments` (-1: the video has
@@ -101,9 +101,9 @@ def outcomes(
 def background_error_share(
     ground_truth: GroundTruth, detections: pd.DataFrame | Detections, g: float | int = 10
 ) -> float:
-    """Share of false positives that are background errors: tIoU below .1 with every instance, of
-    any class, of the video.
+    """Share of false positives that are background errors.
 
+    These have a tIoU below .1 with every instance, of any class, of the video.
     Of each class the int(g * n) best detections are looked at, n its instances. A false positive
     finds no free instance of its class at tIoU .5 (ActivityNet matching). Instances without
     positive length are left out, as DETAD does. NaN if there is no false positive.
@@ -121,9 +121,9 @@ def assign(
     g: float | int = math.inf,
     as_published: bool = False,
 ) -> Assigned:
-    """Match at all thresholds and name the errors. g: the budget that `within` marks; others are
-    judged all the same.
+    """Match at all thresholds and name the errors.
 
+    g: the budget that `within` marks; others are judged all the same.
     as_published: in a video without instances, the published tool judges only the first unmatched
     detection as background, the others by the instances of the previous video, in the order of
     names, that has instances and an unmatched
@@ -165,9 +165,9 @@ def _match(pairs: Edges, prepared: Prepared, levels: Float[np.ndarray, " K"]) ->
 def _nearest(
     pairs: Edges, candidates: Intervals, instances: Intervals
 ) -> tuple[Float[np.ndarray, " D"], Int[np.ndarray, " D"]]:
-    """Largest tIoU of each detection with an instance of its key, and the first listed such
-    instance (-1: there is none).
+    """Largest tIoU of each detection with an instance of its key, and that instance.
 
+    Of several instances it is the first listed; -1: there is none.
     pairs: all of positive tIoU. Where there is none, every instance of the key has the largest
     tIoU, 0.
     """
@@ -185,8 +185,9 @@ def _nearest(
 def _same_class(
     label: Int[np.ndarray, " D"], nearest: Int[np.ndarray, " D"], prepared: Prepared
 ) -> Bool[np.ndarray, " D"]:
-    """Whether the nearest instance is of the detection's class. Without one: any answer, as its
-    overlap is 0.
+    """Whether the nearest instance is of the detection's class.
+
+    Without one: any answer, as its overlap is 0.
     """
     return label == prepared.instance_label[nearest]
 
@@ -196,8 +197,9 @@ def _codes(
     same: Bool[np.ndarray, " D"],
     level: Float[np.ndarray, "..."],
 ) -> Int[np.ndarray, "..."]:
-    """Number in OUTCOMES of unmatched detections, from `overlap` and `same` with the nearest
-    instance.
+    """Number in OUTCOMES of unmatched detections.
+
+    overlap, same: tIoU with the nearest instance, and whether it is of the same class.
     """
     reached, near = np.broadcast_arrays(overlap >= level, overlap >= BACKGROUND_TIOU)
     return np.select([reached & same, reached, near & same, near], [1, 2, 3, 4], BACKGROUND)
@@ -235,8 +237,9 @@ def _judged_by_previous_video(
 def _not_first(
     number: Int[np.ndarray, " D"], asked: Bool[np.ndarray, " D"], prepared: Prepared
 ) -> Bool[np.ndarray, " D"]:
-    """Of the detections asked for, those that are not the first of their video, by class as listed,
-    then by score.
+    """Of the detections asked for, those that are not the first of their video.
+
+    The order is by class as listed, then by score.
     """
     present, listed = np.unique(prepared.instance_label, return_index=True)
     rows = np.flatnonzero(asked)

@@ -20,8 +20,9 @@ from wtal_core.evaluation.ground_truth import numbers
 
 
 def file_format(path: Path) -> str:
-    """ ".json" or ".parquet", by the ending of the name. Raises WorkbookError for other endings and
-    for folders.
+    """The format that a file's name ends in: .json or .parquet.
+
+    Raises WorkbookError for other endings and for folders.
     """
     if path.is_dir():
         raise WorkbookError(f"{path}: is a folder; name the file in it")
@@ -34,8 +35,9 @@ def file_format(path: Path) -> str:
 
 
 def read_text(path: Path) -> str:
-    """All of a file in UTF-8, with or without a byte order mark. Raises WorkbookError where that is
-    impossible.
+    """All of a file in UTF-8, with or without a byte order mark.
+
+    Raises WorkbookError where that is impossible.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -50,8 +52,9 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> object:
-    """What a JSON file holds; NaN and Infinity are let through. Raises WorkbookError for all that
-    is no whole JSON.
+    """What a JSON file holds; NaN and Infinity are let through.
+
+    Raises WorkbookError for all that is no whole JSON.
     """
     text = read_text(path)
     if not text.strip():
@@ -90,9 +93,9 @@ def _object(path: Path, pairs: list[tuple[str, object]]) -> dict:
 
 
 def read_parquet(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Exactly these columns, in this order; `video` and `label` as text, the rest as float64;
-    attributes as stored.
+    """Exactly these columns, in this order; `video` and `label` as text, the rest as float64.
 
+    Attributes as stored.
     Raises WorkbookError for other columns, for names that are not text and for values that are not
     numbers.
     """

@@ -132,9 +132,9 @@ def contributions(
     last: Setting,
     tious: Sequence[float] = ALL_TIOUS,
 ) -> pd.DataFrame:
-    """Points of mAP that each differing detail causes on the way from the first setting to the
-    last, a row a way and detail.
+    """Points of mAP that each differing detail causes, one row per way and detail.
 
+    From the first setting to the last.
     "in the ladder": after those before it in DETAILS. "alone from the first": the only one changed.
     "alone from the last": the last one that was still missing. "mean over all orders": of the n!
     orders in which details can change, computed from the mAP of all 2^n combinations. The first and
