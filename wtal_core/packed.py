@@ -1,5 +1,6 @@
-"""Packed batches: videos of different lengths one after another on the time axis, no padding, and
-sums over each video.
+"""Packed batches: videos of different lengths one after another on the time axis.
+
+There is no padding; sums go over each video.
 """
 
 from collections.abc import Sequence
@@ -17,14 +18,14 @@ from torch import Tensor
 class Packed:
     """B videos with M = sum of lengths snippets.
 
-    features: S streams. lengths: T of each video, 0 allowed. labels: 1 where the class is in the
-    video.
+    features: of S streams.
+    lengths: T of each video, 0 allowed.
+    labels: 1 where the class is in the video.
     clicks: what an annotator clicked on a snippet, J = C + 1 shares of the classes with the
-    background last, all 0 where
-        nobody clicked; None where the method asks for no clicks.
+        background last, all 0 where nobody clicked; None where the method asks for no clicks.
     targets: the N latest pseudo labels of the snippets that the method itself has made, the newest
-    first, for each of the Q
-        streams that it scores snippets in, S or 1 where it joins them; None before it has.
+        first, for each of the Q streams that it scores snippets in, S or 1 where it joins them;
+        None before it has.
     """
 
     features: Float[Tensor, "S M D"]
@@ -41,8 +42,9 @@ class Packed:
 
     @cached_property
     def membership(self) -> Float[Tensor, "B M"]:
-        """1 where a snippet belongs to a video. A matrix product with it sums over each video's
-        time.
+        """1 where a snippet belongs to a video.
+
+        A matrix product with it sums over each video's time.
         """
         return (
             torch.arange(len(self.lengths), device=self.video.device)[:, None] == self.video
@@ -50,11 +52,13 @@ class Packed:
 
     @cached_property
     def slots(self) -> Int[Tensor, "B T"]:
-        """Where each video's snippets stand in the packed order, T the longest length; M where the
-        video is over.
+        """Where each video's snippets stand in the packed order, T the longest length.
+
+        M where the video is over.
         """
         lengths = torch.tensor(self.lengths, dtype=torch.int64)
-        place, starts = torch.arange(max(self.lengths, default=0)), lengths.cumsum(0) - lengths
+        place = torch.arange(max(self.lengths, default=0))
+        starts = lengths.cumsum(0) - lengths
         slots = torch.where(place < lengths[:, None], starts[:, None] + place, int(lengths.sum()))
         return slots.to(self.features.device)
 
@@ -64,8 +68,9 @@ class Packed:
         return self.slots < len(self.video)
 
     def padded(self, values: Float[Tensor, "M *K"]) -> Float[Tensor, "B T *K"]:
-        """One row a video, zeros behind its end: for products of every video's snippets with
-        something of its own.
+        """One row per video, zeros behind its end.
+
+        For products of every video's snippets with something of its own.
         """
         if len(set(self.lengths)) == 1:
             return values.unflatten(0, self.slots.shape)
@@ -76,10 +81,12 @@ class Packed:
         return values.flatten(0, 1) if len(set(self.lengths)) == 1 else values[self.inside]
 
     def parts(self, most: int) -> list["Packed"]:
-        """Consecutive videos together as long as all of them, padded, have at most `most` places; a
-        longer one alone.
+        """Consecutive videos together as long as all of them, padded, have at most `most` places.
+
+        A longer one alone.
         """
-        cuts, longest = [0], 0
+        cuts = [0]
+        longest = 0
         for i, length in enumerate(self.lengths):
             longest = max(longest, length)
             if i > cuts[-1] and (i + 1 - cuts[-1]) * longest > most:
@@ -114,15 +121,19 @@ class Packed:
     def pool(
         self, weight: Float[Tensor, "S M K"], values: Float[Tensor, "S M D"]
     ) -> Float[Tensor, "S B K D"]:
-        """Weighted sum over the snippets of each video, for K weights at once. One matrix product a
-        video.
+        """Weighted sum over the snippets of each video, for K weights at once.
+
+        One matrix product per video.
         """
-        pairs = zip(weight.split(self.lengths, 1), values.split(self.lengths, 1), strict=True)
-        return torch.stack([w.transpose(1, 2) @ v for w, v in pairs], 1)
+        weights = weight.split(self.lengths, 1)
+        parts = values.split(self.lengths, 1)
+        pooled = [w.transpose(1, 2) @ v for w, v in zip(weights, parts, strict=True)]
+        return torch.stack(pooled, 1)
 
     def top_mean(self, scores: Float[Tensor, "S M K"], fraction: int) -> Float[Tensor, "S B K"]:
-        """Mean of the max(1, T // fraction) largest scores of each video, per column; 0 for a video
-        without snippets.
+        """Mean of the max(1, T // fraction) largest scores of each video, per column.
+
+        0 for a video without snippets.
         """
         tops = [
             s.topk(max(1, s.shape[1] // fraction), dim=1).values.mean(1) if s.shape[1] else s.sum(1)
@@ -157,11 +168,9 @@ class Resident:
         cuts = [slice(self._starts[v], self._starts[v + 1]) for v in videos]
         index = torch.as_tensor(list(videos), device=self.labels.device)
         clicks = None if self.clicks is None else torch.cat([self.clicks[cut] for cut in cuts])
-        targets = (
-            None
-            if self.targets is None
-            else torch.cat([self.targets[:, :, cut] for cut in cuts], 2)
-        )
+        targets = None
+        if self.targets is not None:
+            targets = torch.cat([self.targets[:, :, cut] for cut in cuts], 2)
         return Packed(
             torch.cat([self.features[:, cut] for cut in cuts], 1),
             tuple(self.lengths[v] for v in videos),

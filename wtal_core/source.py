@@ -55,8 +55,10 @@ def _closure(modules: tuple[str, ...]) -> set[Path]:
 def _meaning(path: Path) -> str:
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
-        may_have = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-        if may_have and ast.get_docstring(node) is not None:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
             node.body = node.body[1:] or [ast.Pass()]
         if isinstance(node, ast.FunctionDef):
             node.returns = None

@@ -52,7 +52,7 @@ def evaluate(
     )
     levels = None if tious is None else thresholds.parse_tious(tious)
     truth = tables.with_lists(tables.read_ground_truth(ground_truth, subset), ambiguous, blocked)
-    found = tables.read_detections(detections)
+    found = tables.load_detections(detections)
     statements = [accounting.statement(truth, found, one, levels, order_range) for one in chosen]
     content = (
         statements[0]

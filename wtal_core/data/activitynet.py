@@ -1,6 +1,6 @@
-"""ActivityNet 1.2 and HACS Segments as BackTAL uses them: ActivityNet's JSON, and features of one
-.npz a video.
+"""ActivityNet 1.2 and HACS Segments as BackTAL uses them.
 
+Annotations are ActivityNet's JSON, features one .npz per video.
 Both train on the training videos and test on the validation videos; test annotations are not
 public.
 """
@@ -31,16 +31,17 @@ CLICK_SEED = 0
 
 
 def annotation_file(name: str, root: Path) -> Path:
-    """The JSON of "activitynet1.2" or "hacs"; an error that says how to get it where it is
-    missing.
+    """The JSON of "activitynet1.2" or "hacs".
+
+    Where it is missing, an error says how to get it.
     """
     return require(root / FILES[name], "the file of annotations", name)
 
 
 def open_activitynet12(root: Path) -> Dataset:
-    """Open ActivityNet 1.2 from its folder: the JSON, and `{training,validation}/v_<video>.npz`
-    with BackTAL's keys.
+    """Open ActivityNet 1.2 from its folder.
 
+    The JSON, and `{training,validation}/v_<video>.npz` with BackTAL's keys.
     Videos whose features are missing are left out, and the title counts them, because videos vanish
     and every copy of the features lacks some. Clicks are simulated from the training instances, one
     draw, as BackTAL and SF-Net do.
@@ -51,8 +52,9 @@ def open_activitynet12(root: Path) -> Dataset:
 
 
 def open_hacs(root: Path) -> Dataset:
-    """Open HACS Segments from its folder, as `open_activitynet12`. Its JSON has the same format,
-    with durations as texts.
+    """Open HACS Segments from its folder, as `open_activitynet12`.
+
+    Its JSON has the same format, with durations as texts.
     """
     return _open("hacs", root)
 

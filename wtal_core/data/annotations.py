@@ -1,5 +1,6 @@
-"""Readers of the annotation files that circulate: W-TALC's arrays, ActivityNet JSON, BSN's video
-list.
+"""Readers of the annotation files that circulate.
+
+W-TALC's arrays, ActivityNet JSON, BSN's list of videos.
 """
 
 import json
@@ -65,7 +66,7 @@ def annotated_videos(table: pd.DataFrame) -> list[AnnotatedVideo]:
 
 
 def read_wtalc(folder: Path) -> Annotations:
-    """Read the arrays of W-TALC's `*-Annotations` folders (THUMOS14, BEOID, GTEA), one row a video.
+    """Read the arrays of W-TALC's `*-Annotations` folders: THUMOS14, BEOID, GTEA.
 
     Labels are `labels_all`, which the networks are trained on, not the classes of the segments: on
     THUMOS14 they differ for 8 training and 20 test videos, and video_test_0000270 has none.
@@ -151,8 +152,9 @@ def _checked(source: Path, annotations: Annotations) -> Annotations:
 
 
 def read_ambiguous(path: Path) -> pd.DataFrame:
-    """Read `Ambiguous_*.txt` (lines `video start end`, seconds) with the label "Ambiguous"; no
-    file, no intervals.
+    """Read `Ambiguous_*.txt` (lines `video start end`, seconds) with the label "Ambiguous".
+
+    No file, no intervals.
     """
     rows = []
     lines = path.read_text().splitlines() if path.exists() else []
@@ -184,9 +186,9 @@ def read_json(path: Path) -> Any:
 
 
 def read_activitynet_json(path: Path) -> Annotations:
-    """Read `{"database": {video: {subset, duration, annotations: [{label, segment}]}}}`, with times
-    as numbers or strings.
+    """Read ActivityNet's JSON; times may be numbers or strings.
 
+    Format: `{"database": {video: {subset, duration, annotations: [{label, segment}]}}}`.
     Published files hold segments of zero length (ActivityNet 1.2: 10, 3 of them for validation).
     They are returned as they are, so that counts agree with the file; `segments_without_length`
     finds them. Labels are the classes of a video's annotations; classes are the file's
@@ -204,8 +206,9 @@ def read_activitynet_json(path: Path) -> Annotations:
 
 
 def read_bsn(folder: Path) -> Annotations:
-    """Read ActivityNet 1.3 as BSN's repository shares it: annotations in one JSON file, subsets in
-    a table beside it.
+    """Read ActivityNet 1.3 as BSN's repository shares it.
+
+    Annotations in one JSON file, subsets in a table beside it.
     """
     path = folder / "v1-3_anet_anno_action.json"
     table = folder / "v1-3_video_info_new.csv"
@@ -262,7 +265,8 @@ def _checked_labels(path: Path, annotations: Annotations) -> Annotations:
 
 
 def segments_without_length(segments: pd.DataFrame) -> pd.DataFrame:
-    """Segments that do not end after they start. Readers of JSON keep them, `check_dataset` refuses
-    reversed ones.
+    """Segments that do not end after they start.
+
+    Readers of JSON keep them, `check_dataset` refuses reversed ones.
     """
     return segments[segments["t_end"] <= segments["t_start"]]

@@ -6,8 +6,9 @@ from wtal_core.errors import WorkbookError
 
 
 def features_line(name: str) -> str:
-    """ "ActivityNet 1.3: features are here", or that they are not and what to do; never an
-    error.
+    """One line that says whether a data set's features are here, or what to do; no error.
+
+    Such as "ActivityNet 1.3: features are here."
     """
     title = load_manifest(name).title
     try:

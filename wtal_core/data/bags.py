@@ -18,8 +18,10 @@ KEPT_SECONDS = 1.0  # a clipped instance stays if at least half of it, or one se
 
 @dataclass(frozen=True)
 class Recording:
-    """A long recording: raw samples `[samples, channels]` at `fps`, and its segments in seconds of
-    the recording.
+    """A long recording.
+
+    samples: raw, at `fps`.
+    segments: in seconds of the recording.
     """
 
     id: str
@@ -30,8 +32,9 @@ class Recording:
 
 @dataclass(frozen=True)
 class Bags:
-    """Bags of one split. `without_label`: ids of bags in which no instance lies; training leaves
-    them out.
+    """Bags of one split.
+
+    `without_label`: ids of bags in which no instance lies; training leaves them out.
     """
 
     videos: tuple[Video, ...]
@@ -44,8 +47,9 @@ class Bags:
 
 
 def bag_edges(samples: int, fps: float) -> list[tuple[int, int]]:
-    """First and last (exclusive) sample of each 60 s bag; a last part shorter than `SHORTEST_BAG`
-    is dropped.
+    """First and last (exclusive) sample of each 60 s bag.
+
+    A last part shorter than `SHORTEST_BAG` is dropped.
     """
     size = round(BAG_SECONDS * fps)
     shortest = round(SHORTEST_BAG * fps)
@@ -75,8 +79,9 @@ def segments_inside(segments: pd.DataFrame, start: float, end: float, bag: str) 
 def cut_recordings(
     recordings: Sequence[Recording], features_of: Callable[[np.ndarray], dict[str, np.ndarray]]
 ) -> Bags:
-    """Cut recordings into bags named `<recording>_<number>`. `features_of`: samples of a bag ->
-    features per stream.
+    """Cut recordings into bags named `<recording>_<number>`.
+
+    `features_of`: samples of a bag -> features per stream.
     """
     videos = []
     tables = []
@@ -96,8 +101,9 @@ def cut_recordings(
 
 
 def standardise(train: Bags, test: Bags) -> tuple[Bags, Bags]:
-    """Features minus mean, over deviation, per channel; both from the training bags only. A
-    constant channel becomes 0.
+    """Features minus mean, over deviation, per channel; both from the training bags only.
+
+    A constant channel becomes 0.
     """
     moments = {}
     for stream in train.videos[0].features:

@@ -1,6 +1,6 @@
-"""BEOID and GTEA, filmed from the eyes of the person who acts, as SF-Net shares them: arrays,
-clicks of four annotators.
+"""BEOID and GTEA as SF-Net shares them: arrays, and clicks of four annotators.
 
+Both were filmed from the eyes of the person who acts.
 Features: SF-Net's joint file `<DATA SET>-I3D-JOINTFeatures.npy`, one array `[T, 2048]` a video in
 the order of the arrays.
 """
@@ -25,16 +25,19 @@ CLICK_SEED = 0
 
 
 def annotation_folder(name: str, root: Path) -> Path:
-    """SF-Net's folder of arrays of "beoid" or "gtea"; an error that says how to get it where it is
-    missing.
+    """SF-Net's folder of arrays of "beoid" or "gtea".
+
+    An error that says how to get it where it is missing.
     """
     return require(root / f"{name.upper()}-Annotations", "the folder of annotations", name)
 
 
 def open_beoid(root: Path) -> Dataset:
-    """Open BEOID from its folder. Action clicks are those of SF-Net's annotators where their files
-    are there; background clicks, which nobody published, are simulated from the training instances,
-    one draw."""
+    """Open BEOID from its folder.
+
+    Action clicks are those of SF-Net's annotators where their files are there; background clicks,
+    which nobody published, are simulated from the training instances, one draw.
+    """
     return _open("beoid", root)
 
 

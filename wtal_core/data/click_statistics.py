@@ -1,5 +1,6 @@
-"""What clicks are like, measured against the ground truth: where they lie, what they miss, how
-uniform they are.
+"""What clicks are like, measured against the ground truth.
+
+Where they lie, what they miss, how uniform they are.
 """
 
 from typing import Any
@@ -18,9 +19,9 @@ DECILES = 10
 
 
 def action_runs(segments: pd.DataFrame) -> pd.DataFrame:
-    """Union of all instances of a video, of any class, as maximal runs `video, t_start, t_end`;
-    touching ones are one run.
+    """Union of all instances of a video, of any class, as maximal runs `video, t_start, t_end`.
 
+    Touching ones are one run.
     By video in the order of `segments`, then by time. An instance without length makes no run of
     its own.
     """
@@ -41,10 +42,10 @@ def action_runs(segments: pd.DataFrame) -> pd.DataFrame:
 
 
 def background_segments(segments: pd.DataFrame, durations: pd.Series) -> pd.DataFrame:
-    """Maximal intervals of [0, duration) outside every instance, `video, t_start, t_end`, by video
-    as in `durations`.
+    """Maximal intervals of [0, duration) outside every instance.
 
-    durations: seconds, a video a row. A video without instances is one background segment.
+    `video, t_start, t_end`, by video as in `durations`.
+    durations: seconds, one row per video. A video without instances is one background segment.
     """
     runs = action_runs(segments[segments["video"].isin(durations.index)])
     marks = pd.DataFrame(
@@ -73,8 +74,9 @@ def background_segments(segments: pd.DataFrame, durations: pd.Series) -> pd.Data
 def held(
     clicks: pd.DataFrame, intervals: pd.DataFrame
 ) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
-    """Pairs (click, interval), row numbers, in which the interval [t_start, t_end) of the same
-    video holds the click's time.
+    """Pairs (click, interval) of one video in which the interval holds the click's time.
+
+    Row numbers. The interval is [t_start, t_end).
     """
     names = pd.Index(pd.unique(intervals["video"]))
     clicked = names.get_indexer(pd.Index(clicks["video"]))
@@ -87,9 +89,9 @@ def held(
 
 
 def relative_positions(clicks: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
-    """`video, t, length` (s) and `position` (0 begin, 1 end) of the clicks that an interval holds;
-    of several, the first one.
+    """`video, t, length` (s) and `position` (0 begin, 1 end) of the clicks that an interval holds.
 
+    Of several, the first one.
     BackTAL's Fig. 7 for background segments. Clicks outside every interval are left out.
     """
     i, j = held(clicks, intervals)
@@ -122,8 +124,9 @@ def decile_shares(position: Float[np.ndarray, " N"]) -> Float[np.ndarray, " 10"]
 
 
 def uniformity(position: Float[np.ndarray, " N"]) -> float:
-    """p value of the Kolmogorov-Smirnov test against the uniform distribution on [0, 1]; NaN
-    without positions.
+    """p value of the Kolmogorov-Smirnov test against the uniform distribution on [0, 1].
+
+    NaN without positions.
     """
     return float(kstest(position, "uniform").pvalue) if len(position) else float("nan")
 
@@ -131,9 +134,9 @@ def uniformity(position: Float[np.ndarray, " N"]) -> float:
 def background_statistics(
     clicks: pd.DataFrame, segments: pd.DataFrame, durations: pd.Series
 ) -> dict[str, Any]:
-    """Counts of one annotator's background clicks. segments: of the videos in `durations` (s), all
-    classes.
+    """Counts of one annotator's background clicks.
 
+    segments: of the videos in `durations` (s), all classes.
     "near a boundary": clicks in action at most 0.5 s inside. "segments": background segments, with
     those that hold a click.
     """
@@ -176,9 +179,9 @@ def errors_by_video(clicks: pd.DataFrame, segments: pd.DataFrame) -> pd.Series:
 def grid_statistics(
     clicks: pd.DataFrame, segments: pd.DataFrame, durations: pd.Series, length: int
 ) -> dict[str, Any]:
-    """The clicks on a grid of `length` snippets a video, as BackTAL maps them (snippet ⌊t /
-    duration · length⌋).
+    """The clicks on a grid of `length` snippets per video, as BackTAL maps them.
 
+    A click lies in snippet ⌊t / duration · length⌋.
     "collisions": clicks that fall on a snippet which another one has. Then percent of the clicked
     snippets whose centre, and whose whole, is background.
     """
@@ -206,9 +209,9 @@ def grid_statistics(
 def action_statistics(
     clicks: pd.DataFrame, segments: pd.DataFrame, videos: pd.Series
 ) -> dict[str, Any]:
-    """Counts of one annotator's action clicks, and the positions inside the instances of their
-    class (the first one of several).
+    """Counts of one annotator's action clicks, and their positions inside instances.
 
+    Instances are of the click's class; of several, the first one counts.
     videos: ids of the training videos; clicks on others (a misspelt id) are counted in "rows" only.
     """
     known = clicks[clicks["video"].isin(videos)].reset_index(drop=True)

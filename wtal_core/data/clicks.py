@@ -95,8 +95,9 @@ def _gaps(
 
 
 def _frame(rows: list[tuple], columns: tuple[str, ...] = tuple(CLICK_COLUMNS)) -> pd.DataFrame:
-    """Rows as a table with the right types, also if there are none: texts `video, label`, numbers
-    from there on.
+    """Rows as a table with the right types, also if there are none.
+
+    Texts `video, label`, numbers from there on.
     """
     return pd.DataFrame(
         {
@@ -113,15 +114,16 @@ def empty_clicks() -> pd.DataFrame:
 
 def read_action_clicks(path: Path) -> pd.DataFrame:
     """SF-Net's click files: lines `video,seconds,class`, blank lines between, perhaps spaces.
+
     Returns `video, label, t`.
     """
     return _frame([_parsed(path, row, 0, 2, 1) for row in _lines(path)])
 
 
 def read_background_clicks(path: Path) -> pd.DataFrame:
-    """BackTAL's click files: a table with header and byte-order mark; `URLID`, `Start` and `End`
-    (seconds) are used.
+    """BackTAL's click files: a table with header and byte-order mark.
 
+    `URLID`, `Start` and `End` (seconds) are used.
     Returns `video, label, t, t_end`; t_end is t but for the few rows in which the annotator marked
     an interval.
     """
@@ -138,8 +140,9 @@ def read_background_clicks(path: Path) -> pd.DataFrame:
 
 
 def read_annotators(files: Mapping[int, Path], kind: str) -> pd.DataFrame | None:
-    """The files of several annotators (number, from 1 -> path) that are there, with a column
-    `annotator`; None for none.
+    """The files of several annotators that are there, with a column `annotator`; None for none.
+
+    files: number of the annotator, from 1 -> path.
     """
     read = {"action": read_action_clicks, "background": read_background_clicks}[kind]
     tables = [
@@ -149,9 +152,9 @@ def read_annotators(files: Mapping[int, Path], kind: str) -> pd.DataFrame | None
 
 
 def write_background_clicks(table: pd.DataFrame, path: Path, tag: int = 20) -> Path:
-    """Write background clicks in BackTAL's format: byte-order mark, header, a line a click, none
-    after the last.
+    """Write background clicks in BackTAL's format.
 
+    Byte-order mark, header, one line per click, none after the last.
     table: `video, label, t` and perhaps `t_end`, seconds; every label is "background". tag: column
     TagID, the number of the background after the classes (THUMOS14: 20). Columns Time and State,
     which nobody reads, are 1.
@@ -177,9 +180,9 @@ def write_background_clicks(table: pd.DataFrame, path: Path, tag: int = 20) -> P
 
 
 def with_clicks(dataset: Dataset, table: pd.DataFrame, kind: str = "background") -> Dataset:
-    """The data set with these clicks in place of its own of that kind, to train with. Its
-    fingerprint names them.
+    """The data set with these clicks in place of its own of that kind, to train with.
 
+    Its fingerprint names them.
     table: `video, label, t` (s) and perhaps `t_end`, `annotator`. A click on a video that is no
     training video, or at no time of one, is an error.
     """

@@ -27,8 +27,10 @@ def empty_segments() -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Video:
-    """One untrimmed video: its features per stream `[T, D]` (float32, T >= 0) and its video-level
-    labels.
+    """One untrimmed video.
+
+    features: stream -> `[T, D]`, float32, T >= 0.
+    labels: at video level.
     """
 
     id: str
@@ -46,19 +48,17 @@ class Dataset:
     """A named set of training and test videos.
 
     origin: "simulated", "real", or "simulated features, real annotations"; printed on every table
-    and figure.
+        and figure.
     streams: in the order in which networks are stacked; the last one leads (THUMOS14: rgb, flow).
     segments: DataFrame `video, label, t_start, t_end` in seconds, of test *and* training videos;
-    training segments are
-        for diagnosis and simulated clicks only.
+        training segments are for diagnosis and simulated clicks only.
+    fingerprint: hash of everything that decides the content; part of every run's key.
     ambiguous: intervals `video, label, t_start, t_end` that the W-TALC protocols filter; may be
-    empty.
+        empty.
     clicks: kind ("action", "background") -> DataFrame `video, label, t` in seconds; the label of a
-    background click is
-        "background".
+        background click is "background".
     left_out: protocol id -> test videos that this protocol does not use.
     probes: test videos that the figures of single videos show.
-    fingerprint: hash of everything that decides the content; part of every run's key.
     """
 
     name: str
@@ -95,18 +95,22 @@ class Dataset:
 
 
 def check_dataset(dataset: Dataset) -> Dataset:
-    """Refuse what would later give wrong numbers, naming the video. Returns the data set
-    unchanged.
+    """Refuse what would later give wrong numbers, naming the video.
+
+    Returns the data set unchanged.
     """
-    known, seen = set(dataset.classes), set()
+    classes = set(dataset.classes)
+    checked_ids = set()
     for video in (*dataset.train, *dataset.test):
-        if video.id in seen:
-            raise WorkbookError(f"{dataset.name}: video {video.id} is listed twice")
-        seen.add(video.id)
+        if video.id in checked_ids:
+            raise WorkbookError(f"{dataset.name}: video {video.id} is listed twice; list it once")
+        checked_ids.add(video.id)
         _check_video(dataset, video)
-        if unknown := set(video.labels) - known:
+        unknown = set(video.labels) - classes
+        if unknown:
             raise WorkbookError(
-                f"{dataset.name}: video {video.id} has the unknown class {sorted(unknown)[0]!r}"
+                f"{dataset.name}: video {video.id} has the unknown class {min(unknown)!r}; "
+                "add it to the classes or correct the label"
             )
     for video in dataset.train:
         if not video.labels:
@@ -114,7 +118,7 @@ def check_dataset(dataset: Dataset) -> Dataset:
                 f"{dataset.name}: training video {video.id} has no label; "
                 "give it one in the label file or remove it from the training list"
             )
-    check_segments(dataset.segments, known, dataset.name)
+    check_segments(dataset.segments, classes, dataset.name)
     return dataset
 
 
@@ -142,9 +146,9 @@ def _check_video(dataset: Dataset, video: Video) -> None:
 
 
 def check_segments(segments: pd.DataFrame, classes: set[str], source: str) -> None:
-    """Refuse unknown classes, and segments that are reversed, negative or not finite, naming the
-    first one.
+    """Refuse unknown classes, and segments that are reversed, negative or not finite.
 
+    The error names the first one.
     A segment of zero length is kept: published annotations hold some, and each protocol states what
     it does with them.
     """
@@ -152,12 +156,12 @@ def check_segments(segments: pd.DataFrame, classes: set[str], source: str) -> No
     if len(unknown):
         row = unknown.iloc[0]
         raise WorkbookError(f"{source}: unknown class {row['label']!r} in video {row['video']}")
-    start, end = segments["t_start"].to_numpy(), segments["t_end"].to_numpy()
+    start = segments["t_start"].to_numpy()
+    end = segments["t_end"].to_numpy()
     bad = ~(np.isfinite(start) & np.isfinite(end) & (start >= 0) & (end >= start))
     if bad.any():
         row = segments[bad].iloc[0]
         raise WorkbookError(
             f"{source}: segment [{row['t_start']}, {row['t_end']}] of class {row['label']} in "
-            f"video "
-            f"{row['video']} is reversed, negative or not finite"
+            f"video {row['video']} is reversed, negative or not finite"
         )

@@ -24,8 +24,10 @@ FeaturesByVideo = dict[str, dict[str, Float[np.ndarray, "T D"]]]  # video -> str
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """Features found on disk. layout: "joint", "per video" or "npz"; path: the file, or the folder
-    that holds them.
+    """Features found on disk.
+
+    layout: "joint", "per video" or "npz";
+    path: the file, or the folder that holds them.
     """
 
     layout: str
@@ -56,8 +58,9 @@ def find_features(root: Path) -> FeatureSource | None:
 
 
 def require_features(root: Path) -> FeatureSource:
-    """As `find_features`, but nothing found is an error that says what was looked for, and
-    where.
+    """As `find_features`, but nothing found is an error.
+
+    It says what was looked for, and where.
     """
     source = find_features(root)
     if source is not None:
@@ -107,8 +110,9 @@ def read_joint(
     size: int,
     name: str = "thumos14",
 ) -> dict[str, dict[str, Float[np.ndarray, "T D"]]]:
-    """Features of a joint file of data set `name`: an object array with one array `[T, size *
-    streams]` a video, in order.
+    """Features of a joint file of data set `name`.
+
+    An object array with one array `[T, size * streams]` per video, in order.
     """
     rows = load_object_array(path)
     if rows.shape[:1] != (len(videos),):
@@ -149,8 +153,9 @@ def read_npz_streams(
     size: int,
     name: str = "thumos14",
 ) -> dict[str, Float[np.ndarray, "T D"]]:
-    """Features of one video from an .npz of data set `name`: BackTAL's keys, one key a stream, or
-    one joint array.
+    """Features of one video from an .npz of data set `name`.
+
+    It holds BackTAL's keys, one key per stream, or one joint array.
     """
     arrays = read_npz(path, name, {*BACKTAL_KEYS, *BACKTAL_KEYS.values(), *JOINT_KEYS})
     plain_keys = {stream: stream for stream in streams}
@@ -173,8 +178,9 @@ def read_npz_streams(
 
 
 def _time_first(array: np.ndarray, size: int) -> np.ndarray:
-    """BackTAL stores `[D, T]`; everything else `[T, D]`. Told apart by D; `[D, D]` is taken as `[T,
-    D]`.
+    """BackTAL stores `[D, T]`; everything else `[T, D]`.
+
+    Told apart by D; `[D, D]` is taken as `[T, D]`.
     """
     return array.T if array.ndim == 2 and array.shape[0] == size != array.shape[1] else array
 
@@ -186,8 +192,9 @@ def split_streams(
     video: str,
     name: str = "thumos14",
 ) -> dict[str, Float[np.ndarray, "T D"]]:
-    """Columns of one video's joint features `[T, size * streams]`: first stream first (rgb 0:1024,
-    flow 1024:2048).
+    """Columns of one video's joint features `[T, size * streams]`.
+
+    The first stream comes first (rgb 0:1024, flow 1024:2048).
     """
     checked = check_features(joint, size * len(streams), video, name)
     return {stream: checked[:, i * size : (i + 1) * size] for i, stream in enumerate(streams)}
@@ -196,8 +203,9 @@ def split_streams(
 def check_features(
     array: object, size: int, video: str, name: str = "thumos14"
 ) -> Float[np.ndarray, "T D"]:
-    """The array as float32 `[T, size]`, T >= 0; anything else, NaN and infinite values are errors
-    that name the video.
+    """The array as float32 `[T, size]`, T >= 0.
+
+    Anything else, NaN and infinite values are errors that name the video.
     """
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         raise WorkbookError(
@@ -218,8 +226,9 @@ def check_features(
 
 
 def common_length(features: dict[str, dict[str, np.ndarray]]) -> int | None:
-    """T if all videos (at least three) share one, as rescaled features do (BackTAL: 750), else
-    None.
+    """T if all videos (at least three) share one, else None.
+
+    Features that were rescaled do (BackTAL: 750).
     """
     lengths = {len(array) for streams in features.values() for array in streams.values()}
     if len(features) < 3 or len(lengths) != 1:
@@ -229,8 +238,9 @@ def common_length(features: dict[str, dict[str, np.ndarray]]) -> int | None:
 
 
 def to_grid(array: Num[np.ndarray, "S D"], snippets: int) -> Float[np.ndarray, "T D"]:
-    """Linear interpolation in time from S to `snippets` equal cells, values at cell centres, edges
-    repeated.
+    """Linear interpolation in time from S to `snippets` equal cells.
+
+    Values are those at cell centres; edges are repeated.
     """
     centre = (np.arange(snippets) + 0.5) * len(array) / max(snippets, 1) - 0.5
     low = np.clip(np.floor(centre).astype(int), 0, len(array) - 1)

@@ -1,5 +1,6 @@
-"""Downloads a data set's files, or takes them from a mirror. Everything with a known checksum is
-checked.
+"""Downloads a data set's files, or takes them from a mirror.
+
+Everything with a known checksum is checked.
 """
 
 import fnmatch
@@ -20,8 +21,10 @@ from wtal_core.errors import WorkbookError
 
 @dataclass(frozen=True)
 class Fetched:
-    """fetched: paths now there. by_hand: path -> what the manifest says about obtaining it. failed:
-    path -> why.
+    """fetched: paths now there.
+
+    by_hand: path -> what the manifest says about obtaining it.
+    failed: path -> why.
     """
 
     fetched: tuple[str, ...]
@@ -125,8 +128,9 @@ def _fetch_archives(
     failed: dict[str, str],
     progress: bool,
 ) -> list[str]:
-    """Fetch and unpack the zips of a data set, if files that it needs are not there. Returns the
-    wanted paths now there.
+    """Fetch and unpack the zips of a data set, if files that it needs are not there.
+
+    Returns the wanted paths now there.
     """
     if not any(entry.needed for entry in wanted):
         return []
@@ -145,9 +149,9 @@ def _fetch_archives(
 def unpack(
     archive: Path, folder: Path, entry: ArchiveEntry, known: dict[str, FileEntry]
 ) -> list[str]:
-    """Unpack the members that the manifest names, each checked against its checksum where that is
-    known.
+    """Unpack the members that the manifest names.
 
+    Each is checked against its checksum where that is known.
     A damaged zip, a member that leads out of `folder`, and a pattern without any member are errors.
     Returns the paths.
     """

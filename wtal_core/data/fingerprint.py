@@ -17,8 +17,10 @@ def sha256_of(path: Path) -> str:
 
 
 def fingerprint(folder: Path, files: Iterable[Path], *facts: object) -> str:
-    """16 hexadecimal digits over the files' names inside `folder` and contents, and over `facts`
-    (fold, cutting rule).
+    """16 hexadecimal digits over files and facts.
+
+    files: their contents, and their names inside `folder`.
+    facts: whatever else decides the content (fold, cutting rule).
     """
     digest = hashlib.sha256(repr(facts).encode())
     for path in sorted(files):

@@ -8,8 +8,9 @@ from wtal_core.segments import intersection
 
 
 def inside(dataset: Dataset, video: str, label: str | None = None) -> Bool[np.ndarray, " T"]:
-    """Whether at least half of a snippet lies in an instance of the class; of any class if none is
-    named.
+    """Whether at least half of a snippet lies in an instance of the class.
+
+    Of any class if none is named.
     """
     segments = dataset.segments[dataset.segments["video"] == video]
     if label is not None:

@@ -1,6 +1,6 @@
-"""HAPT: smartphone sensors on 30 people's waists, real untrimmed recordings, as weakly labelled
-bags.
+"""HAPT: smartphone sensors on 30 people's waists, as weakly labelled bags.
 
+The recordings are real and untrimmed.
 Source: UCI data set 341, Reyes-Ortiz et al., "Transition-Aware Human Activity Recognition Using
 Smartphones", 2015.
 """
@@ -38,8 +38,9 @@ CLICK_SEED = 0
 
 
 def open_hapt(folder: Path) -> Dataset:
-    """Open HAPT from its folder, packed or in the original text layout. Snippet k covers samples
-    [32 k + 16, 32 k + 48).
+    """Open HAPT from its folder, packed or in the original text layout.
+
+    Snippet k covers samples [32 k + 16, 32 k + 48).
     """
     manifest = load_manifest("hapt")
     segments = read_segments(folder)
@@ -54,8 +55,9 @@ def open_hapt(folder: Path) -> Dataset:
 def _check_match(
     folder: Path, signals: dict[str, np.ndarray], segments: pd.DataFrame, users: dict[str, set[int]]
 ) -> None:
-    """Refuse labels of recordings that are not there or are shorter, and people on both sides of
-    the split.
+    """Refuse labels and people that do not fit the recordings and the split.
+
+    Labels must be of recordings that are there and long enough; nobody may be on both sides.
     """
     latest = segments.groupby("video")["t_end"].max()
     for recording, last in zip(latest.index.tolist(), latest.tolist(), strict=True):
@@ -135,9 +137,9 @@ def bag_features(samples: Float[np.ndarray, "S 6"]) -> dict[str, Float[np.ndarra
 
 
 def window_statistics(samples: Float[np.ndarray, "S K"]) -> Float[np.ndarray, "T 9*K"]:
-    """Mean, deviation, minimum, maximum, log power in four bands, mean absolute difference, per
-    channel and window.
+    """Nine statistics per channel and window.
 
+    Mean, deviation, minimum, maximum, log power in four bands, mean absolute difference.
     Windows of 64 samples, hop 32; fewer samples than one window give T = 0.
     """
     if len(samples) < WINDOW:
@@ -152,8 +154,9 @@ def window_statistics(samples: Float[np.ndarray, "S K"]) -> Float[np.ndarray, "T
 
 
 def read_signals(folder: Path) -> dict[str, Float[np.ndarray, "_ 6"]]:
-    """Recording (`exp01_user01`) -> accelerometer xyz in g, gyroscope xyz in rad/s, at 50 Hz,
-    float32.
+    """Recording (`exp01_user01`) -> its signals at 50 Hz, float32.
+
+    Columns: accelerometer xyz in g, gyroscope xyz in rad/s.
     """
     packed, texts = folder / "hapt_raw_f32.npz", folder / "RawData"
     if packed.exists():
@@ -171,8 +174,9 @@ def read_signals(folder: Path) -> dict[str, Float[np.ndarray, "_ 6"]]:
 
 
 def read_text_recording(path: Path) -> Float[np.ndarray, "S 6"]:
-    """One recording in the original layout: `acc_expXX_userYY.txt` and the `gyro_...` file beside
-    it.
+    """One recording in the original layout.
+
+    `acc_expXX_userYY.txt` and the `gyro_...` file beside it.
     """
     other = require(
         path.with_name(path.name.replace("acc_", "gyro_", 1)), "the gyroscope's file", "hapt"
@@ -209,9 +213,9 @@ def _checked(source: Path, signals: dict[str, np.ndarray]) -> dict[str, np.ndarr
 
 
 def read_segments(folder: Path) -> pd.DataFrame:
-    """Instances of all recordings in seconds. Rows of labels.txt: recording, user, class, first and
-    last sample.
+    """Instances of all recordings in seconds.
 
+    Rows of labels.txt: recording, user, class, first and last sample.
     Both samples belong to the instance: where activities follow each other without a gap, the next
     first sample is the last one plus 1. That counting begins at 1 is the habit of MATLAB, in which
     the set was made, and not stated in its description; a wrong guess would shift everything by one
@@ -246,7 +250,8 @@ def read_classes(folder: Path) -> tuple[str, ...]:
 
 
 def read_users(folder: Path, split: str) -> set[int]:
-    """People of the official split; the files repeat a number for every window of the original
-    feature vectors.
+    """People of the official split.
+
+    The files repeat a number for every window of the original feature vectors.
     """
     return set(_read_numbers(folder / f"subject_id_{split}.txt", np.int64).ravel().tolist())

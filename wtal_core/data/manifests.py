@@ -1,5 +1,6 @@
-"""Data set manifests: what files, where from, under which licence, with which checksums, shapes and
-counts.
+"""Data set manifests: what files, where from, under which licence.
+
+Also checksums, shapes and counts.
 """
 
 import re
@@ -29,12 +30,13 @@ PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
 class FileEntry:
     """One file of a data set.
 
-    path: relative to the data set's folder. urls: public addresses; empty if only behind a form,
-    then `note` says so.
-    sha256, bytes: None where unknown. shape, dtype: of an array file. needed: whether the data set
-    opens without it.
+    path: relative to the data set's folder.
+    urls: public addresses; empty if it can only be had behind a form, then `note` says so.
+    sha256, bytes: None where unknown.
+    shape, dtype: of an array file.
+    needed: whether the data set cannot be opened without it.
     alternatives: glob patterns; if one matches, the file itself is not missing (another published
-    layout).
+        layout).
     """
 
     path: str
@@ -50,8 +52,9 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class ArchiveEntry:
-    """A zip that holds files of the data set. members: name or glob inside the zip -> folder in the
-    data set ("." = top).
+    """A zip that holds files of the data set.
+
+    members: name or glob inside the zip -> folder in the data set ("." = top).
     """
 
     url: str
@@ -63,8 +66,9 @@ class ArchiveEntry:
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of videos and of action instances of one split; None where nobody states how many
-    instances.
+    """Numbers of videos and of action instances of one split.
+
+    None where nobody states how many instances.
     """
 
     videos: int
@@ -73,10 +77,11 @@ class Counts:
 
 @dataclass(frozen=True)
 class DatasetManifest:
-    """What `data_manifests/datasets/<name>.yaml` states. fps and stride in frames, offset the frame
-    of snippet 0.
+    """What `data_manifests/datasets/<name>.yaml` states.
 
-    splits: split name -> counts. left_out: protocol id -> test videos that it does not use.
+    fps: frames per second. stride: in frames. offset: the frame of snippet 0.
+    splits: split name -> counts.
+    left_out: protocol id -> test videos that it does not use.
     simulator: free constants.
     """
 
@@ -148,8 +153,9 @@ def _read_once(path: Path, modified: int, size: int) -> DatasetManifest:
 
 
 def read_manifest(path: Path) -> DatasetManifest:
-    """Read a manifest file, strictly: unknown keys, missing keys and malformed values are errors
-    that name them.
+    """Read a manifest file, strictly.
+
+    Unknown keys, missing keys and malformed values are errors that name them.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -9,9 +9,9 @@ from wtal_core.errors import WorkbookError
 
 
 def read_npz(path: Path, name: str, wanted: Container[str] | None = None) -> dict[str, np.ndarray]:
-    """All arrays of an .npz of data set `name`; those not `wanted` (None: all are) come as empty
-    arrays, unread.
+    """All arrays of an .npz of data set `name`.
 
+    Those not `wanted` (None: all are) come as empty arrays, unread.
     A damaged file, or one whose wanted members are objects, is named with the command that mends
     it.
     """

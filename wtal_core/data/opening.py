@@ -30,8 +30,9 @@ OPENERS: dict[str, Callable[..., Dataset]] = {
 
 
 def folds(name: str) -> int:
-    """Number of cross-validation folds: 5 for salads50, 1 for the others. An unknown name is an
-    error.
+    """Number of cross-validation folds: 5 for salads50, 1 for the others.
+
+    An unknown name is an error.
     """
     return load_manifest(name).folds
 

@@ -4,9 +4,9 @@ import pandas as pd
 
 
 def probe_videos(test_ids: list[str], segments: pd.DataFrame) -> tuple[str, ...]:
-    """Two test videos, chosen without looking at any result: the one with most segments, and the
-    median one.
+    """Two test videos, chosen without looking at any result.
 
+    The one with most segments, and the median one.
     Ties go to the first id in order, so the choice is the same on every machine.
     """
     counts = segments["video"].value_counts().reindex(test_ids, fill_value=0)

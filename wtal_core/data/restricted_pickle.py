@@ -24,8 +24,9 @@ MAX_DEPTH = 8  # arrays of lists of lists, as published, need 4
 
 
 class Admitted:
-    """A callable that a pickle may name. Without attributes or state, so that a pickle cannot
-    change it.
+    """A callable that a pickle may name.
+
+    Without attributes or state, so that a pickle cannot change it.
     """
 
     __slots__ = ("build",)
@@ -168,9 +169,10 @@ class RestrictedUnpickler(pickle.Unpickler):
 
 
 def load_object_array(path: Path) -> np.ndarray:
-    """Read a .npy file: numbers and strings directly, objects (lists, strings, arrays) through the
-    restricted unpickler.
+    """Read a .npy file without the dangers of pickle.
 
+    Numbers and strings are read directly, objects (lists, strings, arrays) through the restricted
+    unpickler.
     Files of Python 2 are read with latin1, as their bytes are. A damaged, truncated or suspicious
     file raises a WorkbookError that names it.
     """

@@ -1,6 +1,6 @@
-"""50 Salads: accelerometers on ten kitchen objects, real untrimmed recordings, as weakly labelled
-bags.
+"""50 Salads: accelerometers on ten kitchen objects, as weakly labelled bags.
 
+The recordings are real and untrimmed.
 Source: Stein and McKenna, "Combining Embedded Accelerometers with Computer Vision for Recognizing
 Food Preparation Activities", UbiComp 2013; labels ("eval" granularity) and folds as in
 colincsl/TemporalConvolutionalNetworks.
@@ -23,15 +23,18 @@ from wtal_core.data.paths import require
 from wtal_core.data.probes import probe_videos
 from wtal_core.errors import WorkbookError
 
-FPS, SPAN = 5, 5  # frames a second; frames of one centred second
+FPS = 5  # frames per second
+SPAN = 5  # frames of one centred second
 STREAM = "accelerometer"
-SIGNALS, NAMES = "acc_eval_5fps.npz", "labels/eval_actions.txt"
+SIGNALS = "acc_eval_5fps.npz"
+NAMES = "labels/eval_actions.txt"
 CLICK_SEED = 0
 
 
 def open_salads50(folder: Path, fold: int = 0) -> Dataset:
-    """Open 50 Salads from its folder. fold: 0 to 4, the subject-wise split `Split_<fold + 1>`. One
-    snippet a frame.
+    """Open 50 Salads from its folder.
+
+    fold: 0 to 4, the subject-wise split `Split_<fold + 1>`. One snippet a frame.
     """
     manifest = load_manifest("salads50")
     if not 0 <= fold < manifest.folds:
@@ -112,8 +115,9 @@ def read_classes(folder: Path) -> tuple[str, ...]:
 
 
 def read_recordings(folder: Path) -> list[Recording]:
-    """All sequences: 30 acceleration channels at 5 frames a second, and the runs of equal frame
-    labels as segments.
+    """All sequences: 30 acceleration channels at 5 frames per second, and segments.
+
+    Segments are the runs of equal frame labels.
     """
     classes = read_classes(folder)
     path = require(folder / SIGNALS, "the accelerometers' file", "salads50")
@@ -161,8 +165,9 @@ def frame_segments(
 
 
 def bag_features(samples: Float[np.ndarray, "T K"]) -> dict[str, Float[np.ndarray, "T 3*K"]]:
-    """Mean, deviation and maximum of each channel over one second, centred on the frame; edges are
-    repeated.
+    """Mean, deviation and maximum of each channel over one second, centred on the frame.
+
+    Edges are repeated.
     """
     if not len(samples):
         return {STREAM: np.zeros((0, 3 * samples.shape[1]), dtype=np.float32)}

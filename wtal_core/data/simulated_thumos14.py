@@ -1,5 +1,6 @@
-"""Simulated features under real THUMOS14 annotations, written in the layout in which the real
-features come.
+"""Simulated features under real THUMOS14 annotations.
+
+They are written in the layout in which the real features come.
 """
 
 import os
@@ -26,9 +27,9 @@ CLICK_FOLDERS = ("action_clicks", "background_clicks")  # beside the annotations
 def write_simulated(
     annotations: Path, out: Path | None = None, seed: int = 0, feature_size: int = 1024
 ) -> Path:
-    """Write data set `thumos14-simulated` below the data root `out`: annotations, joint feature
-    file (T, 2 D), origin.yaml.
+    """Write data set `thumos14-simulated` below the data root `out`.
 
+    Annotations, joint feature file (T, 2 D), origin.yaml.
     annotations: folder of W-TALC's arrays. The generative model is that of the data set
     `simulated`, with THUMOS14's 20 classes, segments and durations. Needs about 2 GiB of memory at
     D = 1024. Returns the feature file.

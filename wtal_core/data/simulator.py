@@ -1,6 +1,6 @@
-"""Simulated untrimmed videos: timelines from THUMOS14's statistics, features from a generative
-model with known confounders.
+"""Simulated untrimmed videos.
 
+Timelines come from THUMOS14's statistics, features from a generative model with known confounders.
 Every constant and the fact behind it: `data_manifests/datasets/simulated.yaml`. Deterministic from
 the seed there.
 """
@@ -55,8 +55,9 @@ class Constants:
 
 @dataclass(frozen=True)
 class Directions:
-    """Unit vectors of one stream, drawn once a data set: what a class, its scene, motion and
-    backgrounds look like.
+    """Unit vectors of one stream, drawn once per data set.
+
+    They are what a class, its scene, motion and backgrounds look like.
     """
 
     action: Float[np.ndarray, "C D"]
@@ -137,8 +138,9 @@ def open_simulated(folder: Path | None = None) -> Dataset:
 
 
 def choose_probes(segments: pd.DataFrame, test: tuple[Video, ...]) -> tuple[str, ...]:
-    """Two test videos for figures, by rule and not by result: of those with one class, most and
-    median number of instances.
+    """Two test videos for figures, by rule and not by result.
+
+    Of those with one class, the ones with most and with the median number of instances.
     """
     single = {video.id for video in test if len(video.labels) == 1}
     of_single = segments[segments["video"].isin(single)]
@@ -152,8 +154,9 @@ def draw_timeline(
     constants: Constants,
     rng: np.random.Generator,
 ) -> tuple[tuple[str, ...], float, list[tuple[str, float, float]]]:
-    """(labels, duration in seconds, [(label, start, end)]) of one video; classes come in turn, a
-    second one at random.
+    """(labels, duration in seconds, [(label, start, end)]) of one video.
+
+    Classes come in turn, a second one at random.
     """
     low, high = constants.duration_range
     drawn = rng.lognormal(constants.duration_log_mean, constants.duration_log_deviation)
@@ -209,8 +212,9 @@ def draw_features(
     rng: np.random.Generator,
     snippets: int | None = None,
 ) -> dict[str, Float[np.ndarray, "T D"]]:
-    """Both streams of one video, float32. The hidden states (phase, scene, look-alike, background)
-    are shared by them.
+    """Both streams of one video, float32.
+
+    The hidden states (phase, scene, look-alike, background) are shared by them.
     """
     length = max(1, int(duration / timebase.snippet_seconds)) if snippets is None else snippets
     columns = np.array([classes.index(label) for label in labels] or [0])
@@ -251,8 +255,9 @@ def phases(
     timebase: Timebase,
     rng: np.random.Generator,
 ) -> tuple[Float[np.ndarray, "T C"], Float[np.ndarray, "T C"]]:
-    """Share of each snippet that lies in the discriminative part, and in the rest, of an instance
-    of each class.
+    """Share of each snippet in the discriminative part, and in the rest, of each class.
+
+    Parts of one class's instances are added up.
     """
     plain = np.zeros((length, len(classes)))
     whole = np.zeros((length, len(classes)))
@@ -277,8 +282,9 @@ def covered(start: float, end: float, length: int, timebase: Timebase) -> Float[
 def switching(
     length: int, share: float, leave: float, rng: np.random.Generator
 ) -> Bool[np.ndarray, " T"]:
-    """A two-state process that is on for `share` of the time and redraws its state with probability
-    `leave` a snippet.
+    """A two-state process that is on for `share` of the time.
+
+    It redraws its state with probability `leave` per snippet.
     """
     state = rng.random(length) < share
     redraw = rng.random(length) < leave

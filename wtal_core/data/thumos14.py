@@ -1,6 +1,6 @@
-"""THUMOS14 as the weakly supervised literature uses it: 200 validation videos to train on, 212 (or
-210) test videos.
+"""THUMOS14 as the weakly supervised literature uses it.
 
+200 validation videos to train on, 212 (or 210) test videos.
 Annotations: W-TALC's arrays (identical with the official ones). Features: whatever layout
 `features.py` finds.
 """
@@ -42,9 +42,9 @@ CLICKS = {
 
 
 def open_thumos14(root: Path) -> Dataset:
-    """Open THUMOS14 from its folder: annotations, and features in any of the layouts that
-    circulate.
+    """Open THUMOS14 from its folder.
 
+    Annotations, and features in any of the layouts that circulate.
     `origin.yaml` beside the features overrides name, title and origin, so that simulated features
     are never called real. Clicks are those of all annotators whose files are there (SF-Net's
     THUMOS1 to 4, BackTAL's A1 to A3), for training videos. Features that lack exactly the videos
@@ -130,9 +130,9 @@ def _videos(annotations: Annotations, side: str, features: FeaturesByVideo) -> t
 
 
 def read_clicks(root: Path, videos: list[str]) -> dict[str, pd.DataFrame]:
-    """Clicks of the kinds whose files are there, restricted to `videos` (one published file
-    misspells an id).
+    """Clicks of the kinds whose files are there, restricted to `videos`.
 
+    One published file misspells an id.
     `video, label, t` (s), of background clicks also `t_end`, and `annotator`, the number of the
     file, from 1.
     """

@@ -39,8 +39,9 @@ class Finding:
 
 
 def verify(name: str, root: str | Path | None = None) -> list[Finding]:
-    """Check each file of the manifest, then the counts of videos and instances where the
-    annotations can be read.
+    """Check each file of the manifest, then the counts of videos and instances.
+
+    Counts are checked where the annotations can be read.
     """
     manifest = load_manifest(name)
     folder = data_root(root) / manifest.folder
@@ -52,8 +53,9 @@ def verify(name: str, root: str | Path | None = None) -> list[Finding]:
 
 
 def check_file(folder: Path, entry: FileEntry, manifest: DatasetManifest) -> Finding:
-    """Compare one file with its entry: there, long enough, right checksum; without a checksum:
-    readable, right shape.
+    """Compare one file with its entry: there, long enough, right checksum.
+
+    Without a checksum: readable, right shape.
     """
     path = folder / entry.path
     if not path.exists():
@@ -106,10 +108,11 @@ def _check_content(path: Path, entry: FileEntry) -> Finding:
 
 
 def check_feature_source(source: FeatureSource, folder: Path, manifest: DatasetManifest) -> Finding:
-    """Read all THUMOS14 features as the opener does, and name the first video that is missing or
-    wrong.
+    """Read all THUMOS14 features as the opener does.
+
+    The finding names the first video that is missing or wrong.
     """
-    expected = f"{manifest.feature_size} values a snippet and stream, all finite"
+    expected = f"{manifest.feature_size} values per snippet and stream, all finite"
     name = f"features ({source.layout})"
     try:
         videos = read_wtalc(folder / ANNOTATIONS).videos
@@ -127,8 +130,9 @@ def check_feature_source(source: FeatureSource, folder: Path, manifest: DatasetM
 
 
 def _check_counts(manifest: DatasetManifest, folder: Path) -> list[Finding]:
-    """Counts of each split; nothing where a file needed to count is absent, as the file's own
-    finding tells.
+    """Counts of each split.
+
+    Nothing where a file needed to count is absent, as the file's own finding tells.
     """
     if manifest.name not in COUNTERS:
         return []

@@ -1,5 +1,4 @@
-"""What was odd in the input of an evaluation, and the statement of one: numbers, rules and counts,
-as JSON or as text.
+"""What was odd in the input of an evaluation, and the statement of one, as JSON or as text.
 
 `preparation.prepare` counts what becomes of each detection and instance; here is counted what they
 were like. Nothing that is counted here is dropped here.
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from wtal_core.evaluation.ground_truth import DETECTION_COLUMNS, GroundTruth
+from wtal_core.evaluation.ground_truth import DETECTION_COLUMNS, Detections, GroundTruth, checked
 from wtal_core.evaluation.mean_average_precision import Score, evaluate, order_range
 from wtal_core.evaluation.preparation import kept_instances
 from wtal_core.evaluation.protocols import ACTIVITYNET, OPENTAD, Protocol
@@ -69,43 +68,38 @@ MEANING = {
     },
 }
 ORDERS = {"low": "equal scores worst first", "high": "equal scores best first"}
-ALWAYS = {
-    "given",
-    "used",
-    "instances",
-    "videos",
-    "classes",
-}  # lines of the text form also where all are 0
+# lines of the text form also where all are 0
+ALWAYS = {"given", "used", "instances", "videos", "classes"}
 
 
 def account(
-    ground_truth: GroundTruth, detections: pd.DataFrame, score: Score, protocol: Protocol
+    ground_truth: GroundTruth,
+    detections: pd.DataFrame | Detections,
+    score: Score,
+    protocol: Protocol,
 ) -> dict[str, dict[str, int]]:
-    """Counts of detections and of the ground truth under the names of MEANING; `score`: of these
-    under this protocol.
+    """Counts of detections and of the ground truth under the names of MEANING.
+
+    score: of these detections under this protocol.
     """
     counts = score.counts
-    found = {
+    table = checked(detections).table
+    of_detections = {
         "given": counts["detections"],
-        "used": counts["used"],
-        **{
-            name: counts[name]
-            for name in MEANING["detections"]
-            if name in counts and name != "used"
-        },
-        **_account_detections(ground_truth, detections, protocol),
+        **{name: counts[name] for name in MEANING["detections"] if name in counts},
+        **_account_detections(ground_truth, table, protocol),
     }
-    truth = {
+    of_truth = {
         "instances": counts["instances"],
         "used": counts["instances_used"],
         "without_length": counts["instances_without_length"],
         "classes_without_detections": counts["classes_without_detections"],
         **_account_instances(ground_truth, protocol),
-        **_account_lists(ground_truth, detections),
+        **_account_lists(ground_truth, table),
     }
     return {
-        "detections": {name: found[name] for name in MEANING["detections"]},
-        "ground_truth": {name: truth[name] for name in MEANING["ground_truth"]},
+        "detections": {name: of_detections[name] for name in MEANING["detections"]},
+        "ground_truth": {name: of_truth[name] for name in MEANING["ground_truth"]},
     }
 
 
@@ -113,44 +107,43 @@ def _account_detections(
     ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Protocol
 ) -> dict[str, int]:
     start, end = _times(detections)
+    on_grid = protocol.unit == "snippets"
     return {
         "unknown_video": _number_unknown(detections["video"], ground_truth.videos),
         "unknown_label": _number_unknown(detections["label"], ground_truth.classes),
         "infinite_score": int(np.isinf(detections["score"].to_numpy(dtype=np.float64)).sum()),
         "zero_length": int((end == start).sum()),
-        "empty_on_grid": _empty_on_grid(start, end, ground_truth.timebase)
-        if protocol.unit == "snippets"
-        else 0,
+        "empty_on_grid": _empty_on_grid(start, end, ground_truth.timebase) if on_grid else 0,
         "repeated": int(detections.duplicated(DETECTION_COLUMNS).sum()),
     }
 
 
 def _account_instances(ground_truth: GroundTruth, protocol: Protocol) -> dict[str, int]:
-    """What is odd about the instances, and how many the protocol drops for it: blocked first, then
-    short, then duplicates.
+    """What is odd about the instances, and how many the protocol drops for it.
+
+    An instance is counted once: as blocked first, then as too short, then as a duplicate.
     """
     start, end = _times(ground_truth.segments)
-    unblocked, all_kept = (
-        replace(ground_truth, blocked=()),
-        replace(protocol, duplicates=None, shortest=-np.inf),
-    )
-    kept = [
-        int(kept_instances(ground_truth, rules).sum())
-        for rules in (all_kept, replace(protocol, duplicates=None), protocol)
-    ]
+    with_duplicates = replace(protocol, duplicates=None)
+    all_kept = replace(with_duplicates, shortest=-np.inf)
+    not_blocked = int(kept_instances(ground_truth, all_kept).sum())
+    long_enough = int(kept_instances(ground_truth, with_duplicates).sum())
+    used = int(kept_instances(ground_truth, protocol).sum())
+    unblocked = replace(ground_truth, blocked=())
     twice = ~kept_instances(unblocked, replace(ACTIVITYNET, duplicates=OPENTAD.duplicates))
     return {
         "reversed": int((end < start).sum()),
         "zero_length": int((end == start).sum()),
         "duplicate": int(twice.sum()),
-        "dropped_blocked_video": len(start) - kept[0],
-        "dropped_too_short": kept[0] - kept[1],
-        "dropped_duplicate": kept[1] - kept[2],
+        "dropped_blocked_video": len(start) - not_blocked,
+        "dropped_too_short": not_blocked - long_enough,
+        "dropped_duplicate": long_enough - used,
     }
 
 
 def _account_lists(ground_truth: GroundTruth, detections: pd.DataFrame) -> dict[str, int]:
-    annotated, videos = set(ground_truth.segments["video"]), set(ground_truth.videos)
+    annotated = set(ground_truth.segments["video"])
+    videos = set(ground_truth.videos)
     return {
         "videos": len(videos),
         "videos_without_instances": len(videos - annotated),
@@ -168,8 +161,7 @@ def _account_lists(ground_truth: GroundTruth, detections: pd.DataFrame) -> dict[
 
 
 def _times(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    start, end = (table[name].to_numpy(dtype=np.float64) for name in ("t_start", "t_end"))
-    return start, end
+    return table["t_start"].to_numpy(dtype=np.float64), table["t_end"].to_numpy(dtype=np.float64)
 
 
 def _number_unknown(column: pd.Series, known: tuple[str, ...]) -> int:
@@ -182,18 +174,20 @@ def _empty_on_grid(start: np.ndarray, end: np.ndarray, timebase: Timebase) -> in
 
 def statement(
     ground_truth: GroundTruth,
-    detections: pd.DataFrame,
+    detections: pd.DataFrame | Detections,
     protocol: Protocol,
     tious: Sequence[float] | None = None,
     with_order_range: bool = False,
 ) -> dict:
-    """Everything about one evaluation, ready for JSON; mAP and AP in percent, thresholds as names
-    (`tiou_name`).
+    """Everything about one evaluation, ready for JSON.
 
+    mAP and AP are in percent, thresholds are names (`tiou_name`).
+    detections: where several statements are made of one table, `checked` spares repeated checks.
     with_order_range: also the scores under two other orders of equal scores (`order_range`), three
     evaluations in all.
     """
-    score = evaluate(ground_truth, detections, protocol, tious)
+    sound = checked(detections)
+    score = evaluate(ground_truth, sound, protocol, tious)
     grid = f"on a grid of {ground_truth.timebase.snippet_seconds:g} s"
     content = {
         "protocol": protocol.id,
@@ -207,14 +201,12 @@ def statement(
             name: _row(score.tious, 100 * score.ap[:, number])
             for number, name in enumerate(score.classes)
         },
-        "counts": account(ground_truth, detections, score, protocol),
-        "examples": _examples(ground_truth, detections),
+        "counts": account(ground_truth, sound, score, protocol),
+        "examples": _examples(ground_truth, sound.table),
     }
     if with_order_range:
-        scores = order_range(ground_truth, detections, protocol, tious)
-        content["order_range"] = {
-            name: _percent(one) for name, one in zip(("low", "high"), scores, strict=True)
-        }
+        low, high = order_range(ground_truth, sound, protocol, tious)
+        content["order_range"] = {"low": _percent(low), "high": _percent(high)}
     return content
 
 
@@ -245,39 +237,37 @@ def _ambiguity_filter(ground_truth: GroundTruth, protocol: Protocol) -> str:
 def _examples(ground_truth: GroundTruth, detections: pd.DataFrame) -> dict[str, list[str]]:
     """The first three names of each kind that the ground truth does not list."""
     known = {"video": ground_truth.videos, "label": ground_truth.classes}
-    strange = {
-        name: [one for one in detections[name].unique() if one not in set(listed)]
-        for name, listed in known.items()
-    }
-    return {
-        f"unknown_{name}": [str(one) for one in names[:3]]
-        for name, names in strange.items()
-        if names
-    }
+    examples = {}
+    for column, listed in known.items():
+        unknown = detections[column][~detections[column].isin(listed)].unique()
+        if len(unknown):
+            examples[f"unknown_{column}"] = [str(name) for name in unknown[:3]]
+    return examples
 
 
 def as_text(statements: Sequence[dict], per_class: bool = False) -> str:
     """Statements of the same input under one protocol or several, as tables to read."""
-    lines = [
-        f"mAP in percent, protocol {one['protocol']}: {one['title']}; times {one['times']}, "
-        f"ambiguity filter {one['ambiguity_filter']}"
-        for one in statements
-    ]
-    rows = [
-        {"protocol": one["protocol"] + more, **values["mAP"], "average": values["average"]}
-        for one in statements
-        for more, values in (
-            ("", one),
-            *((f", {ORDERS[name]}", v) for name, v in one.get("order_range", {}).items()),
+    lines = []
+    rows = []
+    for content in statements:
+        lines.append(
+            f"mAP in percent, protocol {content['protocol']}: {content['title']}; times "
+            f"{content['times']}, ambiguity filter {content['ambiguity_filter']}"
         )
-    ]
+        rows.append(_map_row(content["protocol"], content))
+        for order, values in content.get("order_range", {}).items():
+            rows.append(_map_row(f"{content['protocol']}, {ORDERS[order]}", values))
     parts = ["\n".join(lines), tabulate(rows, headers="keys", floatfmt=".2f")]
     if per_class:
         parts += [
-            f"AP in percent of each class, protocol {one['protocol']}\n" + _class_table(one)
-            for one in statements
+            f"AP in percent of each class, protocol {content['protocol']}\n{_class_table(content)}"
+            for content in statements
         ]
     return "\n\n".join([*parts, _count_table(statements), *_strangers(statements[0])])
+
+
+def _map_row(name: str, values: dict) -> dict:
+    return {"protocol": name, **values["mAP"], "average": values["average"]}
 
 
 def _class_table(content: dict) -> str:
@@ -289,15 +279,17 @@ def _class_table(content: dict) -> str:
 
 
 def _count_table(statements: Sequence[dict]) -> str:
-    """One column a protocol; counts of 0 are left out, but for the main ones."""
+    """One column per protocol; counts of 0 are left out, but for the main ones."""
     rows = []
     for kind, meaning in MEANING.items():
         rows.append([kind.replace("_", " ").upper()])
         for name, text in meaning.items():
-            values = [one["counts"][kind][name] for one in statements]
-            rows += [[text, *values]] if any(values) or name in ALWAYS else []
-    headers = ["counts (those of 0 left out)", *(one["protocol"] for one in statements)]
-    return tabulate(rows, headers, colalign=("left", *("right" for _ in statements)))
+            values = [content["counts"][kind][name] for content in statements]
+            if any(values) or name in ALWAYS:
+                rows.append([text, *values])
+    protocols = [content["protocol"] for content in statements]
+    alignment = ["left"] + ["right"] * len(statements)
+    return tabulate(rows, ["counts (those of 0 left out)", *protocols], colalign=alignment)
 
 
 def _strangers(content: dict) -> list[str]:

@@ -1,5 +1,6 @@
-"""A case to diagnose: the detections of one method on one test list and, where they are known, the
-signals that led to them.
+"""A case to diagnose: the detections of one method on one test list.
+
+Where they are known, it also holds the signals that led to them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +21,15 @@ MOST_METHODS = 7  # colours that can be told apart
 
 @dataclass(frozen=True)
 class Case:
-    """name: of the method. title: data set and origin, for captions. source: where the detections
-    are from.
+    """Detections of one method, with what is known beside them.
 
-    durations: seconds of each video where known. activation: video -> class activation sequences
-    [T, C], columns as
-    ground_truth.classes. attention: video -> [T]. Both are empty for detections from a file.
+    name: of the method.
+    title: data set and origin, for captions.
+    durations: seconds of each video where known.
+    source: where the detections are from.
+    activation: video -> class activation sequences [T, C], columns as ground_truth.classes; empty
+        for detections from a file.
+    attention: video -> [T]; empty for detections from a file.
     """
 
     name: str
@@ -50,9 +54,9 @@ def read_cases(
     subset: str | None = None,
     durations: str | Path | None = None,
 ) -> list[Case]:
-    """A case a detections file, all on one ground truth; formats as `read_ground_truth` and
-    `read_detections` take them.
+    """One case per detections file, all on one ground truth.
 
+    Formats as `read_ground_truth` and `read_detections` take them.
     names: of the methods, default the files' names without their endings. durations: a JSON file
     that holds them, see `read_durations`; None: they are taken from the ground truth where it is
     such a file.
@@ -62,22 +66,20 @@ def read_cases(
     if not paths or len(names) != len(paths) or len(set(names)) < len(names):
         raise WorkbookError(
             f"{len(paths)} detections files and the names {', '.join(names) or '(none)'}; give at "
-            f"least one "
-            "file, and a different name for each with --names"
+            "least one file, and a different name for each with --names"
         )
-    if (
-        unusable := [name for name in names if not name.strip() or name.startswith("_")]
-        or names[MOST_METHODS:]
-    ):
+    hidden = [name for name in names if not name.strip() or name.startswith("_")]
+    unusable = hidden or names[MOST_METHODS:]
+    if unusable:
         raise WorkbookError(
             f"the method name {unusable[0]!r} cannot stand in a figure; give at most "
-            f"{MOST_METHODS} methods, and "
-            "names that are not empty and do not begin with '_'"
+            f"{MOST_METHODS} methods, and names that are not empty and do not begin with '_'"
         )
     truth = read_ground_truth(ground_truth, subset)
-    seconds = read_durations(
-        ground_truth if durations is None else durations, required=durations is not None
-    )
+    if durations is None:
+        seconds = read_durations(ground_truth, required=False)
+    else:
+        seconds = read_durations(durations)
     truth_file = Path(ground_truth)
     below = f"{truth_file.name}, SHA-256 {sha256_of(truth_file)[:16]}…"
     return [

@@ -1,11 +1,14 @@
-"""Properties of instances that a detector may find hard, and the buckets in which DETAD sorts them
-(Alwassel et al. 2018).
+"""Properties of instances that a detector may find hard, and the buckets that sort them.
+
+Source: DETAD, Alwassel et al. 2018.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,13 +18,15 @@ from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.ground_truth import GroundTruth, numbers
 
 CHARACTERISTICS = ("coverage", "length", "instances")
-FIVE, FOUR = ("XS", "S", "M", "L", "XL"), ("XS", "S", "M", "L")
+FIVE = ("XS", "S", "M", "L", "XL")
+FOUR = ("XS", "S", "M", "L")
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """A characteristic, cut at `edges` into right-closed buckets (a, b]; the lowest edge belongs to
-    the first bucket.
+    """A characteristic, cut at `edges` into right-closed buckets (a, b].
+
+    The lowest edge belongs to the first bucket.
     """
 
     name: str
@@ -31,33 +36,28 @@ class Buckets:
 
     def __post_init__(self) -> None:
         """Refuse edges that do not rise, and a number of labels that does not fit."""
-        if len(self.labels) != len(self.edges) - 1 or not all(
-            a < b for a, b in zip(self.edges, self.edges[1:], strict=False)
-        ):
+        rising = all(low < high for low, high in pairwise(self.edges))
+        if len(self.labels) != len(self.edges) - 1 or not rising:
             raise WorkbookError(
                 f"buckets of {self.name}: edges {self.edges} must rise and be one more than the "
-                f"labels "
-                f"{self.labels}; correct one of them"
+                f"labels {self.labels}; correct one of them"
             )
 
     def ranges(self) -> list[str]:
         """What each bucket holds, in words: "≤ 3 s", "3 to 6 s", "> 18 s"; shares in percent."""
-        scale, unit = (
-            (100, " %")
-            if self.unit.startswith("share")
-            else (1, f" {self.unit}" if self.unit == "s" else "")
-        )
-        low, high = (
-            [f"{scale * edge:g}" for edge in edges] for edges in (self.edges[:-1], self.edges[1:])
-        )
-        words = [f"{a} to {b}{unit}" for a, b in zip(low, high, strict=True)]
-        words[0] = f"≤ {high[0]}{unit}"
-        return words if np.isfinite(self.edges[-1]) else [*words[:-1], f"> {low[-1]}{unit}"]
+        if self.unit.startswith("share"):
+            scale, unit = 100, " %"
+        else:
+            scale, unit = 1, " s" if self.unit == "s" else ""
+        edges = [f"{scale * edge:g}" for edge in self.edges]
+        words = [f"{low} to {high}{unit}" for low, high in pairwise(edges)]
+        words[0] = f"≤ {edges[1]}{unit}"
+        if not np.isfinite(self.edges[-1]):
+            words[-1] = f"> {edges[-2]}{unit}"
+        return words
 
     def number(self, values: Float[np.ndarray, " G"]) -> Int[np.ndarray, " G"]:
-        """Bucket of each value, 0 for the first label; -1 for NaN and for values outside
-        the edges.
-        """
+        """Bucket of each value, 0 for the first label; -1 for NaN and values outside the edges."""
         edges = np.array(self.edges)
         place = np.searchsorted(edges, values, side="left") - 1
         place[values == edges[0]] = 0
@@ -93,29 +93,28 @@ ACTIVITYNET_BUCKETS = _three(
 def characteristics(
     ground_truth: GroundTruth, durations: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
-    """A row per row of `ground_truth.segments`: coverage (share of the video's duration), length
-    (s), instances (in the video).
+    """Coverage, length and instances, one row per row of `ground_truth.segments`.
 
+    coverage: share of the video's duration. length: in seconds. instances: in the video.
     coverage is NaN where the duration (seconds, by video) is not known. instances counts all listed
     ones of the video, of any class, as in the file that DETAD published for THUMOS14.
     Raises WorkbookError for durations that are not positive and finite, and if none is of a video
     of the ground truth.
     """
     segments = ground_truth.segments
-    length = segments["t_end"].to_numpy(dtype=np.float64) - segments["t_start"].to_numpy(
-        dtype=np.float64
-    )
-    duration = (
-        segments["video"].map(_checked(durations or {}, ground_truth)).to_numpy(dtype=np.float64)
-    )
+    start = segments["t_start"].to_numpy(dtype=np.float64)
+    end = segments["t_end"].to_numpy(dtype=np.float64)
+    length = end - start
+    known = _checked(durations or {}, ground_truth)
+    duration = segments["video"].map(known).to_numpy(dtype=np.float64)
     instances = segments.groupby("video")["video"].transform("size").to_numpy(dtype=np.float64)
     return pd.DataFrame({"coverage": length / duration, "length": length, "instances": instances})
 
 
 def read_durations(path: str | Path, required: bool = True) -> dict[str, float]:
-    """Seconds by video, from the key "duration" of an ActivityNet JSON: {"database": {video:
-    {"duration": seconds}}}.
+    """Seconds by video, from the key "duration" of an ActivityNet JSON.
 
+    Format: {"database": {video: {"duration": seconds}}}.
     Videos without that key, or with null, are absent. Numbers may be written as strings. required:
     False takes a file without any duration, or of another kind, for one that tells nothing.
     Raises WorkbookError for a file that cannot be read, one without any duration, and a duration
@@ -141,36 +140,38 @@ def read_durations(path: str | Path, required: bool = True) -> dict[str, float]:
 def read_traits(
     table: pd.DataFrame, ground_truth: GroundTruth, buckets: Sequence[Buckets]
 ) -> pd.DataFrame:
-    """The columns of `table` that `buckets` name, as float64. Refuse a table of another length or
-    without a column.
+    """The columns of `table` that `buckets` name, as float64.
+
+    Raises WorkbookError for a table of another length or without a column.
     """
     if len(table) != len(ground_truth.segments):
         raise WorkbookError(
             f"characteristics: {len(table)} rows for {len(ground_truth.segments)} instances; give "
-            f"a row per "
-            "row of the ground truth's segments, in that order"
+            "a row per row of the ground truth's segments, in that order"
         )
-    if missing := [one.name for one in buckets if one.name not in table.columns]:
+    missing = [trait.name for trait in buckets if trait.name not in table.columns]
+    if missing:
         raise WorkbookError(
             f"characteristics: column {missing[0]!r} is missing; expected "
-            f"{', '.join(b.name for b in buckets)}"
+            f"{', '.join(trait.name for trait in buckets)}"
         )
-    return pd.DataFrame({one.name: numbers(table, one.name, "characteristics") for one in buckets})
+    return pd.DataFrame(
+        {trait.name: numbers(table, trait.name, "characteristics") for trait in buckets}
+    )
 
 
 def _checked(durations: Mapping[str, float], ground_truth: GroundTruth) -> Mapping[str, float]:
     if durations and not set(durations) & set(ground_truth.videos):
         raise WorkbookError(
             f"durations: not one video is in the ground truth; it names "
-            f"{ground_truth.videos[0]!r}, the "
-            f"durations {next(iter(durations))!r}; spell them alike"
+            f"{ground_truth.videos[0]!r}, the durations {next(iter(durations))!r}; spell them alike"
         )
     return {
         video: _seconds(value, f"durations: video {video}") for video, value in durations.items()
     }
 
 
-def _seconds(value: object, where: str) -> float:
+def _seconds(value: Any, where: str) -> float:
     try:
         seconds = float(value)
     except (TypeError, ValueError):

@@ -1,9 +1,10 @@
-"""Where a detector errs: false positives, sensitivity and false negatives (DETAD, Alwassel et al.
-2018).
+"""Where a detector errs: false positives, sensitivity and false negatives.
+
+Source: DETAD, Alwassel et al. 2018.
 
 All values are fractions and deterministic. The matching is that of the `activitynet` protocol,
 average precision is the normalised one. Only the analysis of false positives has a budget, int(G n)
-detections a class.
+detections per class.
 """
 
 import math
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from wtal_core import ragged
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.characteristics import (
     THUMOS14_BUCKETS,
@@ -22,13 +24,12 @@ from wtal_core.evaluation.characteristics import (
     read_traits,
 )
 from wtal_core.evaluation.error_types import ERROR_TYPES, OUTCOMES, RULES, Assigned, assign
-from wtal_core.evaluation.ground_truth import GroundTruth
+from wtal_core.evaluation.ground_truth import Detections, GroundTruth
 from wtal_core.evaluation.mean_average_precision import thresholds
 from wtal_core.evaluation.normalised_precision import (
     Hits,
     average_precision,
     hits_of,
-    place_in_group,
 )
 
 WORTHLESS = 0.05  # false negatives: a match at a normalised precision up to this one does not count
@@ -36,33 +37,33 @@ WORTHLESS = 0.05  # false negatives: a match at a normalised precision up to thi
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `diagnose` found; fractions.
+    """What `diagnose` finds; all values are fractions.
 
-    counts: of every given detection and instance. `detections` = `used` + those `dropped_*`, and
-    `beyond_budget` of the used;
-        `instances` = `instances_used` + `instances_dropped`, the latter = `..._blocked` +
-        `..._without_length` + `..._longer_than_video`; `without_<characteristic>` of the used
-        instances are in no bucket. Others: see `prepare`.
-    left_out: characteristics that are not known of any instance. reference: N, instances per class.
-    normalised_map: within the budget, mean over tIoUs; normalised_map_by_tiou: before the mean.
-    normalised_map_of_all: the
-        same with all detections, to which the sensitivity is relative.
+    counts: of every detection and instance of the input, see `prepare`, and:
+        `beyond_budget` of the used detections;
+        `instances_dropped` = `..._blocked` + `..._without_length` + `..._longer_than_video`;
+        `without_<characteristic>`: used instances that are in no bucket.
+    normalised_map: within the budget, mean over tIoUs.
     outcome_counts: index tIoU, columns OUTCOMES; within the budget.
     profile: index "1G", "2G", ..., columns OUTCOMES: shares of the n best detections of all
-    classes, of the next n, ...; mean
-        over tIoUs, NaN for an empty block. block_sizes: detections in each block.
+        classes, of the next n, ...; mean over tIoUs, NaN for an empty block.
+    block_sizes: detections in each block of the profile.
     impact: index ERROR_TYPES: gain of normalised mAP if the errors of that type were not there.
-    Never negative.
+        Never negative.
     sensitivity: characteristic, bucket, range (in words), instances, normalised_map (NaN for a
-    bucket without instances). A
-        detection counts for a bucket if at every threshold it is unmatched or matched to an
-        instance of it, as in the published tool; so the value at several thresholds is not the mean
-        of the values at each (up to .018 higher on 4240 detections).
+        bucket without instances). A detection counts for a bucket if at every threshold it is
+        unmatched or matched to an instance of it, as in the published tool. So the value at several
+        thresholds is not the mean of the values at each (up to .018 higher on 4240 detections).
     relative_change: index characteristic; smallest and largest normalised_map of its buckets, over
-    normalised_map_of_all.
+        normalised_map_of_all.
     false_negatives: characteristic, bucket, range, instances, share (of the instances used), rate
-    (share of them that no
-        detection matched at a normalised precision above .05; NaN for a bucket without instances).
+        (share of them that no detection matched at a normalised precision above .05; NaN for a
+        bucket without instances).
+    normalised_map_by_tiou: normalised_map before the mean.
+    normalised_map_of_all: as normalised_map, but with all detections; the sensitivity is relative
+        to it.
+    reference: N, instances per class.
+    left_out: characteristics that are not known of any instance.
     """
 
     tious: tuple[float, ...]
@@ -83,7 +84,7 @@ class Diagnosis:
 
 def diagnose(
     ground_truth: GroundTruth,
-    detections: pd.DataFrame,
+    detections: pd.DataFrame | Detections,
     tious: Sequence[float] = (0.5,),
     traits: pd.DataFrame | None = None,
     buckets: Sequence[Buckets] = THUMOS14_BUCKETS,
@@ -92,37 +93,32 @@ def diagnose(
 ) -> Diagnosis:
     """All three analyses of detections (`video, label, t_start, t_end, score`; seconds).
 
+    Instances without positive length and those of coverage > 1 are removed, and counted.
     traits: a row per instance as `characteristics` returns it; None: without durations, so coverage
-    is left out. Instances without positive length and those of coverage > 1 are removed, and
-    counted. g: the budget's G.
+        is left out.
+    g: the budget's G.
     as_published: see `error_types.assign`.
+
     Raises WorkbookError for thresholds outside (0, 1], g <= 0, traits that do not fit, and tables
     that `prepare` refuses.
     """
     if not 0 < g < math.inf:
         raise WorkbookError(
             f"diagnosis: a budget of {g} detections per instance is not usable; give a positive "
-            f"number"
+            "number"
         )
-    known = read_traits(
-        characteristics(ground_truth) if traits is None else traits, ground_truth, buckets
-    )
+    if traits is None:
+        traits = characteristics(ground_truth)
+    known = read_traits(traits, ground_truth, buckets)
     levels = thresholds(RULES, tious)
-    kept = (
-        np.flatnonzero(~(known["coverage"].to_numpy() > 1))
-        if "coverage" in known
-        else np.arange(len(known))
-    )
+    kept = np.arange(len(known))
+    if "coverage" in known:
+        kept = np.flatnonzero(~(known["coverage"].to_numpy() > 1))
     truth = replace(ground_truth, segments=ground_truth.segments.iloc[kept])
     assigned = assign(truth, detections, levels, g, as_published)
-    rows = kept[assigned.prepared.instance_row]
-    return _summary(
-        assigned,
-        known.iloc[rows].reset_index(drop=True),
-        buckets,
-        g,
-        _counts(assigned, ground_truth, kept),
-    )
+    used = kept[assigned.prepared.instance_row]
+    traits_used = known.iloc[used].reset_index(drop=True)
+    return _summary(assigned, traits_used, buckets, g, _counts(assigned, ground_truth, kept))
 
 
 def _summary(
@@ -136,19 +132,26 @@ def _summary(
     n_levels = len(assigned.levels)
     hits = hits_of(assigned.matches, assigned.prepared, n_levels)
     within = hits.part(assigned.within[assigned.matches.detection])
-    limited, of_all = within.map_by_tiou(n_levels), float(hits.map_by_tiou(n_levels).mean())
-    usable = [one for one in buckets if known[one.name].notna().any()]
-    sorted_in = [(one, one.number(known[one.name].to_numpy())) for one in usable]
-    sensitivity, false_negatives = (
-        _sensitivity(hits, sorted_in, assigned),
-        _false_negatives(hits, sorted_in, n_levels),
-    )
+    limited = within.map_by_tiou(n_levels)
+    of_all = float(hits.map_by_tiou(n_levels).mean())
+    sorted_in = []
+    left_out = []
+    without: dict[str, int] = {}
+    for trait in buckets:
+        values = known[trait.name]
+        if not values.notna().any():
+            left_out.append(trait.name)
+            continue
+        number = trait.number(values.to_numpy())
+        sorted_in.append((trait, number))
+        without[f"without_{trait.name}"] = int((number < 0).sum())
+    sensitivity = _sensitivity(hits, sorted_in, assigned)
+    false_negatives = _false_negatives(hits, sorted_in, n_levels)
     profile, block_sizes = profile_of(assigned, g)
     return Diagnosis(
         tious=tuple(assigned.levels.tolist()),
         normalised_map=float(limited.mean()),
-        counts=counts
-        | {f"without_{one.name}": int((number < 0).sum()) for one, number in sorted_in},
+        counts=counts | without,
         outcome_counts=_outcome_counts(assigned),
         profile=profile,
         block_sizes=block_sizes,
@@ -161,17 +164,19 @@ def _summary(
         ),
         normalised_map_of_all=of_all,
         reference=hits.reference,
-        left_out=tuple(one.name for one in buckets if one not in usable),
+        left_out=tuple(left_out),
     )
 
 
 def _counts(
     assigned: Assigned, ground_truth: GroundTruth, kept: Int[np.ndarray, " R"]
 ) -> dict[str, int]:
-    """What `prepare` counted, with the instances of coverage > 1 that it was not given. kept: rows
-    that it was given.
+    """What `prepare` counted, with the instances of coverage > 1 that it did not see.
+
+    kept: the rows of the ground truth that it saw.
     """
-    counts, segments = assigned.prepared.counts, ground_truth.segments
+    counts = assigned.prepared.counts
+    segments = ground_truth.segments
     blocked = int(segments["video"].iloc[kept].isin(ground_truth.blocked).sum())
     longer = len(segments) - len(kept)
     return {
@@ -193,16 +198,19 @@ def _outcome_counts(assigned: Assigned) -> pd.DataFrame:
 
 
 def profile_of(assigned: Assigned, g: float | int) -> tuple[pd.DataFrame, pd.Series]:
-    """Shares of the outcomes in each block of n detections a class, all classes together, and the
-    sizes of the blocks.
+    """Shares of the outcomes in each block of n detections per class, and the blocks' sizes.
+
+    All classes are taken together.
     """
-    prepared, n_blocks, n_outcomes = assigned.prepared, math.ceil(g), len(OUTCOMES)
+    prepared = assigned.prepared
+    n_blocks = math.ceil(g)
+    n_outcomes = len(OUTCOMES)
     n_instances = np.bincount(prepared.instance_label, minlength=len(prepared.classes))
-    block = (place_in_group(prepared.label) // n_instances[prepared.label])[assigned.within]
+    block_of_all = ragged.rank_in_group(prepared.label) // n_instances[prepared.label]
+    block = block_of_all[assigned.within]
     cell = block * n_outcomes + assigned.code[:, assigned.within]
-    counts = np.bincount(cell.ravel(), minlength=n_blocks * n_outcomes).reshape(
-        n_blocks, n_outcomes
-    )
+    counts = np.bincount(cell.ravel(), minlength=n_blocks * n_outcomes)
+    counts = counts.reshape(n_blocks, n_outcomes)
     index = pd.Index([f"{number}G" for number in range(1, n_blocks + 1)], name="block")
     total = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
@@ -211,8 +219,9 @@ def profile_of(assigned: Assigned, g: float | int) -> tuple[pd.DataFrame, pd.Ser
 
 
 def _impact(within: Hits, limited: Float[np.ndarray, " K"], assigned: Assigned) -> pd.Series:
-    """Gain of normalised mAP without the errors of each type. Fewer false positives before each
-    true one: never a loss.
+    """Gain of normalised mAP without the errors of each type.
+
+    Then fewer false positives come before each true one, so it is never a loss.
     """
     gains = []
     for code in range(1, len(OUTCOMES)):
@@ -225,28 +234,26 @@ def _impact(within: Hits, limited: Float[np.ndarray, " K"], assigned: Assigned) 
 def _sensitivity(
     hits: Hits, sorted_in: list[tuple[Buckets, np.ndarray]], assigned: Assigned
 ) -> pd.DataFrame:
-    parts = [
-        _sizes(one, number).assign(
-            normalised_map=_map_by_bucket(hits, number, len(one.labels), assigned)
-        )
-        for one, number in sorted_in
-    ]
+    parts = []
+    for trait, number in sorted_in:
+        map_by_bucket = _map_by_bucket(hits, number, len(trait.labels), assigned)
+        parts.append(_sizes(trait, number).assign(normalised_map=map_by_bucket))
     return _stacked(parts, ["characteristic", "bucket", "range", "instances", "normalised_map"])
 
 
 def _false_negatives(
     hits: Hits, sorted_in: list[tuple[Buckets, np.ndarray]], n_levels: int
 ) -> pd.DataFrame:
-    """Share of the instances of each bucket that no detection matched at P_N > .05, mean over
-    thresholds.
-    """
-    found = hits.instance[hits.precision() > WORTHLESS]
+    """Share of each bucket's instances that no detection matched at P_N > .05, mean over tIoUs."""
+    matched = hits.instance[hits.precision() > WORTHLESS]
     parts = []
-    for one, number in sorted_in:
-        sizes = _sizes(one, number)
-        n, of = sizes["instances"].to_numpy(), number[found]
-        hit = np.bincount(of[of >= 0], minlength=len(n))
-        rate = np.divide(n_levels * n - hit, n_levels * n, out=np.full(len(n), np.nan), where=n > 0)
+    for trait, number in sorted_in:
+        sizes = _sizes(trait, number)
+        n = sizes["instances"].to_numpy()
+        bucket = number[matched]
+        n_matched = np.bincount(bucket[bucket >= 0], minlength=len(n))
+        n_all = n_levels * n
+        rate = np.divide(n_all - n_matched, n_all, out=np.full(len(n), np.nan), where=n > 0)
         parts.append(sizes.assign(share=n / len(number), rate=rate))
     return _stacked(parts, ["characteristic", "bucket", "range", "instances", "share", "rate"])
 
@@ -270,16 +277,16 @@ def _stacked(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 def _map_by_bucket(
     hits: Hits, number: Int[np.ndarray, " G"], n_buckets: int, assigned: Assigned
 ) -> Float[np.ndarray, " B"]:
-    """Normalised mAP on the instances of each bucket, mean over thresholds, then over classes with
-    instances in it.
+    """Normalised mAP on the instances of each bucket.
+
+    Mean over thresholds, then over classes with instances in the bucket.
     """
-    n_levels, n_groups = len(assigned.levels), len(hits.n_instances)
-    n_classes, inside = n_groups // n_levels, number >= 0
-    size = np.bincount(
-        number[inside] * n_classes + assigned.prepared.instance_label[inside],
-        minlength=n_buckets * n_classes,
-    )
-    size = size.reshape(n_buckets, n_classes)
+    n_levels = len(assigned.levels)
+    n_groups = len(hits.n_instances)
+    n_classes = n_groups // n_levels
+    inside = number >= 0
+    cell = number[inside] * n_classes + assigned.prepared.instance_label[inside]
+    size = np.bincount(cell, minlength=n_buckets * n_classes).reshape(n_buckets, n_classes)
     bucket, false_before = _left_to_bucket(hits, number, n_buckets, assigned)
     order = np.argsort(bucket, kind="stable")
     order = order[bucket[order] >= 0]
@@ -289,10 +296,8 @@ def _map_by_bucket(
         np.tile(size, n_levels).ravel(),
         hits.reference,
     )
-    of_class, present = (
-        ap.reshape(n_buckets, n_levels, n_classes).mean(axis=1),
-        (size > 0).sum(axis=1),
-    )
+    of_class = ap.reshape(n_buckets, n_levels, n_classes).mean(axis=1)
+    present = (size > 0).sum(axis=1)
     total = np.where(size > 0, of_class, 0).sum(axis=1)
     return np.divide(total, present, out=np.full(n_buckets, np.nan), where=present > 0)
 
@@ -303,28 +308,28 @@ def _left_to_bucket(
     n_buckets: int,
     assigned: Assigned,
 ) -> tuple[Int[np.ndarray, " M"], Int[np.ndarray, " M"]]:
-    """Of each true positive, the bucket that it is kept for (-1: none), and the false positives
-    kept for that before it.
+    """Of each true positive, the bucket it is kept for, and the false positives kept before it.
 
-    A detection is kept for a bucket if at every threshold it is unmatched or matched to an instance
-    of the bucket.
+    The bucket is -1 where it is kept for none. A detection is kept for a bucket if at every
+    threshold it is unmatched or matched to an instance of the bucket.
     """
-    detection, n_cells = assigned.matches.detection, assigned.code.size
-    low, high = (np.full(len(assigned.within), value) for value in (n_buckets, -2))
+    detection = assigned.matches.detection
+    n_cells = assigned.code.size
+    low = np.full(len(assigned.within), n_buckets)
+    high = np.full(len(assigned.within), -2)
     np.minimum.at(low, detection, number[hits.instance])
     np.maximum.at(high, detection, number[hits.instance])
     own = np.where(low == high, low, -1)  # the one bucket that it is ever matched to
     never = np.append(0, np.cumsum(np.tile(high == -2, len(assigned.levels))))
-    level, d = np.nonzero(
-        (assigned.code > 0) & (own >= 0)
-    )  # matched at some thresholds, at this one not
+    # matched at some thresholds, at this one not
+    level, d = np.nonzero((assigned.code > 0) & (own >= 0))
     partly = np.sort(own[d] * n_cells + level * len(own) + d)
     bucket = own[detection]
     shift = bucket * n_cells
-    before = np.searchsorted(partly, shift + hits.cell) - np.searchsorted(
-        partly, shift + hits.start
-    )
-    return bucket, never[hits.cell] - never[hits.start] + before
+    up_to_hit = np.searchsorted(partly, shift + hits.cell)
+    up_to_start = np.searchsorted(partly, shift + hits.start)
+    false_before = never[hits.cell] - never[hits.start] + (up_to_hit - up_to_start)
+    return bucket, false_before
 
 
 def _relative_change(sensitivity: pd.DataFrame, of_all: float) -> pd.DataFrame:

@@ -1,5 +1,6 @@
-"""Files of others: text, JSON and Parquet, each refused in one line that names it. Nothing is
-unpickled.
+"""Files of others: text, JSON and Parquet, each refused in one line that names it.
+
+Nothing is unpickled.
 
 Files are written whole or not at all: beside the target first, then renamed. What a file holds is
 either returned or refused: json keeps the last of equal keys without a word, so equal keys are
@@ -19,22 +20,24 @@ from wtal_core.evaluation.ground_truth import numbers
 
 
 def file_format(path: Path) -> str:
-    """ ".json" or ".parquet", by the ending of the name. Raises WorkbookError for other endings and
-    for folders.
+    """The format that a file's name ends in: .json or .parquet.
+
+    Raises WorkbookError for other endings and for folders.
     """
     if path.is_dir():
         raise WorkbookError(f"{path}: is a folder; name the file in it")
     if path.suffix not in (".json", ".parquet"):
         raise WorkbookError(
             f"{path}: unknown kind of file {path.suffix!r}; use .json (ActivityNet format) or "
-            f".parquet"
+            ".parquet"
         )
     return path.suffix
 
 
 def read_text(path: Path) -> str:
-    """All of a file in UTF-8, with or without a byte order mark. Raises WorkbookError where that is
-    impossible.
+    """All of a file in UTF-8, with or without a byte order mark.
+
+    Raises WorkbookError where that is impossible.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -49,8 +52,9 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> object:
-    """What a JSON file holds; NaN and Infinity are let through. Raises WorkbookError for all that
-    is no whole JSON.
+    """What a JSON file holds; NaN and Infinity are let through.
+
+    Raises WorkbookError for all that is no whole JSON.
     """
     text = read_text(path)
     if not text.strip():
@@ -80,19 +84,18 @@ def _object(path: Path, pairs: list[tuple[str, object]]) -> dict:
     content = dict(pairs)
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
-        twice = next(key for key in content if keys.count(key) > 1)
+        repeated = [key for key in content if keys.count(key) > 1]
         raise WorkbookError(
-            f"{path}: the key {twice!r} is twice in one object; join what it holds (a reader "
-            f"would keep only "
-            "the last)"
+            f"{path}: the key {repeated[0]!r} is twice in one object; join what it holds (a reader "
+            "would keep only the last)"
         )
     return content
 
 
 def read_parquet(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Exactly these columns, in this order; `video` and `label` as text, the rest as float64;
-    attributes as stored.
+    """Exactly these columns, in this order; `video` and `label` as text, the rest as float64.
 
+    Attributes as stored.
     Raises WorkbookError for other columns, for names that are not text and for values that are not
     numbers.
     """
@@ -115,28 +118,28 @@ def read_parquet(path: Path, columns: list[str]) -> pd.DataFrame:
 
 def _typed_parquet(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Missing names stay missing, for the check that tells their row."""
-    columns = {}
+    columns: dict[str, pd.Series] = {}
     for name in table.columns:
-        column = table[name]
-        if name not in ("video", "label"):
-            if column.dtype == bool:
-                raise WorkbookError(f"{path}: column {name!r} holds true and false; write numbers")
-            columns[name] = numbers(table, name, str(path))
-        elif len(values := column.dropna().unique()) and not all(
-            isinstance(value, str) for value in values
-        ):
-            raise WorkbookError(
-                f"{path}: column {name!r} holds {str(values[0])[:40]}; write names as text"
-            )
+        if name in ("video", "label"):
+            columns[name] = _names(table[name], path)
+        elif table[name].dtype == bool:
+            raise WorkbookError(f"{path}: column {name!r} holds true and false; write numbers")
         else:
-            columns[name] = (
-                column.astype(object).where(column.notna(), None)
-                if column.isna().any()
-                else column.astype(str)
-            )
+            columns[name] = pd.Series(numbers(table, name, str(path)), index=table.index)
     typed = pd.DataFrame(columns)
     typed.attrs = table.attrs
     return typed
+
+
+def _names(column: pd.Series, path: Path) -> pd.Series:
+    for value in column.dropna().unique():
+        if not isinstance(value, str):
+            raise WorkbookError(
+                f"{path}: column {column.name!r} holds {str(value)[:40]}; write names as text"
+            )
+    if column.isna().any():
+        return column.astype(object).where(column.notna(), None)
+    return column.astype(str)
 
 
 def write_json(content: dict, path: Path) -> None:

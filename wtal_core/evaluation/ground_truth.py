@@ -1,11 +1,10 @@
-"""What an evaluation begins with: ground truth and detections, refused where they would give wrong
-numbers.
-"""
+"""What an evaluation begins with: ground truth and detections, checked."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
 from wtal_core.data.dataset import SEGMENT_COLUMNS, Dataset, empty_segments
 from wtal_core.errors import WorkbookError
@@ -18,16 +17,16 @@ DETECTION_COLUMNS = [*SEGMENT_COLUMNS, "score"]
 class GroundTruth:
     """The instances of a test list.
 
-    segments: `video, label, t_start, t_end` in seconds, in file order (equal tIoU is decided by
-    it). Zero-length and
-        reversed ones are kept: published files hold some; they are never matched, and each protocol
-        counts or drops them.
-    videos: the test list, also those without instance. classes: in the order of the tables.
+    segments: `video, label, t_start, t_end` in seconds, in file order, which decides between equal
+        tIoU. Published files hold zero-length and reversed ones, so these are kept: they are never
+        matched, and each protocol counts or drops them.
+    videos: the test list, also those without instance.
+    classes: in the order of the tables.
     ambiguous: `video, label, t_start, t_end` in seconds, for protocols with the ambiguity filter;
-    empty: filter is off.
-    blocked: videos whose ground truth and detections are removed (option of the ActivityNet
-    toolkit).
+        empty: the filter is off.
     timebase: the grid of the W-TALC protocols.
+    blocked: videos whose ground truth and detections are removed (option of the ActivityNet
+        toolkit).
     """
 
     segments: pd.DataFrame
@@ -38,14 +37,12 @@ class GroundTruth:
     blocked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse lists with repeated entries and segments that are not finite or of unknown video
-        or class.
-        """
+        """Refuse repeated entries, and segments of no finite time or unknown video or class."""
         for name, entries in (("videos", self.videos), ("classes", self.classes)):
             if len(set(entries)) < len(entries):
-                repeated = next(entry for entry in entries if entries.count(entry) > 1)
+                repeated = [entry for entry in entries if entries.count(entry) > 1]
                 raise WorkbookError(
-                    f"ground truth: {repeated!r} is twice in the list of {name}; list it once"
+                    f"ground truth: {repeated[0]!r} is twice in the list of {name}; list it once"
                 )
         check_intervals(self.segments, "ground truth")
         check_intervals(self.ambiguous, "ambiguous intervals")
@@ -54,9 +51,7 @@ class GroundTruth:
 
 
 def ground_truth_of(dataset: Dataset, protocol_id: str) -> GroundTruth:
-    """The test ground truth of a data set; the test videos that it leaves out under this protocol
-    are blocked.
-    """
+    """The test ground truth of a data set; videos that this protocol leaves out are blocked."""
     return GroundTruth(
         segments=dataset.segments_of("test"),
         videos=tuple(video.id for video in dataset.test),
@@ -68,31 +63,50 @@ def ground_truth_of(dataset: Dataset, protocol_id: str) -> GroundTruth:
 
 
 def check_intervals(table: pd.DataFrame, source: str) -> None:
-    """Refuse a table that lacks a column or a name, or that holds times that are not finite
-    numbers.
-    """
-    if missing := [name for name in SEGMENT_COLUMNS if name not in table.columns]:
+    """Refuse a table that lacks a column or a name, or whose times are not finite numbers."""
+    missing = [name for name in SEGMENT_COLUMNS if name not in table.columns]
+    if missing:
         raise WorkbookError(
             f"{source}: column {missing[0]!r} is missing, expected {', '.join(SEGMENT_COLUMNS)}"
         )
-    refuse(
-        table,
-        table[["video", "label"]].isna().any(axis=1).to_numpy(),
-        source,
-        "has no video or no label",
-    )
+    nameless = table[["video", "label"]].isna().any(axis=1).to_numpy()
+    refuse(table, nameless, source, "has no video or no label")
     for name in ("t_start", "t_end"):
-        refuse(
-            table,
-            ~np.isfinite(numbers(table, name, source)),
-            source,
-            f"has a {name} that is not a finite number",
-        )
+        infinite = ~np.isfinite(numbers(table, name, source))
+        refuse(table, infinite, source, f"has a {name} that is not a finite number")
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Detections that have been checked. `checked` makes them, and nothing else should.
+
+    table: `video, label, t_start, t_end, score` (seconds), with nothing that `check_detections`
+        refuses. Whoever changes it in place loses that.
+    """
+
+    table: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def rows(self, order: Int[np.ndarray, " R"]) -> "Detections":
+        """These rows, in this order; they need no new check."""
+        return Detections(self.table.iloc[order])
+
+
+def checked(detections: pd.DataFrame | Detections, source: str = "detections") -> Detections:
+    """Check a table of detections; those that have been checked are returned as they are.
+
+    source: what the error names. Raises WorkbookError as `check_detections` does.
+    """
+    if isinstance(detections, Detections):
+        return detections
+    check_detections(detections, source)
+    return Detections(detections)
 
 
 def check_detections(table: pd.DataFrame, source: str = "detections") -> None:
-    """Refuse what `check_intervals` refuses, intervals that end before they start, and scores that
-    are NaN.
+    """Refuse what `check_intervals` refuses, reversed intervals and scores that are NaN.
 
     Scores of plus and minus infinity order well and are allowed, and so are intervals of zero
     length (never a match).
@@ -104,7 +118,8 @@ def check_detections(table: pd.DataFrame, source: str = "detections") -> None:
         raise WorkbookError(
             f"{source}: column 'score' is missing, expected {', '.join(DETECTION_COLUMNS)}"
         )
-    start, end = numbers(table, "t_start", source), numbers(table, "t_end", source)
+    start = numbers(table, "t_start", source)
+    end = numbers(table, "t_end", source)
     refuse(table, end < start, source, "ends before it starts")
     refuse(table, np.isnan(numbers(table, "score", source)), source, "has the score NaN")
 
@@ -116,8 +131,7 @@ def refuse(table: pd.DataFrame, bad: np.ndarray, source: str, what: str) -> None
         row = table.iloc[first]
         raise WorkbookError(
             f"{source}: row {first}, [{row['t_start']}, {row['t_end']}] of {row['label']!r} in "
-            f"video "
-            f"{row['video']!r}, {what} ({int(bad.sum())} such rows); correct or remove it"
+            f"video {row['video']!r}, {what} ({int(bad.sum())} such rows); correct or remove it"
         )
 
 

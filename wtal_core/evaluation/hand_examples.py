@@ -1,8 +1,10 @@
-"""One tiny case for each detail of a protocol, small enough to be scored by hand, where that detail
-alone changes mAP.
+"""One tiny case per detail of a protocol, where that detail alone changes mAP.
+
+Each is small enough to be scored by hand.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pandas as pd
 
@@ -14,11 +16,12 @@ from wtal_core.evaluation.protocols import ACTIVITYNET, OPENTAD, Protocol
 
 @dataclass(frozen=True)
 class HandExample:
-    """instances, ambiguous: rows `video, label, t_start, t_end`; detections the same with a score;
-    seconds.
+    """Instances and detections that two settings score differently.
 
-    first, last: the settings that are compared, equal but for this detail. names: what the detail
-    is in each of them.
+    names: what the detail is in each of the two settings.
+    instances, ambiguous: rows `video, label, t_start, t_end`; seconds.
+    detections: the same with a score.
+    first, last: the settings that are compared, equal but for this detail.
     """
 
     sentence: str
@@ -46,14 +49,13 @@ class HandExample:
 
     def scores(self) -> tuple[float, float]:
         """mAP in percent under the first and the last setting."""
-        low, high = (
-            setting.scored(self.ground_truth(), self.found(), (self.tiou,))
-            for setting in (self.first, self.last)
-        )
-        return float(low[0]), float(high[0])
+        tious = (self.tiou,)
+        before = self.first.scored(self.ground_truth(), self.found(), tious)
+        after = self.last.scored(self.ground_truth(), self.found(), tious)
+        return float(before[0]), float(after[0])
 
 
-def _with(**fields: object) -> Setting:
+def _with(**fields: Any) -> Setting:
     changed: Protocol = replace(ACTIVITYNET, **fields)
     return Setting(changed)
 

@@ -1,16 +1,15 @@
-"""Mean average precision of temporal detections under a named protocol. float64, pure, stable
-order.
-"""
+"""Mean average precision of temporal detections under a named protocol; float64, stable order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
+from wtal_core import ragged
 from wtal_core.errors import WorkbookError
-from wtal_core.evaluation.ground_truth import GroundTruth
+from wtal_core.evaluation.ground_truth import Detections, GroundTruth, checked
 from wtal_core.evaluation.matching import Matches, edges, match_in_turn
 from wtal_core.evaluation.preparation import Prepared, prepare
 from wtal_core.evaluation.protocols import Protocol
@@ -20,11 +19,13 @@ __all__ = ["GroundTruth", "Score", "evaluate", "order_range"]
 
 @dataclass(frozen=True)
 class Score:
-    """Average precision as fractions: ap[threshold, class], its mean over classes `map`, their mean
-    `average`.
+    """Average precision under a protocol, as fractions.
 
-    classes: those that have ground truth, in the order of the ground truth's list. counts: what
-    became of every detection and instance (see `preparation.prepare`).
+    classes: those that have ground truth, in the order of the ground truth's list.
+    ap: one value per threshold and class.
+    map: mean over classes.
+    average: mean of `map` over thresholds.
+    counts: what became of every detection and instance, see `preparation.prepare`.
     """
 
     protocol: str
@@ -38,7 +39,7 @@ class Score:
 
 def evaluate(
     ground_truth: GroundTruth,
-    detections: pd.DataFrame,
+    detections: pd.DataFrame | Detections,
     protocol: Protocol,
     tious: Sequence[float] | None = None,
 ) -> Score:
@@ -49,32 +50,30 @@ def evaluate(
     `check_detections` or `prepare` refuses.
     """
     levels = thresholds(protocol, tious)
-    prepared = prepare(ground_truth, detections, protocol)
+    prepared = prepare(ground_truth, checked(detections), protocol)
     return _score(prepared, protocol, levels)
 
 
 def order_range(
     ground_truth: GroundTruth,
-    detections: pd.DataFrame,
+    detections: pd.DataFrame | Detections,
     protocol: Protocol,
     tious: Sequence[float] | None = None,
 ) -> tuple[Score, Score]:
-    """Scores under two other orders of equal scores: smallest best tIoU first, and largest best
-    tIoU first.
+    """Scores under two other orders of equal scores: worst first, and best first.
 
-    Both are attained by some order, so the range that orders span is at least as wide; it is not
-    proven to be wider.
+    A detection is as good as its best tIoU. Both scores are attained by some order, so the range
+    that orders span is at least as wide; it is not proven to be wider.
     """
     levels = thresholds(protocol, tious)
-    prepared = prepare(ground_truth, detections, protocol)
+    sound = checked(detections)
+    prepared = prepare(ground_truth, sound, protocol)
     pairs = edges(prepared.detections, prepared.instances, float(levels.min()))
-    best = np.zeros(len(detections))
+    best = np.zeros(len(sound))
     np.maximum.at(best, prepared.row[pairs.detection], pairs.tiou)
     order = np.argsort(best, kind="stable")
-    low, high = (
-        evaluate(ground_truth, detections.iloc[rows], protocol, tious)
-        for rows in (order, order[::-1])
-    )
+    low = evaluate(ground_truth, sound.rows(order), protocol, tious)
+    high = evaluate(ground_truth, sound.rows(order[::-1]), protocol, tious)
     return low, high
 
 
@@ -91,7 +90,7 @@ def thresholds(protocol: Protocol, tious: Sequence[float] | None) -> Float[np.nd
 def _score(prepared: Prepared, protocol: Protocol, levels: Float[np.ndarray, " K"]) -> Score:
     matches = match_in_turn(
         prepared.detections,
-        _place_in_group(prepared.label),
+        ragged.rank_in_group(prepared.label),
         prepared.instances,
         levels,
         protocol.matching,
@@ -124,15 +123,10 @@ def average_precision(
     n_instances = np.bincount(prepared.instance_label, minlength=n_classes)
     label = prepared.label[matches.detection]
     group = matches.level * n_classes + label  # (M,) ascending: detections are sorted by class
-    nth = _place_in_group(group)  # (M,) true positives of the group before this one
+    nth = ragged.rank_in_group(group)  # (M,) true positives of the group before this one
     rank = matches.detection - np.searchsorted(prepared.label, label)
     precision = np.zeros((n_levels * n_classes, int(n_instances.max())))
     precision[group, nth] = (nth + 1) / (rank + 1)
     if rule == "envelope":
         precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     return precision.sum(axis=1).reshape(n_levels, n_classes) / n_instances
-
-
-def _place_in_group(group: Int[np.ndarray, " M"]) -> Int[np.ndarray, " M"]:
-    """0, 1, 2, ... within each run of equal values of a sorted array."""
-    return np.arange(len(group)) - np.searchsorted(group, group)

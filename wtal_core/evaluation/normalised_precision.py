@@ -1,5 +1,6 @@
-"""Normalised average precision (Hoiem et al. 2012, as DETAD uses it): classes of few and of many
-instances compare.
+"""Normalised average precision, by which classes of few and of many instances compare.
+
+Source: Hoiem et al. 2012, as DETAD uses it.
 
 Precision depends on how common a class is. With N = instances / classes for every class in place of
 its own number n, P_N = R N / (R N + FP), where R = TP / n. All is reckoned at true positives:
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from wtal_core import ragged
 from wtal_core.evaluation.matching import Matches
 from wtal_core.evaluation.preparation import Prepared
 
@@ -19,9 +21,11 @@ from wtal_core.evaluation.preparation import Prepared
 class Hits:
     """True positives, sorted by group, then by rank.
 
-    group: threshold * classes + class. cell: threshold * detections + detection; start: the first
-    cell of the group.
-    instance: that was taken. false_before: false positives of the group that rank higher.
+    group: threshold * classes + class.
+    cell: threshold * detections + detection.
+    start: the first cell of the group.
+    instance: the one that was taken.
+    false_before: false positives of the group that rank higher.
     n_instances: n of each group.
     reference: N.
     """
@@ -35,11 +39,15 @@ class Hits:
     reference: float
 
     def part(self, rows: Bool[np.ndarray, " M"]) -> "Hits":
-        """These true positives: of each group the best ones, so that what ranks higher stays the
-        same.
-        """
-        names = ("group", "cell", "start", "instance", "false_before")
-        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+        """These true positives, of each group the best ones: what ranks higher stays the same."""
+        return replace(
+            self,
+            group=self.group[rows],
+            cell=self.cell[rows],
+            start=self.start[rows],
+            instance=self.instance[rows],
+            false_before=self.false_before[rows],
+        )
 
     def precision(self) -> Float[np.ndarray, " M"]:
         """P_N at each."""
@@ -48,29 +56,29 @@ class Hits:
     def map_by_tiou(
         self, n_levels: int, removed: Int[np.ndarray, " M"] | int = 0
     ) -> Float[np.ndarray, " K"]:
-        """Mean of the normalised AP over classes; `removed` of the false positives before each are
-        not there.
+        """Mean of the normalised AP over classes.
+
+        removed: how many of the false positives before each true one are taken away.
         """
         false_before = self.false_before - removed
-        return (
-            average_precision(self.group, false_before, self.n_instances, self.reference)
-            .reshape(n_levels, -1)
-            .mean(axis=1)
-        )
+        ap = average_precision(self.group, false_before, self.n_instances, self.reference)
+        return ap.reshape(n_levels, -1).mean(axis=1)
 
 
 def hits_of(matches: Matches, prepared: Prepared, n_levels: int) -> Hits:
     """The true positives of a matching, N = instances / classes."""
-    label, n_classes = prepared.label[matches.detection], len(prepared.classes)
+    n_classes = len(prepared.classes)
+    label = prepared.label[matches.detection]
     first = np.searchsorted(prepared.label, label)
-    group, row = matches.level * n_classes + label, matches.level * len(prepared.label)
+    group = matches.level * n_classes + label
+    row = matches.level * len(prepared.label)
     n_instances = np.bincount(prepared.instance_label, minlength=n_classes)
     return Hits(
         group=group,
         cell=row + matches.detection,
         start=row + first,
         instance=matches.instance,
-        false_before=matches.detection - first - place_in_group(group),
+        false_before=matches.detection - first - ragged.rank_in_group(group),
         n_instances=np.tile(n_instances, n_levels),
         reference=len(prepared.instance_row) / n_classes,
     )
@@ -82,8 +90,7 @@ def average_precision(
     n_instances: Int[np.ndarray, " S"],
     reference: float,
 ) -> Float[np.ndarray, " S"]:
-    """Interpolated area under the curve of P_N of each group, a fraction; NaN where a group has no
-    instance.
+    """Interpolated area under the curve of P_N of each group, a fraction; NaN without instances.
 
     Sum over true positives, sorted by group, then by rank, of the best P_N at their rank or later,
     divided by n.
@@ -95,18 +102,13 @@ def average_precision(
     )
 
 
-def place_in_group(group: Int[np.ndarray, " M"]) -> Int[np.ndarray, " M"]:
-    """0, 1, 2, ... within each run of equal values of a sorted array."""
-    return np.arange(len(group)) - np.searchsorted(group, group)
-
-
 def _precision(
     group: Int[np.ndarray, " M"],
     false_before: Int[np.ndarray, " M"],
     n_instances: Int[np.ndarray, " S"],
     reference: float,
 ) -> Float[np.ndarray, " M"]:
-    recall = (place_in_group(group) + 1) / n_instances[group]
+    recall = (ragged.rank_in_group(group) + 1) / n_instances[group]
     return recall * reference / (recall * reference + false_before)
 
 

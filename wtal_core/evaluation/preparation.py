@@ -1,15 +1,14 @@
-"""From tables to arrays: what a protocol drops, the grid that it compares on, and the order of
-detections.
-"""
+"""From tables to arrays: what a protocol drops, its grid, and the order of detections."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from wtal_core.errors import WorkbookError
-from wtal_core.evaluation.ground_truth import GroundTruth, check_detections
+from wtal_core.evaluation.ground_truth import Detections, GroundTruth, checked
 from wtal_core.evaluation.matching import Intervals
 from wtal_core.evaluation.protocols import Protocol
 from wtal_core.segments import meets_any, pairs_by_key
@@ -19,13 +18,17 @@ DROPS = ("blocked_video", "video_without_ground_truth", "ambiguous", "class_with
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is left to score; unit of the intervals as the protocol's.
+    """What is left to score; intervals are in the protocol's unit.
 
-    detections: sorted by class, then by decreasing score, then as listed. instances: in file order.
-    Keys are video * len(classes) + class; negative where the detection's video is not in the test
-    list.
-    label: class of each detection. row, instance_row: which rows of the given tables are left.
-    classes: those that have instances. counts: see `prepare`.
+    detections: sorted by class, then by decreasing score, then as listed. Keys are
+        video * len(classes) + class; negative where the video is not in the test list.
+    label: class of each detection.
+    row: which rows of the table of detections are left.
+    instances: in file order, with keys as the detections.
+    instance_label: class of each instance.
+    instance_row: which rows of the ground truth are left.
+    classes: those that have instances.
+    counts: see `prepare`.
     """
 
     detections: Intervals
@@ -40,8 +43,10 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Placed:
-    """A table as arrays: numbers of videos and classes (-1: not in the list), borders in the
-    protocol's unit.
+    """A table as arrays.
+
+    video, label: numbers in the lists of videos and classes, -1 for what is not in them.
+    start, end: in the protocol's unit.
     """
 
     video: Int[np.ndarray, " N"]
@@ -54,66 +59,75 @@ class _Placed:
         return Intervals(self.video * n_classes + self.label, self.start, self.end)
 
 
-def prepare(ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Protocol) -> Prepared:
+def prepare(
+    ground_truth: GroundTruth, detections: pd.DataFrame | Detections, protocol: Protocol
+) -> Prepared:
     """Apply everything of a protocol that comes before matching.
 
-    counts: `detections` given = `used` + those `dropped_*`; a detection is counted for the first
-    reason that applies, in the order of DROPS. `outside_ground_truth` of the used lie in videos
-    without ground truth; `tied_scores` of them share their score with another one of their class,
-    so their place in the table decides. `instances` given = `instances_used` + `instances_dropped`;
-    `instances_without_length` of the used can never be matched. Raises WorkbookError if nothing is
-    left to score, or if no detection is of a known video, or none of a known class.
+    counts:
+        `detections` = `used` + those `dropped_*`; a detection is counted for the first reason that
+        applies, in the order of DROPS.
+        `outside_ground_truth` of the used lie in videos without ground truth.
+        `tied_scores` of the used share their score with another one of their class, so their place
+        in the table decides.
+        `instances` = `instances_used` + `instances_dropped`.
+        `instances_without_length` of the used can never be matched.
+
+    Raises WorkbookError if nothing is left to score, or if no detection is of a known video, or
+    none of a known class.
     """
-    check_detections(detections)
+    table = checked(detections).table
     instance_row = np.flatnonzero(kept_instances(ground_truth, protocol))
     kept = ground_truth.segments.iloc[instance_row]
     if not len(kept):
         raise WorkbookError(
             f"ground truth: no instance is left to score under {protocol.id}; check the test list"
         )
-    _refuse_strangers(ground_truth, detections)
+    _refuse_strangers(ground_truth, table)
     present = set(kept["label"])
     classes = tuple(name for name in ground_truth.classes if name in present)
     truth = _place(kept, ground_truth, classes, protocol, "rounded")
-    given = _place(detections, ground_truth, classes, protocol, "truncated")
-    score = detections["score"].to_numpy(dtype=np.float64)
-    blocked = detections["video"].isin(ground_truth.blocked).to_numpy()
-    reason = _reason_to_drop(given, truth, ground_truth, protocol, blocked)
+    placed = _place(table, ground_truth, classes, protocol, "truncated")
+    score = table["score"].to_numpy(dtype=np.float64)
+    blocked = table["video"].isin(ground_truth.blocked).to_numpy()
+    reason = _reason_to_drop(placed, truth, ground_truth, protocol, blocked)
     used = np.flatnonzero(reason == len(DROPS))
-    used = used[np.lexsort((-score[used], given.label[used]))]
+    used = used[np.lexsort((-score[used], placed.label[used]))]
+    dropped = {f"dropped_{name}": int((reason == code).sum()) for code, name in enumerate(DROPS)}
     counts = {
-        "detections": len(detections),
+        "detections": len(table),
         "used": len(used),
-        **{f"dropped_{name}": int((reason == number).sum()) for number, name in enumerate(DROPS)},
-        "outside_ground_truth": int((~np.isin(given.video[used], truth.video)).sum()),
-        "tied_scores": _tied(given.label[used], score[used]),
-        "classes_without_detections": len(classes) - len(np.unique(given.label[used])),
+        **dropped,
+        "outside_ground_truth": int((~np.isin(placed.video[used], truth.video)).sum()),
+        "tied_scores": _tied(placed.label[used], score[used]),
+        "classes_without_detections": len(classes) - len(np.unique(placed.label[used])),
         "instances": len(ground_truth.segments),
         "instances_used": len(kept),
         "instances_dropped": len(ground_truth.segments) - len(kept),
         "instances_without_length": int((truth.end <= truth.start).sum()),
     }
     return Prepared(
-        given.by_video_and_class(len(classes)).part(used),
-        given.label[used],
-        used,
-        truth.by_video_and_class(len(classes)),
-        truth.label,
-        instance_row,
-        classes,
-        counts,
+        detections=placed.by_video_and_class(len(classes)).part(used),
+        label=placed.label[used],
+        row=used,
+        instances=truth.by_video_and_class(len(classes)),
+        instance_label=truth.label,
+        instance_row=instance_row,
+        classes=classes,
+        counts=counts,
     )
 
 
 def kept_instances(ground_truth: GroundTruth, protocol: Protocol) -> Bool[np.ndarray, " G"]:
-    """Which rows of the ground truth this protocol scores: not blocked, not too short, not a
-    duplicate of a kept one.
+    """Which rows of the ground truth this protocol scores.
+
+    Those that are not blocked, not too short, and no duplicate of a kept one.
     """
     segments = ground_truth.segments
-    length = segments["t_end"].to_numpy(dtype=np.float64) - segments["t_start"].to_numpy(
-        dtype=np.float64
-    )
-    kept = ~segments["video"].isin(ground_truth.blocked).to_numpy() & (length >= protocol.shortest)
+    start = segments["t_start"].to_numpy(dtype=np.float64)
+    end = segments["t_end"].to_numpy(dtype=np.float64)
+    blocked = segments["video"].isin(ground_truth.blocked).to_numpy()
+    kept = ~blocked & (end - start >= protocol.shortest)
     if protocol.duplicates is not None:
         rows = np.flatnonzero(kept)
         kept[rows] = _first_of_duplicates(segments.iloc[rows], protocol.duplicates)
@@ -121,18 +135,22 @@ def kept_instances(ground_truth: GroundTruth, protocol: Protocol) -> Bool[np.nda
 
 
 def _first_of_duplicates(segments: pd.DataFrame, tolerance: float) -> Bool[np.ndarray, " G"]:
-    """False where an earlier *kept* instance of the same video and class has both borders within
-    `tolerance` seconds.
+    """False where an earlier *kept* instance has both borders within `tolerance` seconds.
+
+    Only instances of the same video and class are compared.
     """
     key = segments.groupby(["video", "label"], sort=False, observed=True).ngroup().to_numpy()
     i, j = pairs_by_key(key, key)
-    i, j = i[i < j], j[i < j]
     times = segments[["t_start", "t_end"]].to_numpy(dtype=np.float64)
-    near = (np.abs(times[i] - times[j]) <= tolerance).all(axis=1)
-    i, j = i[near], j[near]
-    kept, before = np.ones(len(key), dtype=bool), None
-    while not np.array_equal(kept, before):  # as many rounds as the longest chain of near ones
-        before, kept = kept, np.bincount(j[kept[i]], minlength=len(key)) == 0
+    near = (i < j) & (np.abs(times[i] - times[j]) <= tolerance).all(axis=1)
+    earlier = i[near]
+    later = j[near]
+    kept = np.ones(len(key), dtype=bool)
+    settled = False
+    while not settled:  # as many rounds as the longest chain of near ones
+        before = kept
+        kept = np.bincount(later[before[earlier]], minlength=len(key)) == 0
+        settled = np.array_equal(kept, before)
     return kept
 
 
@@ -141,13 +159,16 @@ def _place(
     ground_truth: GroundTruth,
     classes: tuple[str, ...],
     protocol: Protocol,
-    how: str,
+    how: Literal["rounded", "truncated"],
 ) -> _Placed:
     """`how`: the method of the timebase that puts times on the grid, where the protocol has one."""
-    start, end = (table[name].to_numpy(dtype=np.float64) for name in ("t_start", "t_end"))
+    start = table["t_start"].to_numpy(dtype=np.float64)
+    end = table["t_end"].to_numpy(dtype=np.float64)
     if protocol.unit == "snippets":
-        on_grid = getattr(ground_truth.timebase, how)
-        start, end = on_grid(start).astype(np.float64), on_grid(end).astype(np.float64)
+        timebase = ground_truth.timebase
+        on_grid = timebase.rounded if how == "rounded" else timebase.truncated
+        start = on_grid(start).astype(np.float64)
+        end = on_grid(end).astype(np.float64)
     return _Placed(
         _codes(table["video"], ground_truth.videos), _codes(table["label"], classes), start, end
     )
@@ -155,8 +176,8 @@ def _place(
 
 def _codes(column: pd.Series, names: tuple[str, ...]) -> Int[np.ndarray, " N"]:
     """Number of each entry in the list of names, -1 where it is not there."""
-    code, found = pd.factorize(column)
-    return pd.Index(names).get_indexer(pd.Index(found)).astype(np.int64)[code]
+    code, entries = pd.factorize(column)
+    return pd.Index(names).get_indexer(pd.Index(entries)).astype(np.int64)[code]
 
 
 def _reason_to_drop(
@@ -166,9 +187,7 @@ def _reason_to_drop(
     protocol: Protocol,
     blocked: Bool[np.ndarray, " N"],
 ) -> Int[np.ndarray, " N"]:
-    """Number in DROPS of the first reason to drop each detection; len(DROPS) for those that are
-    used.
-    """
+    """Number in DROPS of the first reason to drop each detection; len(DROPS): it is used."""
     nothing = np.zeros(len(given.video), dtype=bool)
     ambiguous = ground_truth.ambiguous
     outside = ~np.isin(given.video, truth.video)
@@ -205,8 +224,9 @@ def _tied(label: Int[np.ndarray, " N"], score: Float[np.ndarray, " N"]) -> int:
 
 
 def _refuse_strangers(ground_truth: GroundTruth, detections: pd.DataFrame) -> None:
-    """A file of another data set, or other spelling of names ("v_" before ids), would score 0
-    without a word.
+    """Refuse detections of another data set, or with names spelt otherwise ("v_" before ids).
+
+    They would score 0 without a word.
     """
     for column, known in (("video", ground_truth.videos), ("label", ground_truth.classes)):
         if len(detections) and not detections[column].isin(known).any():

@@ -1,5 +1,6 @@
-"""The evaluation protocols of the field, by name. What differs between two codes is a field here,
-never an `if` elsewhere.
+"""The evaluation protocols of the field, by name.
+
+What differs between two codes is a field here, never an `if` elsewhere.
 """
 
 import math
@@ -14,29 +15,27 @@ ACTIVITYNET_TIOUS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 
 @dataclass(frozen=True)
 class Protocol:
-    """How detections become a number; `source` names the published code that each protocol agrees
-    with.
+    """How detections become a number.
 
+    source: the published code that the protocol agrees with.
     unit: grid of the intervals. "snippets": ground truth rounded (halves to even), detections
-    truncated, half-open.
+        truncated, half-open.
     matching: a detection takes, of the free instances of its video and class that reach the
-    threshold, the "best" (largest
-        tIoU) or the "first" in file order. tie: which of two instances of equal tIoU, by file
-        order.
+        threshold, the "best" (largest tIoU) or the "first" in file order.
+    tie: which of two instances of equal tIoU, by file order.
     ap: "envelope" = sum over true positives of the best precision at their rank or later, divided
-    by the number of
-        instances; "sum" = the same with the precision at their rank (not interpolated).
+        by the number of instances; "sum" = the same with the precision at their rank (not
+        interpolated).
     without_ground_truth: what becomes of detections in videos that hold no instance of any class.
     ambiguity_filter: detections that share a snippet with an ambiguous interval, of any class, are
-    removed first.
-    shortest: instances shorter than this many seconds are dropped. duplicates: so are instances
-    whose borders both lie
-        within this many seconds of an earlier one of the same video and class; None keeps all.
+        removed first.
+    shortest: instances shorter than this many seconds are dropped.
+    duplicates: dropped are also instances whose borders both lie within this many seconds of an
+        earlier one of the same video and class; None keeps all.
     as_published: True lets a class without detections make the whole mAP 0, as the code of FAC-Net,
-    RSKP and GauFuse does.
-        DIFFERS: the default is False, such a class has AP 0.
+        RSKP and GauFuse does. DIFFERS: the default is False, such a class has AP 0.
     tious: thresholds when the caller names none: those of the papers' THUMOS14 tables;
-    ActivityNet's are ACTIVITYNET_TIOUS.
+        ActivityNet's are ACTIVITYNET_TIOUS.
     """
 
     id: str
@@ -99,7 +98,9 @@ WTALC_2019 = Protocol(
     ambiguity_filter=True,
 )
 
-PROTOCOLS = {one.id: one for one in (ACTIVITYNET, OPENTAD, ACTIONFORMER, WTALC, WTALC_2019)}
+PROTOCOLS = {
+    protocol.id: protocol for protocol in (ACTIVITYNET, OPENTAD, ACTIONFORMER, WTALC, WTALC_2019)
+}
 
 
 def protocol(id: str) -> Protocol:

@@ -1,5 +1,6 @@
-"""Detections and ground truth on disk: the ActivityNet JSON format, which every tool of the field
-reads, and Parquet.
+"""Detections and ground truth on disk: the ActivityNet JSON format and Parquet.
+
+Every tool of the field reads the former.
 
 What a file holds is either in the table or refused, with the file and the entry in the message.
 """
@@ -7,6 +8,7 @@ What a file holds is either in the table or refused, with the file and the entry
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -23,9 +25,11 @@ from wtal_core.evaluation.files import (
 )
 from wtal_core.evaluation.ground_truth import (
     DETECTION_COLUMNS,
+    Detections,
     GroundTruth,
     check_detections,
     check_intervals,
+    checked,
     refuse,
 )
 from wtal_core.timebase import Timebase
@@ -37,9 +41,14 @@ LATEST = 1e12  # seconds; beyond it, differences and numbers of snippets lose th
 
 
 def read_detections(path: str | Path) -> pd.DataFrame:
-    """Detections `video, label, t_start, t_end, score` (seconds) of a .json or .parquet file; ids
-    and labels as they are.
+    """The table of `load_detections`."""
+    return load_detections(path).table
 
+
+def load_detections(path: str | Path) -> Detections:
+    """Detections `video, label, t_start, t_end, score` (seconds) of a .json or .parquet file.
+
+    Ids and labels are as in the file.
     JSON: {"results": {video: [{"label", "segment": [start, end], "score"}]}}; other keys are not
     looked at. Numbers may be written as strings, names may not be numbers. Parquet: exactly those
     five columns. Raises WorkbookError, which names the file, for all that cannot be read as that or
@@ -49,17 +58,17 @@ def read_detections(path: str | Path) -> pd.DataFrame:
     if file_format(path) == ".parquet":
         table = read_parquet(path, DETECTION_COLUMNS)
     else:
-        table = _flatten(
-            _member(read_json(path), "results", path), DETECTION_COLUMNS, OF_A_DETECTION, path
-        )
-    check_detections(table, str(path))
+        results = _mapping(read_json(path), "results", path)
+        table = _flatten(results, DETECTION_COLUMNS, OF_A_DETECTION, path)
+    detections = checked(table, str(path))
     _check_size(table, path)
-    return table
+    return detections
 
 
 def write_detections(detections: pd.DataFrame, path: str | Path) -> None:
-    """Write the five columns, by the ending of `path`. JSON keeps the order within a video, Parquet
-    that of the table.
+    """Write the five columns in the format that the ending of `path` names.
+
+    JSON keeps the order within a video, Parquet that of the table.
     """
     path = Path(path)
     check_detections(detections, f"detections for {path}")
@@ -73,9 +82,9 @@ def write_detections(detections: pd.DataFrame, path: str | Path) -> None:
 
 
 def read_ground_truth(path: str | Path, subset: str | None = None) -> GroundTruth:
-    """Ground truth of a .json or .parquet file; `subset`: only the videos of that subset (JSON), or
-    "all" of them.
+    """Ground truth of a .json or .parquet file.
 
+    subset: only the videos of that subset (JSON), or "all" of them.
     A file with several subsets needs one named: instances to train on would count as missed,
     without a word.
 
@@ -90,36 +99,31 @@ def read_ground_truth(path: str | Path, subset: str | None = None) -> GroundTrut
         if subset is not None:
             raise WorkbookError(
                 f"{path}: a Parquet file knows no subset {subset!r}; leave it out, or give a JSON "
-                f"file"
+                "file"
             )
         segments = read_parquet(path, SEGMENT_COLUMNS)
-        return _assemble(
-            segments, segments, list(dict.fromkeys(segments["video"])), segments.attrs, path
-        )
+        videos = list(dict.fromkeys(segments["video"]))
+        return _assemble(segments, segments, videos, segments.attrs, path)
     content = read_json(path)
-    database = _member(content, "database", path)
+    database = _mapping(content, "database", path)
     annotations = {
-        video: _member(entry, "annotations", f"{path}: video {video}", list)
+        video: _entries(entry, "annotations", f"{path}: video {video}")
         for video, entry in database.items()
     }
     segments = _flatten(annotations, SEGMENT_COLUMNS, OF_AN_INSTANCE, path)
     videos = _of_subset(database, subset, path)
-    return _assemble(
-        segments[segments["video"].isin(videos)].reset_index(drop=True),
-        segments,
-        videos,
-        content,
-        path,
-    )
+    own_segments = segments[segments["video"].isin(videos)].reset_index(drop=True)
+    return _assemble(own_segments, segments, videos, content, path)
 
 
 def write_ground_truth(ground_truth: GroundTruth, path: str | Path) -> None:
-    """Write it so that `read_ground_truth` returns it, segments ordered by video in JSON (equal
-    values in every protocol).
+    """Write it so that `read_ground_truth` returns it.
+
+    JSON orders segments by video, which changes no value under any protocol.
     """
     path = Path(path)
     base = ground_truth.timebase
-    extra = {
+    extra: dict[Any, Any] = {
         "classes": list(ground_truth.classes),
         "blocked": list(ground_truth.blocked),
         "ambiguous": ground_truth.ambiguous[SEGMENT_COLUMNS].to_numpy(dtype=object).tolist(),
@@ -139,25 +143,17 @@ def write_ground_truth(ground_truth: GroundTruth, path: str | Path) -> None:
 
 
 def _assemble(
-    segments: pd.DataFrame, all_segments: pd.DataFrame, videos: list, extra: dict, path: Path
+    segments: pd.DataFrame, all_segments: pd.DataFrame, videos: list, extra: Any, path: Path
 ) -> GroundTruth:
     """`all_segments` names the classes where `extra` does not, also those of other subsets."""
     segments.attrs = {}
     check_intervals(segments, str(path))
     _check_size(segments, path)
-    names = {
-        name: _names(extra.get(name, default), name, path)
-        for name, default in (
-            ("videos", videos),
-            ("classes", sorted(set(all_segments["label"]))),
-            ("blocked", []),
-        )
-    }
+    all_classes = sorted(set(all_segments["label"]))
     try:
         ambiguous = _typed(pd.DataFrame(extra.get("ambiguous", []), columns=SEGMENT_COLUMNS))
-        timebase = Timebase(
-            **{name: float(value) for name, value in extra.get("timebase", {}).items()}
-        )
+        stated = {name: float(value) for name, value in extra.get("timebase", {}).items()}
+        timebase = Timebase(**stated)
     except (AttributeError, TypeError, ValueError, OverflowError):
         raise WorkbookError(
             f"{path}: 'ambiguous' must be a list of [video, label, start, end] and 'timebase' hold "
@@ -173,7 +169,14 @@ def _assemble(
             f"{path}: the timebase needs fps and stride above 0 and a finite offset, it has "
             f"{timebase.fps}, {timebase.stride}, {timebase.offset}; correct or remove it"
         )
-    return GroundTruth(segments=segments, ambiguous=ambiguous, timebase=timebase, **names)
+    return GroundTruth(
+        segments=segments,
+        videos=_names(extra.get("videos", videos), "videos", path),
+        classes=_names(extra.get("classes", all_classes), "classes", path),
+        ambiguous=ambiguous,
+        timebase=timebase,
+        blocked=_names(extra.get("blocked", []), "blocked", path),
+    )
 
 
 def _names(given: object, name: str, path: Path) -> tuple[str, ...]:
@@ -190,26 +193,23 @@ def with_lists(
     ambiguous: str | Path | None = None,
     blocked: str | Path | None = None,
 ) -> GroundTruth:
-    """The ground truth with what other files hold: THUMOS14's ambiguous intervals, ActivityNet's
-    blocked videos.
+    """The ground truth with THUMOS14's ambiguous intervals and ActivityNet's blocked videos.
 
-    ambiguous: lines `video start end` in seconds. blocked: a video a line, or a JSON list. Raises
-    WorkbookError for files that cannot be read, that name no video of the ground truth, and where
-    it has ambiguous intervals already.
+    ambiguous: file of lines `video start end`, in seconds.
+    blocked: file with one video per line, or a JSON list.
+
+    Raises WorkbookError for files that cannot be read or name no video of the ground truth, and
+    where it has ambiguous intervals already.
     """
     if ambiguous is not None:
         ground_truth = replace(ground_truth, ambiguous=_ambiguous(ground_truth, Path(ambiguous)))
     if blocked is not None:
         path = Path(blocked)
-        names = _names(
-            read_json(path) if path.suffix == ".json" else read_text(path).split(),
-            "blocked videos",
-            path,
-        )
+        listed = read_json(path) if path.suffix == ".json" else read_text(path).split()
+        names = _names(listed, "blocked videos", path)
         _check_any_known(list(names), ground_truth, path)
-        ground_truth = replace(
-            ground_truth, blocked=tuple(dict.fromkeys((*ground_truth.blocked, *names)))
-        )
+        all_names = tuple(dict.fromkeys((*ground_truth.blocked, *names)))
+        ground_truth = replace(ground_truth, blocked=all_names)
     return ground_truth
 
 
@@ -217,8 +217,7 @@ def _ambiguous(ground_truth: GroundTruth, path: Path) -> pd.DataFrame:
     if len(ground_truth.ambiguous):
         raise WorkbookError(
             f"{path}: the ground truth has {len(ground_truth.ambiguous)} ambiguous intervals "
-            f"already; "
-            "take them out of it, or leave out this file"
+            "already; take them out of it, or leave out this file"
         )
     read_text(path)  # names a file that is missing or is no text
     intervals = read_ambiguous(path)
@@ -232,8 +231,7 @@ def _check_any_known(videos: list[str], ground_truth: GroundTruth, path: Path) -
     if videos and ground_truth.videos and not set(videos) & set(ground_truth.videos):
         raise WorkbookError(
             f"{path}: not one video is in the ground truth; it names {ground_truth.videos[0]!r}, "
-            f"this file "
-            f"{videos[0]!r}; give the file of this test list"
+            f"this file {videos[0]!r}; give the file of this test list"
         )
 
 
@@ -245,34 +243,34 @@ def _check_size(table: pd.DataFrame, path: Path) -> None:
 
 def _of_subset(database: dict, subset: str | None, path: Path) -> list[str]:
     """Videos of the subset, in file order; None: of the only one."""
-    of = {video: entry.get("subset") for video, entry in database.items()}
-    known = sorted(set(map(str, of.values())))
+    subsets = {video: entry.get("subset") for video, entry in database.items()}
+    known = sorted(set(map(str, subsets.values())))
     if subset is None and len(known) > 1:
         raise WorkbookError(
             f"{path}: holds the subsets {', '.join(known)}; name one (--subset {known[0]}), "
             f"or {ALL_SUBSETS!r} to score on every video"
         )
-    if subset not in (None, ALL_SUBSETS, *of.values()):
+    if subset not in (None, ALL_SUBSETS, *subsets.values()):
         raise WorkbookError(
             f"{path}: no video of subset {subset!r}; the file has {', '.join(known)}"
         )
-    return [video for video, name in of.items() if subset in (None, ALL_SUBSETS, name)]
+    return [video for video, name in subsets.items() if subset in (None, ALL_SUBSETS, name)]
 
 
 def _flatten(entries: dict, columns: list[str], expected: str, path: Path) -> pd.DataFrame:
-    """{video: [entry]} as a table, in file order. A JSON file is nested text, so this one place
-    does go through entries.
+    """{video: [entry]} as a table, in file order.
+
+    A JSON file is nested text, so this one place does go through entries.
     """
     with_score = "score" in columns
+    rows = []
     try:
-        found = [
-            (video, *_values(entry, with_score))
-            for video, listed in entries.items()
-            for entry in _listed(listed)
-        ]
+        for video, listed in entries.items():
+            for entry in _listed(listed):
+                rows.append((video, *_values(entry, with_score)))
     except (KeyError, TypeError, ValueError, OverflowError):
         raise WorkbookError(_first_bad(entries, with_score, expected, path)) from None
-    return _typed(pd.DataFrame(found, columns=columns))
+    return _typed(pd.DataFrame(rows, columns=columns))
 
 
 def _listed(entries: object) -> list:
@@ -298,7 +296,7 @@ def _values(entry: dict, with_score: bool) -> tuple:
     return (*values, _number(entry["score"])) if with_score else values
 
 
-def _number(value: object) -> float:
+def _number(value: Any) -> float:
     """As float64; text is fine, but not all that `float` takes: true, and "1_0" for 10."""
     if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
         raise TypeError("no number")
@@ -324,20 +322,32 @@ def _first_bad(entries: dict, with_score: bool, expected: str, path: Path) -> st
 def _by_video(table: pd.DataFrame, columns: list[str]) -> dict[str, list[dict]]:
     """{video: [entry]} in order of first appearance."""
     results: dict[str, list[dict]] = {}
-    for video, label, start, end, *score in zip(
-        *(table[name].tolist() for name in columns), strict=True
-    ):
+    values = [table[name].tolist() for name in columns]
+    for video, label, start, end, *score in zip(*values, strict=True):
         entry = {"label": label, "segment": [start, end]}
-        results.setdefault(video, []).append({**entry, "score": score[0]} if score else entry)
+        if score:
+            entry["score"] = score[0]
+        results.setdefault(video, []).append(entry)
     return results
 
 
-def _member(content: object, key: str, where: object, kind: type = dict) -> dict | list:
-    """content[key], which must be there and be of that kind."""
-    if not isinstance(content, dict) or not isinstance(content.get(key), kind):
-        article = "an object" if kind is dict else "a list"
-        raise WorkbookError(
-            f"{where}: the key {key!r} with {article} is missing; expected the ActivityNet JSON "
-            f"format"
-        )
-    return content[key]
+def _mapping(content: object, key: str, where: object) -> dict:
+    """content[key], which must be there and be an object."""
+    member = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(member, dict):
+        raise _absent(key, "an object", where)
+    return member
+
+
+def _entries(content: object, key: str, where: object) -> list:
+    """content[key], which must be there and be a list."""
+    member = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(member, list):
+        raise _absent(key, "a list", where)
+    return member
+
+
+def _absent(key: str, kind: str, where: object) -> WorkbookError:
+    return WorkbookError(
+        f"{where}: the key {key!r} with {kind} is missing; expected the ActivityNet JSON format"
+    )

@@ -1,6 +1,4 @@
-"""The errors to look at first: false positives by what each costs, and the instances that nothing
-found.
-"""
+"""The errors to look at first: costly false positives, and instances that nothing matched."""
 
 import numpy as np
 import pandas as pd
@@ -23,36 +21,35 @@ def worst_errors(found: pd.DataFrame, ground_truth: GroundTruth) -> pd.DataFrame
     instances = ground_truth.segments["label"].value_counts()
     hit = (found["outcome"] == TRUE_POSITIVE).to_numpy()
     cost = np.zeros(len(found))
-    for label, rows in found.groupby("label", sort=False).indices.items():
-        cost[rows] = costs(hit[rows]) / instances[label] / len(instances)
+    rows_of = found.groupby("label", sort=False).indices
+    for label, count in instances.items():
+        if label in rows_of:
+            rows = rows_of[label]
+            cost[rows] = costs(hit[rows]) / count / len(instances)
     table = found.assign(cost=cost)
     return table[~hit].sort_values("cost", ascending=False, kind="stable").reset_index(drop=True)
 
 
 def costs(hit: Bool[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
-    """What the sum of interpolated precisions at the true positives gains without each false
-    positive of a class.
+    """What the sum of interpolated precisions gains without each false positive of a class.
 
-    hit: by decreasing score. All false positives between two true positives cost the same, so there
-    are as many numbers as
-    true positives: those after it each move up a place, and the precision envelope before it may
-    rise with them.
+    The sum goes over the true positives. All false positives between two of these cost the same, so
+    there are as many numbers as true positives: those after it each move up a place, and the
+    precision envelope before it may rise with them.
+    hit: whether a detection is a true positive, by decreasing score.
     """
-    rank, before = np.flatnonzero(hit) + 1, np.cumsum(hit)
+    rank = np.flatnonzero(hit) + 1
+    before = np.cumsum(hit)
     nth = np.arange(1, len(rank) + 1)
     precision = nth / rank
-    lifted = _envelope(
-        nth / np.maximum(rank - 1, nth)
-    )  # of those after the gap, without one before them
+    # of those after the gap, without one before them
+    lifted = _envelope(nth / np.maximum(rank - 1, nth))
     rest = np.append(np.cumsum(lifted[::-1])[::-1], 0.0)
     gains = np.zeros(len(rank) + 1)  # 0 after the last true positive
     for gaps in np.array_split(np.arange(len(rank)), max(1, len(rank) ** 2 // ENTRIES_AT_ONCE)):
-        earlier = np.where(
-            nth <= gaps[:, None], precision, 0.0
-        )  # (gaps, M) true positives before the gap
-        raised = np.where(
-            nth <= gaps[:, None], np.maximum(_envelope(earlier), lifted[gaps][:, None]), 0.0
-        )
+        before_gap = nth <= gaps[:, None]  # (gaps, M)
+        envelope = _envelope(np.where(before_gap, precision, 0.0))
+        raised = np.where(before_gap, np.maximum(envelope, lifted[gaps][:, None]), 0.0)
         gains[gaps] = raised.sum(axis=1) + rest[gaps] - _envelope(precision).sum()
     return np.where(hit, 0.0, gains[before])
 
@@ -63,30 +60,25 @@ def _envelope(precision: Float[np.ndarray, "*G M"]) -> Float[np.ndarray, "*G M"]
 
 
 def missed_instances(found: pd.DataFrame, ground_truth: GroundTruth) -> pd.DataFrame:
-    """Instances that no detection of an `outcomes` table matched, the longest first: the ground
-    truth's columns, `row` (its number there) and `best` (largest tIoU with a detection of its class
-    in its video, 0.0 if there is none).
+    """Instances that no detection of an `outcomes` table matched, the longest first.
+
+    Columns: those of the ground truth; `row`, the instance's number there; `best`, the largest tIoU
+    with a detection of its class in its video, 0.0 if there is none.
     """
     segments = ground_truth.segments.reset_index(drop=True)
-    missed = (
-        segments.drop(index=found.loc[found["matched"] >= 0, "matched"])
-        .rename_axis("row")
-        .reset_index()
-    )
+    matched = found["matched"].to_numpy()
+    unmatched = segments.drop(index=pd.Index(matched[matched >= 0]))
+    missed = unmatched.rename_axis("row").reset_index()
     pairs = _pairs(found, missed)
     best = np.zeros(len(missed))
     np.maximum.at(best, pairs.instance, pairs.tiou)
     length = missed["t_end"] - missed["t_start"]
-    return (
-        missed.assign(best=best)
-        .loc[length.sort_values(ascending=False, kind="stable").index]
-        .reset_index(drop=True)
-    )
+    longest_first = length.sort_values(ascending=False, kind="stable").index
+    return missed.assign(best=best).loc[longest_first].reset_index(drop=True)
 
 
 def own_class_ties(found: pd.DataFrame, ground_truth: GroundTruth) -> int:
-    """How many "wrong label" and "confusion" errors of an `outcomes` table overlap an instance of
-    their own class just as well.
+    """How many "wrong label" and "confusion" errors overlap an instance of their own class as well.
 
     DETAD looks at the instance that is listed first. On THUMOS14 every cliff dive is annotated
     twice, as CliffDiving and as Diving, so a badly placed dive counts as confusion with
@@ -100,8 +92,7 @@ def own_class_ties(found: pd.DataFrame, ground_truth: GroundTruth) -> int:
 
 
 def background_inside(found: pd.DataFrame, ground_truth: GroundTruth) -> int:
-    """How many "background" errors of an `outcomes` table lie at least half inside an instance of
-    their own class.
+    """How many "background" errors lie at least half inside an instance of their own class.
 
     A short detection inside of a long instance has a tIoU below .1 as well, and nothing of it is
     background.
@@ -109,12 +100,17 @@ def background_inside(found: pd.DataFrame, ground_truth: GroundTruth) -> int:
     segments = ground_truth.segments
     background = found[found["outcome"] == "background"]
     pairs = _pairs(background, segments)
-    start, end, s, e = (
-        table[name].to_numpy(np.float64)[rows]
-        for table, rows in ((background, pairs.detection), (segments, pairs.instance))
-        for name in ("t_start", "t_end")
+    errors = background.iloc[pairs.detection]
+    instances = segments.iloc[pairs.instance]
+    start = errors["t_start"].to_numpy(np.float64)
+    end = errors["t_end"].to_numpy(np.float64)
+    shared = intersection(
+        start,
+        end,
+        instances["t_start"].to_numpy(np.float64),
+        instances["t_end"].to_numpy(np.float64),
     )
-    deep = 2 * intersection(start, end, s, e) >= end - start
+    deep = 2 * shared >= end - start
     return len(np.unique(pairs.detection[deep]))
 
 
@@ -122,8 +118,12 @@ def _pairs(found: pd.DataFrame, segments: pd.DataFrame) -> Edges:
     """Detections and instances of the same video and class that overlap."""
     names = pd.concat([found[["video", "label"]], segments[["video", "label"]]])
     key = names.groupby(["video", "label"], sort=False).ngroup().to_numpy()
-    sides = (
-        Intervals(one, table["t_start"].to_numpy(np.float64), table["t_end"].to_numpy(np.float64))
-        for one, table in ((key[: len(found)], found), (key[len(found) :], segments))
+    detections = _intervals(key[: len(found)], found)
+    instances = _intervals(key[len(found) :], segments)
+    return edges(detections, instances, smallest=float(np.finfo(np.float64).tiny))
+
+
+def _intervals(key: np.ndarray, table: pd.DataFrame) -> Intervals:
+    return Intervals(
+        key, table["t_start"].to_numpy(np.float64), table["t_end"].to_numpy(np.float64)
     )
-    return edges(*sides, smallest=float(np.finfo(np.float64).tiny))

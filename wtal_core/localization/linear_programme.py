@@ -1,6 +1,6 @@
-"""Many small linear programmes at once: the homogeneous central path, exact to rounding, whatever
-else is in the batch.
+"""Many small linear programmes at once, by the homogeneous central path.
 
+Exact to rounding, whatever else is in the batch.
 min sum_g size_g y_g,  sum_g size_g rows_ig y_g = target_i,  0 <= y_g <= 1: each y stands for `size`
 equal unknowns.
 """
@@ -22,9 +22,9 @@ Record = TypeVar("Record", "Programmes", "_Point", "_Residual")
 
 @dataclass(frozen=True)
 class Programmes:
-    """B programmes of at most m equations in at most G unknowns. Padding: equations of zeros,
-    unknowns of size 0.
+    """B programmes of at most m equations in at most G unknowns.
 
+    Padding: equations of zeros, unknowns of size 0.
     rows: coefficients. size: how many equal unknowns each one stands for. target: right-hand sides.
     """
 
@@ -35,8 +35,9 @@ class Programmes:
 
 @dataclass(frozen=True)
 class Solutions:
-    """values: y in [0, 1], 0 where the size is 0 and in infeasible programmes. feasible: whether
-    there is one.
+    """values: y in [0, 1], 0 where the size is 0 and in infeasible programmes.
+
+    feasible: whether there is one.
     """
 
     values: Float[np.ndarray, "B G"]
@@ -62,8 +63,10 @@ class _Point:
 
 @dataclass(frozen=True)
 class _Residual:
-    """What is missing to the homogeneous equations: of the rows, the walls, the dual ones, and the
-    gap; and the mean mu.
+    """What is missing to the homogeneous equations.
+
+    rows, walls, dual, gap: of the equations of that name.
+    mu: mean of the products.
     """
 
     rows: Float[np.ndarray, "B m"]
@@ -74,9 +77,9 @@ class _Residual:
 
 
 def solve(programmes: Programmes) -> Solutions:
-    """The end of the central path of each programme, which starts at 1: unknowns with equal columns
-    get equal values.
+    """The end of the central path of each programme, which starts at 1.
 
+    Unknowns with equal columns get equal values.
     Where the optimum is not unique, this is a point inside the optimal face, not a corner of it.
     Unless an equation asks for one snippet alone, it is the one that SciPy's former default
     reached: `linprog(method="interior-point")` before 1.9, which GauFuse used, follows the same
@@ -125,9 +128,9 @@ def _transposed(matrix: Float[np.ndarray, "B n k"]) -> Float[np.ndarray, "B k n"
 
 
 def _independent(programmes: Programmes) -> tuple[Programmes, Bool[np.ndarray, " B"]]:
-    """The programmes with rows that follow from earlier ones set to 0, and whether the targets of
-    these follow, too.
+    """The programmes with rows that follow from earlier ones set to 0.
 
+    Also whether the targets of these rows follow, too.
     Elimination on the normal matrix, scaled to a diagonal of 1; a pivot is the squared share of a
     row that is new.
     """
@@ -201,9 +204,9 @@ def _verdict(
     residual: _Residual,
     scale: Float[np.ndarray, "B 4"],
 ) -> tuple[Bool[np.ndarray, " B"], Bool[np.ndarray, " B"]]:
-    """Whether each path has arrived, and whether it is lost: tau vanishes (infeasible), or numbers
-    are no longer finite.
+    """Whether each path has arrived, and whether it is lost.
 
+    It is lost where tau vanishes (infeasible) or numbers are no longer finite.
     scale: the norms at the start; residuals are measured against them, if above 1.
     """
     norms = _norms(programmes, residual)
@@ -218,8 +221,9 @@ def _verdict(
 
 
 class _Newton:
-    """The linear equations of a step, A being the rows and the walls. Walls are eliminated, and
-    with them all but m unknowns.
+    """The linear equations of a step, A being the rows and the walls.
+
+    Walls are eliminated, and with them all but m unknowns.
     """
 
     def __init__(self, programmes: Programmes, ratio: Float[np.ndarray, "B 2 G"]):
@@ -248,8 +252,9 @@ class _Newton:
         rows: Float[np.ndarray, "B m"],
         walls: Float[np.ndarray, "B G"],
     ) -> tuple[Float[np.ndarray, "B 2 G"], Float[np.ndarray, "B m"], Float[np.ndarray, "B G"]]:
-        """(primal, row price, wall price) with A primal = (rows, walls) and primal = ratio *
-        (transposed A prices - dual).
+        """The primal values, row prices and wall prices of one system.
+
+        They fulfil A primal = (rows, walls) and primal = ratio * (transposed A prices - dual).
         """
         fixed = self._weight * (dual[:, 1] - dual[:, 0]) + self._share * walls
         row_price = self.prices(rows - _times(self._sized, fixed))
@@ -259,8 +264,9 @@ class _Newton:
 
 
 def _polished(programmes: Programmes, at: _Point) -> Float[np.ndarray, "B G"]:
-    """y of points that have arrived, after one more correction of what is still missing to the
-    equations.
+    """y of points that have arrived, after one more correction.
+
+    The correction is of what is still missing to the equations.
     """
     y = at.primal[:, 0] / at.tau[:, None]
     newton = _Newton(programmes, at.primal / at.dual)
@@ -269,8 +275,9 @@ def _polished(programmes: Programmes, at: _Point) -> Float[np.ndarray, "B G"]:
 
 
 def _step(programmes: Programmes, at: _Point, residual: _Residual) -> _Point:
-    """Mehrotra's predictor and corrector: how far one can go straight on says how much to keep to
-    the path's middle.
+    """Mehrotra's predictor and corrector.
+
+    How far one can go straight on says how much to keep to the path's middle.
     """
     newton, cost = _Newton(programmes, at.primal / at.dual), np.zeros(at.primal.shape)
     cost[:, 0] = 1
@@ -314,9 +321,9 @@ def _direction(
     bend: Float[np.ndarray, "B 2 G"],
     tau_bend: Float[np.ndarray, " B"],
 ) -> _Point:
-    """The step that takes the residuals to `centre` of what they are and all products to centre *
-    mu.
+    """The step of all unknowns at once.
 
+    It takes the residuals to `centre` of what they are, and all products to centre * mu.
     along: answer of the equations to tau alone. bend, tau_bend: products of an earlier direction,
     the second order.
     """
@@ -345,8 +352,9 @@ def _direction(
 
 
 def _reach(programmes: Programmes, at: _Point, direction: _Point) -> Float[np.ndarray, " B"]:
-    """How many times the direction fits in before something that must stay positive is 0; unknowns
-    of size 0 do not count.
+    """How many times the direction fits in before something that must stay positive is 0.
+
+    Unknowns of size 0 do not count.
     """
     real = (programmes.size > 0)[:, None]
     limits = [

@@ -1,5 +1,6 @@
-"""Linear programmes one at a time, by SciPy: corners of the optimal face, and the nearest
-right-hand sides that can be met.
+"""Linear programmes one at a time, by SciPy.
+
+Corners of the optimal face, and the nearest right-hand sides that can be met.
 """
 
 from dataclasses import replace
@@ -12,9 +13,9 @@ from wtal_core.localization.linear_programme import Programmes, Solutions
 
 
 def corners(programmes: Programmes) -> Solutions:
-    """A corner of each optimal face, by HiGHS's dual simplex, as `linprog` gives it by default
-    since SciPy 1.9.
+    """A corner of each optimal face, by HiGHS's dual simplex.
 
+    `linprog` gives it by default since SciPy 1.9.
     Which corner, if there are many, is up to SciPy's version. Infeasible programmes: 0.
     """
     values = np.zeros(programmes.size.shape)
@@ -38,9 +39,9 @@ def corners(programmes: Programmes) -> Solutions:
 
 
 def evened(programmes: Programmes, values: Float[np.ndarray, "B G"]) -> Float[np.ndarray, "B G"]:
-    """Values with those of equal columns replaced by their mean, which changes neither equations
-    nor sum.
+    """Values with those of equal columns replaced by their mean.
 
+    This changes neither equations nor sum.
     Source: GauFuse, section 3.2, last paragraph; not in the official code.
     """
     result = np.zeros(values.shape)
@@ -55,9 +56,9 @@ def evened(programmes: Programmes, values: Float[np.ndarray, "B G"]) -> Float[np
 def with_nearest_targets(
     programmes: Programmes, which: Bool[np.ndarray, " B"]
 ) -> tuple[Programmes, Float[np.ndarray, "B G"]]:
-    """The programmes with the targets of `which` moved to the nearest that values in [0, 1] reach,
-    and such values.
+    """The programmes with the nearest targets that values in [0, 1] reach, and such values.
 
+    which: the programmes whose targets are moved.
     Targets are unique; values are not. Of the others, targets stay, and the values returned are 0.
     """
     target = programmes.target.copy()

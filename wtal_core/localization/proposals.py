@@ -92,9 +92,9 @@ def _runs(
     lengths: Int[np.ndarray, " P"],
     rule: ProposalRule,
 ) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
-    """(sequence, start, end) of the half-open runs above each threshold, in the order of
-    `Proposals`.
+    """(sequence, start, end) of the half-open runs above each threshold.
 
+    They come in the order of `Proposals`.
     Each sequence gets a wall of -inf before it, so no run crosses it. All thresholds' masks lie one
     after another, so that the places where they change are, in turn, starts and ends.
     """
@@ -116,9 +116,9 @@ def _runs(
 
 
 class PrefixSums:
-    """Sums over ranges of packed sequences, from one cumulative sum, exact but for rounding the
-    values to a grid.
+    """Sums over ranges of packed sequences, from one cumulative sum.
 
+    They are exact but for rounding the values to a grid.
     Values become integers on a sequence's own grid, at most 2**-49 of its peak apart (coarser from
     4096 snippets on, and never finer than 2**-1000). Integer sums do not round, and may wrap, as
     differences of wrapped sums are right. So results neither lose digits in a long batch nor depend
