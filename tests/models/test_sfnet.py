@@ -281,17 +281,17 @@ def test_crops_are_windows_of_the_longer_videos_without_their_last_snippet():
 def test_crops_alternate_and_only_while_training():
     config = replace(SMALL, crops=(5, 9))
     network, batch, draw = network_of(config), clicked_batch(), torch.Generator().manual_seed(0)
-    longest = [max(network(batch, draw).shown.lengths) for _ in range(6)]
+    longest = [max(network(batch, draw).snippets.lengths) for _ in range(6)]
     assert longest == [5, 5, 9, 5, 9, 5]
-    assert network(batch).shown is batch
+    assert network(batch).snippets is batch
     again = network_of(config)
     again.load_state_dict(network.state_dict())
-    assert max(again(batch, draw).shown.lengths) == 9  # goes on after a checkpoint
+    assert max(again(batch, draw).snippets.lengths) == 9  # goes on after a checkpoint
     outputs = network(batch, draw)
-    assert outputs.logits.shape[1] == sum(outputs.shown.lengths) < sum(LENGTHS)
+    assert outputs.logits.shape[1] == sum(outputs.snippets.lengths) < sum(LENGTHS)
     torch.testing.assert_close(
         loss(outputs, batch, config)["total"].mean(),
-        by_plain_loops(outputs, outputs.shown, config)["total"],
+        by_plain_loops(outputs, outputs.snippets, config)["total"],
         **EXACT,
     )
 
@@ -313,7 +313,7 @@ def test_detections_are_those_of_plain_loops(seed):
         torch.randn(3, sum(LENGTHS), generator=draw, dtype=torch.float64),
         random_batch(LENGTHS),
     )
-    table = localize(activate(outputs, outputs.shown, SMALL), scene_of(len(LENGTHS)), SMALL)
+    table = localize(activate(outputs, outputs.snippets, SMALL), scene_of(len(LENGTHS)), SMALL)
     cuts = np.cumsum(LENGTHS)[:-1]
     videos = zip(
         np.split(outputs.logits[-1, :, :-1].numpy(), cuts),

@@ -13,7 +13,7 @@ import torch
 
 from tests.tiny_dataset import tiny_dataset
 from wtal_core.models import sfnet
-from wtal_core.models.sfnet import QUICK, Config, refresh
+from wtal_core.models.sfnet import QUICK, Config, between_epochs
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.runs.train import Trainer
 
@@ -88,7 +88,8 @@ def test_when_labels_do_not_spread(change):
     config = replace(BASE, **change)
     train = trainer(config)
     assert all(
-        refresh(train.progress.network, train.train_videos, config, done, train.order) is None
+        between_epochs(train.progress.network, train.train_videos, config, done, train.order)
+        is None
         for done in range(13)
     )
 
@@ -123,6 +124,7 @@ CHANGES = {
     "inputs": Inputs(clicks="action", annotator=1),
     "hidden": 8,
     "dropout": 0.2,
+    "padding": "batch",
     "labels": "video",
     "lambda_video": 0.5,
     "lambda_frame": 0.5,

@@ -1,6 +1,6 @@
 """SF-Net: single-frame supervision (Ma et al.; ECCV 2020). Read from top to bottom.
 
-One click an action instance. Each stream classifies its snippets and scores their actionness; a
+One click per action instance. Each stream classifies its snippets and scores their actionness; a
 learned sum fuses the streams.
 Shapes: S streams, O = S + 1 outputs with the fused one last, M snippets of a packed batch of B
 videos, D features, C classes, J = C + 1 with the background last (DIFFERS: first in the official
@@ -19,6 +19,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, pad
 
+from wtal_core.checks import (
+    Finite,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Rate,
+)
 from wtal_core.errors import WorkbookError
 from wtal_core.localization.detections import to_table
 from wtal_core.localization.mean_threshold import runs_above_mean
@@ -26,7 +34,7 @@ from wtal_core.localization.sequences import class_sequences
 from wtal_core.losses.mined_background import background_counts, hardest_background, last_background
 from wtal_core.models.method import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
-from wtal_core.models.shared.expansion import spread
+from wtal_core.models.shared.arrays import as_array
 from wtal_core.models.shared.inputs import Inputs, Refreshed
 from wtal_core.models.shared.layers import StackedLinear, dropout
 from wtal_core.models.shared.schedule import Schedule
@@ -39,58 +47,49 @@ VIDEOS_AT_ONCE = 32
 class Config(MethodConfig):
     """The official code's THUMOS14 setting; its released values were tuned after the paper (2000
     iterations there).
-
-    inputs: whose clicks. DIFFERS: drawn by seed and video from files in their order, in the code by
-    the file system's order.
-    hidden: width of all layers; the code's is that of the features, 1024.
-    labels: a video shows the classes that were clicked in it ("clicks"; inside the crop), or its
-    video-level labels.
-    fraction, shortest_video: the video loss averages the ceil(T / fraction) largest logits, of
-    videos not shorter.
-    mined_ratio: background snippets mined a labelled one; 0 mines none. mined_weight: of their
-    cross entropy; None: 1 / (C + 1).
-    act_background: which unlabelled snippets have no actionness. DIFFERS: the code means the
-    highest-scored ones ("hard_topk"),
-        but takes the last ones of the batch ("last_k").
-    act_gate: the actionness loss counts only where it exceeds this.
-    crops: longest length shown while training: the first one in odd steps and the first step, the
-    second in the others.
-    expand_epoch: after so many epochs labels spread once; None or the last epoch: never. DIFFERS:
-    286 epochs are 2002
-        iterations, 2001 in the code. expand_radius, expand_share: how far, and to snippets scored
-        at least so well.
-    restart: training then begins anew, weights and optimiser, with the labels found.
-    class_fraction, class_ratio: a class is localized if the mean of its T // class_fraction largest
-    logits is positive and
-        more than 1 / class_ratio of the best class's. act_weight: of the actionness in the sequence
-        that is thresholded.
-    schedule: each step draws its videos from all. 1143 epochs of 7 steps (200 videos) are the
-    code's 8001 iterations; the
-        decay is 5e-4 and epsilon 1e-8 of the mean over a batch's 32 videos.
     """
 
+    # whose clicks. DIFFERS: an annotator is drawn for each video by the seed from files in their
+    # order, in the code by the file system's order
     inputs: Inputs = field(default_factory=lambda: Inputs(clicks="action", annotator="video"))
-    hidden: int = 1024
-    dropout: float = 0.7
+    hidden: PositiveInt = 1024  # width of all layers; in the code that of the features
+    dropout: Rate = 0.7  # before the classifier
+
+    # DIFFERS: the code pads a training batch with zeros, and a video shorter than the longest one
+    # sees the first layer's answer to them ("batch"); "none": as if the video were alone
+    padding: Literal["none", "batch"] = "none"
+
+    # the classes that a video shows: those clicked in it (inside the crop), or its own labels
     labels: Literal["clicks", "video"] = "clicks"
-    lambda_video: float = 1.0
-    lambda_frame: float = 1.0
-    lambda_act: float = 1.0
-    fraction: int = 8
-    shortest_video: int = 5
-    mined_ratio: float = 7.0
-    mined_weight: float | None = None
+    lambda_video: NonNegativeFloat = 1.0  # weight of the video loss
+    lambda_frame: NonNegativeFloat = 1.0  # weight of the frame loss, mined background included
+    lambda_act: NonNegativeFloat = 1.0  # weight of the actionness loss
+    fraction: PositiveInt = 8  # the video loss averages the ceil(T / fraction) largest logits
+    shortest_video: NonNegativeInt = 5  # snippets that a video needs for the video loss
+    mined_ratio: NonNegativeFloat = 7.0  # background snippets mined per labelled one
+    mined_weight: NonNegativeFloat | None = None  # of their cross entropy; None: 1 / (C + 1)
+    # which unlabelled snippets have no actionness. DIFFERS: the code means the highest-scored ones
+    # ("hard_topk"), but takes the last ones of the batch
     act_background: Literal["last_k", "hard_topk"] = "last_k"
-    act_gate: float = 0.1
-    crops: tuple[int, int] | None = (750, 2800)
-    expand_epoch: int | None = 286
-    expand_radius: int = 3
-    expand_share: float = 0.95
-    restart: bool = True
-    class_fraction: int = 12
-    class_ratio: float = 1.5
-    act_weight: float = 2.0
-    shortest: int = 2
+    act_gate: NonNegativeFloat = 0.1  # the actionness loss counts only where it exceeds this
+
+    # longest length in training: in odd steps and the first one, and in the others; None: whole
+    crops: tuple[PositiveInt, PositiveInt] | None = (750, 2800)
+    # after so many epochs labels spread once; None or the last epoch: never. DIFFERS: 286 epochs
+    # are 2002 iterations, 2001 in the code
+    expand_epoch: PositiveInt | None = 286
+    expand_radius: NonNegativeInt = 3  # how far they spread, in snippets
+    expand_share: NonNegativeFloat = 0.95  # least score of a snippet, as a share of the click's
+    restart: bool = True  # training then begins anew, weights and optimiser, with the new labels
+
+    # localization
+    class_fraction: PositiveInt = 12  # a class scores the mean of its T // 12 largest logits
+    class_ratio: PositiveFloat = 1.5  # and counts if positive and above 1 / 1.5 of the best class's
+    act_weight: Finite = 2.0  # of the actionness in the sequence that is thresholded
+    shortest: PositiveInt = 2  # snippets that a run needs
+
+    # 1143 epochs of 7 steps (200 videos) are the code's 8001 iterations; the decay is 5e-4 and
+    # epsilon 1e-8 of the mean over a batch's 32 videos
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
             epochs=1143,
@@ -139,25 +138,28 @@ PROFILES = {"paper": PAPER, "quick": QUICK}
 
 @dataclass(frozen=True)
 class Outputs:
-    """Logits and actionness of each stream and of their fusion. shown: the batch, or while training
-    its random crops.
+    """Logits and actionness of each stream and of their fusion. snippets: the batch, or while
+    training its random crops.
     """
 
     logits: Float[Tensor, "O M J"]
     actionness: Float[Tensor, "O M"]
-    shown: Packed
+    snippets: Packed
 
 
 class Network(nn.Module):
-    """Classification and actionness branches, one set a stream, and their fusion (specification C2;
-    16,830,552 parameters).
+    """Classification and actionness branches, one set per stream, and their fusion (specification
+    C2; 16,830,552 parameters).
     """
+
+    steps: Tensor  # training steps so far, which decide the next crop; kept in checkpoints
 
     def __init__(
         self, config: Config, streams: int, size_in: int, classes: int, generator: torch.Generator
-    ):
+    ) -> None:
         super().__init__()
-        self.config, size = config, config.hidden
+        self.config = config
+        size = config.hidden
         self.embed_1 = StackedLinear(streams, size_in, size, 1, generator)
         self.embed_2 = StackedLinear(streams, size, size, 1, generator)
         self.classify = StackedLinear(streams, size, classes + 1, 1, generator)
@@ -166,20 +168,29 @@ class Network(nn.Module):
         self.act = StackedLinear(streams, size, 1, 1, generator)
         self.fuse_logits = nn.Parameter(torch.ones(streams, 1, classes + 1))
         self.fuse_act = nn.Parameter(torch.zeros(streams, 1, 1))  # the fused actionness begins as 0
-        self.register_buffer(
-            "steps", torch.zeros((), dtype=torch.int64)
-        )  # which crop comes next; kept in checkpoints
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def forward(self, batch: Packed, generator: torch.Generator | None = None) -> Outputs:
-        """All outputs. A generator switches dropout and random crops on."""
-        shown = batch if generator is None else self.cropped(batch, generator)
-        hidden = self.embed_2(self.embed_1(shown.features, shown).relu(), shown).relu()
-        logits = self.classify(dropout(hidden, self.config.dropout, generator), shown)  # (S, M, J)
-        moving = self.act_2(self.act_1(shown.features, shown).relu(), shown).relu()
-        actionness = self.act(moving, shown)  # (S, M, 1)
-        logits = torch.cat([logits, (self.fuse_logits * logits).sum(0, keepdim=True)])
-        actionness = torch.cat([actionness, (self.fuse_act * actionness).sum(0, keepdim=True)])
-        return Outputs(logits, actionness.squeeze(-1), shown)
+        """All outputs. A generator switches dropout, random crops and padding on."""
+        snippets = batch if generator is None else self.cropped(batch, generator)
+        hidden = self.embed_1(snippets.features, snippets).relu()
+        hidden = self.embed_2(hidden, snippets).relu()
+        dropped = dropout(hidden, self.config.dropout, generator)
+        logits = self.classify(dropped, snippets)  # (S, M, J)
+
+        moving = self.act_1(snippets.features, snippets).relu()
+        moving = self.act_2(moving, snippets)
+        if generator is not None and self.config.padding == "batch":
+            moving = moving + self.leak_from_padding(snippets)
+        actionness = self.act(moving.relu(), snippets)  # (S, M, 1)
+
+        fused_logits = (self.fuse_logits * logits).sum(0, keepdim=True)
+        fused_actionness = (self.fuse_act * actionness).sum(0, keepdim=True)
+        return Outputs(
+            torch.cat([logits, fused_logits]),
+            torch.cat([actionness, fused_actionness]).squeeze(-1),
+            snippets,
+        )
 
     def cropped(self, batch: Packed, generator: torch.Generator) -> Packed:
         """The batch as this training step shows it."""
@@ -187,18 +198,33 @@ class Network(nn.Module):
             return batch
         step = int(self.steps)
         self.steps += 1
-        return random_crops(batch, self.config.crops[int(step > 0 and step % 2 == 0)], generator)
+        first, second = self.config.crops
+        longest = second if step > 0 and step % 2 == 0 else first
+        return random_crops(batch, longest, generator)
+
+    def leak_from_padding(self, snippets: Packed) -> Float[Tensor, "S M D"]:
+        """What the second actionness layer gets at the last snippet of a video that the official
+        code pads with zeros to the length of the batch's longest one.
+
+        The first layer's answer at the first zero snippet still sees the video's last one, and has
+        its bias; elsewhere nothing is added.
+        """
+        lengths = torch.tensor(snippets.lengths, device=snippets.features.device)
+        is_padded = (lengths > 0) & (lengths < lengths.max())
+        last = (lengths.cumsum(0) - 1)[is_padded]
+        size_in = snippets.features.shape[2]
+        before = self.act_1.weight[:, :size_in]  # the tap that looks at the snippet before
+        after = self.act_2.weight[:, 2 * self.config.hidden :]
+        beyond = torch.baddbmm(self.act_1.bias, snippets.features[:, last], before).relu()
+        nothing = beyond.new_zeros(len(beyond), sum(snippets.lengths), self.config.hidden)
+        return nothing.index_copy(1, last, beyond @ after)
 
 
 def convolution(
     streams: int, size_in: int, size_out: int, generator: torch.Generator
 ) -> StackedLinear:
-    """Temporal convolution over three snippets; Xavier's bound counts the taps at both ends: √(6 /
-    (3 D_in + 3 D_out)).
-
-    DIFFERS: the official code pads a batch to its longest video, so that there the second
-    convolution sees the first one's bias beyond the end of a video while training; here, as in its
-    own tests, zero.
+    """Temporal convolution over three snippets, zero beyond both ends of a video; Xavier's bound
+    counts the taps at both ends: √(6 / (3 D_in + 3 D_out)).
     """
     layer = StackedLinear(streams, size_in, size_out, 3, generator)
     layer.weight.data *= ((3 * size_in + size_out) / (3 * size_in + 3 * size_out)) ** 0.5
@@ -219,16 +245,18 @@ def random_crops(batch: Packed, longest: int, generator: torch.Generator) -> Pac
     draws = torch.rand(
         len(lengths), generator=generator, device=generator.device, dtype=torch.float64
     ).cpu()
-    taken = lengths - surplus
-    shift = (draws * surplus).long() + (lengths.cumsum(0) - lengths) - (taken.cumsum(0) - taken)
-    rows = (torch.arange(int(taken.sum())) + shift.repeat_interleave(taken)).to(
-        batch.features.device
-    )
+    kept = lengths - surplus
+    window = (draws * surplus).long()  # where it begins in its video
+    start_before = lengths.cumsum(0) - lengths
+    start_after = kept.cumsum(0) - kept
+    shift = window + start_before - start_after
+    rows = torch.arange(int(kept.sum())) + shift.repeat_interleave(kept)
+    rows = rows.to(batch.features.device)
     clicks = None if batch.clicks is None else batch.clicks[rows]
-    return Packed(batch.features[:, rows], tuple(taken.tolist()), batch.labels, clicks)
+    return Packed(batch.features[:, rows], tuple(kept.tolist()), batch.labels, clicks)
 
 
-def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Tensor, " B"]]:
+def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     """Video, frame, mined background and actionness losses, and "total", summed over the outputs
     (specification C3).
 
@@ -236,137 +264,190 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     is. A term without anything to average is 0 (DIFFERS: not a number in the official code). The
     terms stand before their weights and the gate.
     """
-    shown, logits, actionness = outputs.shown, outputs.logits, outputs.actionness
-    clicks = logits.new_zeros(logits.shape[1:]) if shown.clicks is None else shown.clicks
+    snippets = outputs.snippets
+    logits = outputs.logits
+    actionness = outputs.actionness
+    clicks = logits.new_zeros(logits.shape[1:]) if snippets.clicks is None else snippets.clicks
     labelled = clicks.sum(1) > 0
-    counts = background_counts(labelled, shown, config.mined_ratio)
-    hard = hardest_background(labelled, counts, logits[..., -1], shown)
-    still = (
-        last_background(labelled, counts, shown).expand(len(logits), -1)
-        if config.act_background == "last_k"
-        else hardest_background(labelled, counts, actionness, shown)
-    )
-    terms = {
-        "video": video_loss(logits, clicks, shown, config),
-        "frame": frame_loss(logits, clicks, labelled, shown),
-        "mined": mined_loss(logits, hard, shown),
-        "act": actionness_loss(actionness, labelled, still, shown),
-    }
-    gate = (terms["act"].detach().mean() > config.act_gate).to(logits.dtype)
+    counts = background_counts(labelled, snippets, config.mined_ratio)
+    hard = hardest_background(labelled, counts, logits[..., -1], snippets)
+    if config.act_background == "last_k":
+        still = last_background(labelled, counts, snippets).expand(len(logits), -1)
+    else:
+        still = hardest_background(labelled, counts, actionness, snippets)
+
+    video = video_loss(logits, clicks, snippets, config)
+    frame = frame_loss(logits, clicks, labelled, snippets)
+    mined = mined_loss(logits, hard, snippets)
+    act = actionness_loss(actionness, labelled, still, snippets)
+
     mined_weight = 1 / logits.shape[-1] if config.mined_weight is None else config.mined_weight
-    weights = {
-        "video": config.lambda_video,
-        "frame": config.lambda_frame,
-        "mined": config.lambda_frame * mined_weight,
-        "act": config.lambda_act * gate,
-    }
-    return terms | {"total": sum(weights[name] * term for name, term in terms.items())}
+    gate = (act.detach().mean() > config.act_gate).to(logits.dtype)
+    total = config.lambda_video * video
+    total = total + config.lambda_frame * frame
+    total = total + config.lambda_frame * mined_weight * mined
+    total = total + config.lambda_act * gate * act
+    return {"video": video, "frame": frame, "mined": mined, "act": act, "total": total}
 
 
 def video_loss(
     logits: Float[Tensor, "O M J"],
     clicks: Float[Tensor, "M J"],
-    shown: Packed,
+    snippets: Packed,
     config: Config,
 ) -> Float[Tensor, " B"]:
     """Cross entropy of the top-k mean logits with the video's classes, the background not among
     them.
     """
-    present = (
-        shown.labels
-        if config.labels == "video"
-        else shown.membership @ (clicks[:, :-1] > 0).to(logits.dtype)
-    )
-    present = pad((present > 0).to(logits.dtype), (0, 1))
-    lengths = torch.tensor(shown.lengths, device=logits.device)
+    classes = snippets.labels
+    if config.labels == "clicks":
+        classes = snippets.membership @ (clicks[:, :-1] > 0).to(logits.dtype)
+    present = pad((classes > 0).to(logits.dtype), (0, 1))
+    lengths = torch.tensor(snippets.lengths, device=logits.device)
     counted = ((lengths >= config.shortest_video) & (present.sum(1) > 0)).nonzero()[:, 0]
     target = present / present.sum(1, keepdim=True).clamp_min(1)
-    values = -(target * top_mean(logits, shown, config.fraction).log_softmax(-1)).sum(-1)
-    return shares(values[:, counted], counted, shown)
+    scores = top_mean(logits, snippets, config.fraction)
+    values = -(target * scores.log_softmax(-1)).sum(-1)
+    return shares(values[:, counted], counted, snippets)
 
 
 def frame_loss(
     logits: Float[Tensor, "O M J"],
     clicks: Float[Tensor, "M J"],
     labelled: Bool[Tensor, " M"],
-    shown: Packed,
+    snippets: Packed,
 ) -> Float[Tensor, " B"]:
     """Cross entropy of the labelled snippets; several classes on one share its target."""
-    return shares(
-        -(clicks[labelled] * logits[:, labelled].log_softmax(-1)).sum(-1),
-        shown.video[labelled],
-        shown,
-    )
+    values = -(clicks[labelled] * logits[:, labelled].log_softmax(-1)).sum(-1)
+    return shares(values, snippets.video[labelled], snippets)
 
 
 def mined_loss(
-    logits: Float[Tensor, "O M J"], hard: Int[Tensor, "O K"], shown: Packed
+    logits: Float[Tensor, "O M J"], hard: Int[Tensor, "O K"], snippets: Packed
 ) -> Float[Tensor, " B"]:
     """Cross entropy of the mined snippets with the background."""
-    return shares(-logits.log_softmax(-1)[..., -1].gather(1, hard), shown.video[hard], shown)
+    values = -logits.log_softmax(-1)[..., -1].gather(1, hard)
+    return shares(values, snippets.video[hard], snippets)
 
 
 def actionness_loss(
     actionness: Float[Tensor, "O M"],
     labelled: Bool[Tensor, " M"],
     still: Int[Tensor, "O K"],
-    shown: Packed,
+    snippets: Packed,
 ) -> Float[Tensor, " B"]:
     """-log σ(A) on labelled snippets, -log(1.001 - σ(A)) on mined ones."""
-    inside = shares(-logsigmoid(actionness[:, labelled]), shown.video[labelled], shown)
-    outside = -(1 + 1e-3 - actionness.gather(1, still).sigmoid()).log()
-    return inside + shares(outside, shown.video[still], shown)
+    moving_values = -logsigmoid(actionness[:, labelled])
+    moving = shares(moving_values, snippets.video[labelled], snippets)
+    still_values = -(1 + 1e-3 - actionness.gather(1, still).sigmoid()).log()
+    return moving + shares(still_values, snippets.video[still], snippets)
 
 
 def shares(
-    values: Float[Tensor, "O N"], owner: Int[Tensor, "*O N"], shown: Packed
+    values: Float[Tensor, "O N"], owner: Int[Tensor, "*O N"], snippets: Packed
 ) -> Float[Tensor, " B"]:
     """The sum over outputs of the mean over N, as shares of the videos (`owner`) whose mean over
     the batch it is.
     """
-    videos, owner = len(shown.lengths), owner.expand(values.shape)
-    total = values.new_zeros(videos).index_add(0, owner.flatten(), values.flatten())
+    videos = len(snippets.lengths)
+    owners = owner.expand(values.shape).flatten()
+    total = values.new_zeros(videos).index_add(0, owners, values.flatten())
     return total * (videos / max(1, values.shape[1]))
 
 
 def top_mean(
-    scores: Float[Tensor, "O M J"], shown: Packed, fraction: int
+    scores: Float[Tensor, "O M J"], snippets: Packed, fraction: int
 ) -> Float[Tensor, "O B J"]:
     """Mean of the ceil(T / fraction) largest scores of each video, per column; 0 for a video
     without snippets.
     """
-    tops = [
-        s.topk(-(-s.shape[1] // fraction), dim=1).values.mean(1) if s.shape[1] else s.sum(1)
-        for s in scores.split(shown.lengths, 1)
-    ]
-    return torch.stack(tops, 1)
+    means = []
+    for of_video in scores.split(snippets.lengths, 1):
+        count = -(-of_video.shape[1] // fraction)  # rounded up
+        top = of_video.topk(count, dim=1).values
+        means.append(top.mean(1) if count else top.sum(1))
+    return torch.stack(means, 1)
 
 
 @torch.no_grad()
-def refresh(
+def between_epochs(
     network: Network, videos: Resident, config: Config, epochs_done: int, generator: torch.Generator
 ) -> Refreshed | None:
     """Once, after `expand_epoch` epochs: labels spread from clicked snippets to those beside them
     (specification C3).
     """
-    if (
-        epochs_done != config.expand_epoch
-        or epochs_done >= config.schedule.epochs
-        or videos.clicks is None
-    ):
+    is_last = epochs_done >= config.schedule.epochs
+    if epochs_done != config.expand_epoch or is_last or videos.clicks is None:
         return None
-    parts = [
-        videos.batch(range(i, min(i + VIDEOS_AT_ONCE, len(videos))))
-        for i in range(0, len(videos), VIDEOS_AT_ONCE)
-    ]
-    logits = torch.cat([network(part).logits[-1, :, :-1] for part in parts])
-    video = torch.repeat_interleave(torch.arange(len(videos)), torch.tensor(videos.lengths)).to(
-        logits.device
-    )
-    return Refreshed(
-        spread(videos.clicks, logits, video, config.expand_radius, config.expand_share),
-        restart=config.restart,
-    )
+    logits = torch.cat([part.logits[-1, :, :-1] for part in outputs_of(network, videos)])
+    lengths = torch.tensor(videos.lengths)
+    video = torch.arange(len(videos)).repeat_interleave(lengths).to(logits.device)
+    clicks = expanded(videos.clicks, logits, video, config.expand_radius, config.expand_share)
+    return Refreshed(clicks, restart=config.restart)
+
+
+def outputs_of(network: Network, videos: Resident) -> list[Outputs]:
+    """What the network says about all videos, a few at a time, without dropout or crops."""
+    parts = []
+    for first in range(0, len(videos), VIDEOS_AT_ONCE):
+        part = range(first, min(first + VIDEOS_AT_ONCE, len(videos)))
+        parts.append(network(videos.batch(part)))
+    return parts
+
+
+def expanded(
+    clicks: Float[Tensor, "M J"],
+    logits: Float[Tensor, "M C"],
+    video: Int[Tensor, " M"],
+    radius: int,
+    share: float,
+) -> Float[Tensor, "M J"]:
+    """Click targets after each labelled snippet has given its own to the `radius` snippets on
+    either side.
+
+    No label passes another one, and the earlier one goes first. So to the right clicks alone stop
+    it, and to the left, last, clicks and what came from there: all clicks spread at once, with the
+    result of one after another.
+    """
+    rightwards = spread(clicks, clicks, logits, video, 1, radius, share)
+    return spread(rightwards, clicks, logits, video, -1, radius, share)
+
+
+def spread(
+    targets: Float[Tensor, "M J"],
+    clicks: Float[Tensor, "M J"],
+    logits: Float[Tensor, "M C"],
+    video: Int[Tensor, " M"],
+    side: int,
+    radius: int,
+    share: float,
+) -> Float[Tensor, "M J"]:
+    """`targets` with what clicks give to one side (`side` 1 or -1).
+
+    A snippet takes the label if it, the one next to the click and the one beyond have the same best
+    class (of any name), and if its logits are at least `share` of the click's on the click's
+    classes. Ends at a labelled snippet or the video's end.
+    """
+    targets = targets.clone()
+    blocked = targets.sum(1) > 0
+    best = logits.argmax(1)
+    end_of_all = len(video) - 1
+    click = (clicks.sum(1) > 0).nonzero()[:, 0]
+    label = clicks[click]
+    least = share * (label[:, :-1] * logits[click]).sum(1)
+    going = torch.ones_like(click, dtype=torch.bool)
+    for step in range(1, radius + 1):
+        first = (click + side).clamp(0, end_of_all)
+        here = (click + side * step).clamp(0, end_of_all)
+        beyond = click + side * (step + 1)
+        end = beyond.clamp(0, end_of_all)
+        in_video = (end == beyond) & (video[end] == video[click])
+        going = going & in_video & ~blocked[here]
+        agree = (best[first] == best[here]) & (best[here] == best[end])
+        high = (label[:, :-1] * logits[here]).sum(1) >= least
+        takes = going & agree & high
+        targets[here[takes]] = label[takes]
+    return targets
 
 
 def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
@@ -375,10 +456,16 @@ def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
 
     Attention, for display: σ of the actionness.
     """
-    logits, actionness = outputs.logits[-1:, :, :-1].double(), outputs.actionness[-1:].double()
+    logits = outputs.logits[-1:, :, :-1].double()
+    actionness = outputs.actionness[-1:].double()
     sequences = logits + config.act_weight * actionness[..., None]
-    arrays = (sequences, batch.top_mean(logits, config.class_fraction), actionness.sigmoid())
-    return Activation(*(a.detach().cpu().numpy() for a in arrays), batch.lengths)
+    scores = batch.top_mean(logits, config.class_fraction)
+    return Activation(
+        as_array(sequences),
+        as_array(scores),
+        as_array(actionness.sigmoid()),
+        batch.lengths,
+    )
 
 
 def signals(outputs: Outputs) -> dict[str, Tensor]:
@@ -390,19 +477,20 @@ def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFra
     """Runs of each class above the mean of its sequence, scored by peak and class score; no NMS
     (specification C5).
     """
-    scores, lengths = activation.scores[0], np.asarray(activation.lengths)
+    scores = activation.scores[0]
+    lengths = np.asarray(activation.lengths, dtype=np.int64)
     best = scores.max(1, keepdims=True)
     video, label = np.nonzero((scores > 0) & (scores > best / config.class_ratio))
-    found = runs_above_mean(
-        *class_sequences(activation.cas[0], lengths, video, label), config.shortest
-    )
-    video, label = video[found.sequence], label[found.sequence]
+    sequences, sequence_lengths = class_sequences(activation.cas[0], lengths, video, label)
+    runs = runs_above_mean(sequences, sequence_lengths, config.shortest)
+    of_video = video[runs.sequence]
+    of_class = label[runs.sequence]
     return to_table(
-        video,
-        label,
-        found.start,
-        found.end,
-        (found.peak + scores[video, label]) / 100,
+        of_video,
+        of_class,
+        runs.start,
+        runs.end,
+        (runs.peak + scores[of_video, of_class]) / 100,
         scene.videos,
         scene.classes,
         scene.timebase,
@@ -418,5 +506,5 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
-    between_epochs=refresh,
+    between_epochs=between_epochs,
 )

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from benchmarks.plain.sfnet import expand_video
-from wtal_core.models.shared.expansion import spread
+from wtal_core.models.sfnet import expanded
 
 CLASSES = 3
 
@@ -23,7 +23,7 @@ def spread_labels(
 ) -> list[int]:
     """Class of each snippet after expansion, -1 without."""
     video = torch.zeros(len(clicks), dtype=torch.int64) if video is None else video
-    found = spread(clicks, logits, video, radius, share)
+    found = expanded(clicks, logits, video, radius, share)
     return torch.where(found.sum(1) > 0, found.argmax(1), -1).tolist()
 
 
@@ -139,7 +139,7 @@ def test_all_labels_of_a_snippet_go_on_and_their_mean_decides():
     logits, clicks = uniform(12), clicks_at(12, at_5=[0, 2])
     logits[6] = torch.tensor([0.5, 2.0, 0.5])  # the same mean
     logits[4] = torch.tensor([1.0, 2.0, -0.2])  # 0.4 is less than 0.95 of 0.5
-    found = spread(clicks, logits, torch.zeros(12, dtype=torch.int64), 3, 0.95)
+    found = expanded(clicks, logits, torch.zeros(12, dtype=torch.int64), 3, 0.95)
     assert found[6].tolist() == [0.5, 0, 0.5, 0] and found[4].sum() == 0
 
 
@@ -190,7 +190,7 @@ def test_all_videos_at_once_are_those_of_plain_loops(seed, radius):
         ]
     )
     video = torch.from_numpy(np.repeat(np.arange(len(lengths)), lengths))
-    found = spread(torch.from_numpy(clicks), torch.from_numpy(logits), video, radius, 0.95)
+    found = expanded(torch.from_numpy(clicks), torch.from_numpy(logits), video, radius, 0.95)
     np.testing.assert_array_equal(found.numpy(), expected)
     assert (expected.sum(1) > 0).sum() > (clicks.sum(1) > 0).sum()
     assert not (expected[clicks.sum(1) > 0] - clicks[clicks.sum(1) > 0]).any()
