@@ -2,9 +2,8 @@
 (BackTAL, Table 10).
 
 The networks of the papers are built here once more from torch's own layers, as the official codes
-have them, on a device
-without memory: only sizes count. `cost_of` measures them; `products_here` measures what this
-workbook computes instead.
+have them, on a device without memory: only sizes count. `cost_of` measures them; `products_here`
+measures what this workbook computes instead.
 """
 
 from collections.abc import Callable
@@ -27,52 +26,64 @@ CLASSES = 20
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one video. FLOPs are 2 a multiplication with addition.
+    """Of one video. One multiplication with its addition counts as 2 FLOPs."""
 
-    parameters, flops: true. seen_parameters, seen_flops: of the layers whose `forward` is called,
-    all that hooks see.
-    products: matrix products and convolutions alone, by torch's FlopCounterMode. `flops` adds what
-    the convention of the paper's counter has besides: 2 for each output of a convolution with bias,
-    and of a leaky ReLU.
-    """
-
+    # all of them
     parameters: int
+    # `products`, and what the convention of the paper's counter has besides: 2 for each output of a
+    # convolution with bias, and of a leaky ReLU
     flops: int
+    # of the layers whose `forward` is called, which is all that hooks see
     seen_parameters: int
     seen_flops: int
+    # matrix products and convolutions alone, by torch's FlopCounterMode
     products: int
 
 
 def cost_of(build: Callable[[], nn.Module], size: int = 2048, snippets: int = SNIPPETS) -> Cost:
     """One forward pass over features (1, size, snippets)."""
     with torch.device("meta"):
-        network, features = build().eval(), torch.empty(1, size, snippets)
-    called: list[tuple[nn.Module, Tensor]] = []
+        network = build().eval()
+        features = torch.empty(1, size, snippets)
+    called: list[nn.Module] = []
+    extra: list[int] = []
+
+    def note(layer: nn.Module, _: Any, out: Tensor) -> None:
+        called.append(layer)
+        extra.append(_extra(layer, out))
+
     names = {layer: name for name, layer in network.named_modules() if not list(layer.children())}
     for layer in names:
-        layer.register_forward_hook(lambda layer, _, out: called.append((layer, out)))
+        layer.register_forward_hook(note)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(features)
-    products, extra = counter.get_total_flops(), sum(_extra(layer, out) for layer, out in called)
-    by_layer = {
-        name.partition(".")[2]: sum(ops.values()) for name, ops in counter.get_flop_counts().items()
-    }
-    seen = dict.fromkeys(layer for layer, _ in called)
+    products = counter.get_total_flops()
+    by_layer = _flops_by_layer(counter)
+    seen = dict.fromkeys(called)
     return Cost(
         parameters=sum(p.numel() for p in network.parameters()),
-        flops=products + extra,
+        flops=products + sum(extra),
         seen_parameters=sum(p.numel() for layer in seen for p in layer.parameters()),
-        seen_flops=sum(by_layer.get(names[layer], 0) for layer in seen) + extra,
+        seen_flops=sum(by_layer.get(names[layer], 0) for layer in seen) + sum(extra),
         products=products,
     )
+
+
+def _flops_by_layer(counter: FlopCounterMode) -> dict[str, int]:
+    """By the layer's name inside of the network."""
+    counts = {}
+    for name, operations in counter.get_flop_counts().items():
+        inner = name.partition(".")[2]
+        counts[inner] = sum(operations.values())
+    return counts
 
 
 def _extra(layer: nn.Module, out: Tensor) -> int:
     """What the convention counts beside products; ReLU, sigmoid, dropout and the bias of a Linear
     are free in it.
     """
-    counted = isinstance(layer, LeakyReLU) or (isinstance(layer, Conv1d) and layer.bias is not None)
-    return 2 * out.numel() if counted else 0
+    has_bias = isinstance(layer, Conv1d) and layer.bias is not None
+    return 2 * out.numel() if has_bias or isinstance(layer, LeakyReLU) else 0
 
 
 def products_here(
@@ -86,17 +97,23 @@ def products_here(
     and "train" (the forward pass with all that losses need), and its "parameters". config: None is
     the profile "paper".
     """
-    config = method(method_name).profiles["paper"] if config is None else config
+    if config is None:
+        config = method(method_name).profiles["paper"]
     draw = torch.Generator().manual_seed(0)
     network = method(method_name).Network(config, streams, size, CLASSES, draw)
     batch = Packed(torch.zeros(streams, snippets, size), (snippets,), torch.zeros(1, CLASSES))
-    counts = {"parameters": sum(p.numel() for p in network.parameters())}
-    for name, gradients in (("localize", False), ("train", True)):
-        counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: _in_place})
-        with counter, torch.set_grad_enabled(gradients):
-            network(batch)
-        counts[name] = counter.get_total_flops()
-    return counts
+    return {
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "localize": _products(network, batch, gradients=False),
+        "train": _products(network, batch, gradients=True),
+    }
+
+
+def _products(network: nn.Module, batch: Packed, gradients: bool) -> int:
+    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: _in_place})
+    with counter, torch.set_grad_enabled(gradients):
+        network(batch)
+    return counter.get_total_flops()
 
 
 def _in_place(_: Any, a: torch.Size, b: torch.Size, **__: Any) -> int:
@@ -121,27 +138,37 @@ class Uncalled(nn.Module):
 
 class TwoPasses(nn.Module):
     """BaS-Net and BackTAL: attention, then base module and classifier on the features and on the
-    weighted features.
+    weighted features. BackTAL has an embedding besides.
     """
 
-    def __init__(self, classes: int, affinity: bool):
+    def __init__(self, classes: int, base: Sequential, embed: Sequential | None = None):
         super().__init__()
         self.filter = Sequential(Conv1d(2048, 512, 1), LeakyReLU(), Conv1d(512, 1, 1), Sigmoid())
-        self.embed = Sequential(_conv(2048, 512), LeakyReLU(), _conv(512, 32)) if affinity else None
-        self.base = Sequential(
-            *(
-                layer
-                for _ in range(2)
-                for layer in (Uncalled(2048) if affinity else _conv(2048, 2048), LeakyReLU())
-            ),
-            Dropout(0.7),
-        )
+        self.embed = embed
+        self.base = base
         self.classify = Conv1d(2048, classes + 1, 1, bias=False)
 
     def forward(self, x: Float[Tensor, "B D T"]) -> list[Tensor]:
         """Logits of both passes; the embedding once, for both."""
-        found = [] if self.embed is None else [normalize(self.embed(x), dim=1)]
-        return [*found, *(self.classify(self.base(one)) for one in (x, self.filter(x) * x))]
+        outputs = []
+        if self.embed is not None:
+            outputs.append(normalize(self.embed(x), dim=1))
+        for features in (x, self.filter(x) * x):
+            outputs.append(self.classify(self.base(features)))
+        return outputs
+
+
+def bas_net() -> nn.Module:
+    """BaS-Net: plain convolutions."""
+    base = Sequential(_conv(2048, 2048), LeakyReLU(), _conv(2048, 2048), LeakyReLU(), Dropout(0.7))
+    return TwoPasses(CLASSES, base)
+
+
+def backtal() -> nn.Module:
+    """BackTAL: modulated convolutions, and the embedding that modulates them."""
+    base = Sequential(Uncalled(2048), LeakyReLU(), Uncalled(2048), LeakyReLU(), Dropout(0.7))
+    embed = Sequential(_conv(2048, 512), LeakyReLU(), _conv(512, 32))
+    return TwoPasses(CLASSES, base, embed)
 
 
 class SfNet(nn.Module):
@@ -151,33 +178,29 @@ class SfNet(nn.Module):
 
     def __init__(self, classes: int):
         super().__init__()
-        self.classes, self.actions = (
-            [make() for _ in range(2)]
-            for make in (
-                lambda: Sequential(
-                    Linear(1024, 1024),
-                    ReLU(),
-                    Linear(1024, 1024),
-                    ReLU(),
-                    Dropout(0.7),
-                    Linear(1024, classes + 1),
-                ),
-                lambda: Sequential(_conv(1024, 1024), ReLU(), _conv(1024, 1024), ReLU()),
-            )
-        )
-        self.scores = [Linear(1024, 1) for _ in range(2)]
-        self.layers = nn.ModuleList([*self.classes, *self.actions, *self.scores])
-        self.weights = nn.ParameterList(
-            [torch.ones(classes + 1) for _ in range(2)] + [torch.zeros(1) for _ in range(2)]
-        )
+        self.classes = nn.ModuleList([_classifier(classes + 1, 0.7) for _ in range(2)])
+        self.actions = nn.ModuleList([self._action() for _ in range(2)])
+        self.scores = nn.ModuleList([Linear(1024, 1) for _ in range(2)])
+        class_weights = [torch.ones(classes + 1) for _ in range(2)]
+        action_weights = [torch.zeros(1) for _ in range(2)]
+        self.weights = nn.ParameterList(class_weights + action_weights)
+
+    @staticmethod
+    def _action() -> Sequential:
+        return Sequential(_conv(1024, 1024), ReLU(), _conv(1024, 1024), ReLU())
 
     def forward(self, x: Float[Tensor, "B D T"]) -> list[Tensor]:
         """Outputs of both streams; the fusion is no product of matrices."""
-        halves = x.chunk(2, 1)
-        return [classify(half.mT) for classify, half in zip(self.classes, halves, strict=True)] + [
-            score(act(half).mT)
-            for act, score, half in zip(self.actions, self.scores, halves, strict=True)
-        ]
+        outputs = []
+        for stream, half in enumerate(x.chunk(2, 1)):
+            outputs.append(self.classes[stream](half.mT))
+            outputs.append(self.scores[stream](self.actions[stream](half).mT))
+        return outputs
+
+
+def sf_net() -> nn.Module:
+    """SF-Net with the classes of THUMOS14."""
+    return SfNet(CLASSES)
 
 
 class ThreeCNet(nn.Module):
@@ -185,23 +208,16 @@ class ThreeCNet(nn.Module):
 
     def __init__(self, classes: int):
         super().__init__()
-        self.streams = nn.ModuleList(
-            [
-                Sequential(
-                    Linear(1024, 1024),
-                    ReLU(),
-                    Linear(1024, 1024),
-                    ReLU(),
-                    Dropout(0.5),
-                    Linear(1024, classes),
-                )
-                for _ in range(2)
-            ]
-        )
+        self.streams = nn.ModuleList([_classifier(classes, 0.5) for _ in range(2)])
 
     def forward(self, x: Float[Tensor, "B D T"]) -> list[Tensor]:
         """Class activation of both streams."""
         return [stream(half.mT) for stream, half in zip(self.streams, x.chunk(2, 1), strict=True)]
+
+
+def three_c_net() -> nn.Module:
+    """3C-Net with the 101 classes of its own code."""
+    return ThreeCNet(101)
 
 
 class HamNet(nn.Module):
@@ -230,6 +246,11 @@ class HamNet(nn.Module):
         return [self.classify(x), self.attend(x)]
 
 
+def ham_net() -> nn.Module:
+    """HAM-Net with the classes of THUMOS14."""
+    return HamNet(CLASSES)
+
+
 def um() -> nn.Module:
     """UM (Lee et al., AAAI 2021); the layers are inferred from its two counts, which they give to
     the last digit.
@@ -241,15 +262,25 @@ def _conv(size_in: int, size_out: int) -> Conv1d:
     return Conv1d(size_in, size_out, 3, padding=1)
 
 
-# as Table 10 lists them, 3C-Net with the 101 classes of its own code; and the baseline that the
-# paper does not list
+def _classifier(size_out: int, dropout: float) -> Sequential:
+    return Sequential(
+        Linear(1024, 1024),
+        ReLU(),
+        Linear(1024, 1024),
+        ReLU(),
+        Dropout(dropout),
+        Linear(1024, size_out),
+    )
+
+
+# as Table 10 lists them; and the baseline that the paper does not list
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "3C-Net [41]": lambda: ThreeCNet(101),
-    "SF-Net [11]": lambda: SfNet(CLASSES),
+    "3C-Net [41]": three_c_net,
+    "SF-Net [11]": sf_net,
     "UM [19]": um,
-    "HAM-Net [34]": lambda: HamNet(CLASSES),
-    "BackTAL": lambda: TwoPasses(CLASSES, affinity=True),
-    "BaS-Net": lambda: TwoPasses(CLASSES, affinity=False),
+    "HAM-Net [34]": ham_net,
+    "BackTAL": backtal,
+    "BaS-Net": bas_net,
 }
 
 
