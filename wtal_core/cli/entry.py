@@ -32,6 +32,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "accept": results.accept,
         "recompute": results.recompute,
         "export": results.export,
+        "findings": results.findings,
         "compare": results.compare_tables,
     },
     "statistics": {

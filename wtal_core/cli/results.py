@@ -111,6 +111,21 @@ def recompute(
     return 0
 
 
+def findings(target: Positional[Path], results: Path = RESULTS) -> int:
+    """Write what the runs say of the papers' messages, as a Markdown page.
+
+    Args:
+        target: file to write, such as docs/findings.md.
+        results: folder of finished runs, tables and figures.
+    """
+    from wtal_core.evaluation.files import write_whole
+    from wtal_core.report.findings import findings as page
+
+    write_whole(target, page(results))
+    print(target)
+    return 0
+
+
 def compare_tables(fresh: Positional[Path], committed: Path = RESULTS) -> int:
     """Compare fresh tables with the committed ones, row by row.
 
