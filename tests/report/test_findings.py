@@ -1,4 +1,4 @@
-"""The page of findings: verdicts of the artifacts' own tables, and the committed page is today's."""
+"""The page of findings: verdicts of the tables of artifacts; the committed page is of today."""
 
 import pandas as pd
 import pytest

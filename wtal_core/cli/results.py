@@ -121,7 +121,8 @@ def findings(target: Positional[Path], results: Path = RESULTS) -> int:
     from wtal_core.evaluation.files import write_whole
     from wtal_core.report.findings import findings as page
 
-    write_whole(target, page(results))
+    text = page(results)
+    write_whole(target, lambda path: path.write_text(text, encoding="utf-8"))
     print(target)
     return 0
 

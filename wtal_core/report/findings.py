@@ -15,8 +15,8 @@ from wtal_core.report.artifacts import read_tables
 VERDICTS = ("holds", "reversed", "open")
 INTRODUCTION = """# Findings
 
-Written by `make docs` from the tables in [`results/`](../results/README.md), which are made from the
-ledger's runs. Do not edit it by hand.
+Written by `make docs` from the tables in [`results/`](../results/README.md), which are made from
+the ledger's runs. Do not edit it by hand.
 
 A message of a paper, such as "hybrid attention helps", is one or several comparisons of two rows.
 Each is judged over five seeds, paired by seed, with a 95 % interval of the difference.

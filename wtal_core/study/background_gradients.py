@@ -17,6 +17,12 @@ Manner = Literal["plain", "grl", "bges"]
 MANNERS: dict[str, Manner] = {"plain loss": "plain", "GRL": "grl", "BGES": "bges"}
 
 
+def branch_of(cas: Float[Tensor, "M K"], attention: Float[Tensor, " M"]) -> ten.Branch:
+    """A branch with these logits and this attention, for its background loss; without embedding."""
+    no_embedding = cas.new_zeros(1, len(cas), 0)
+    return ten.Branch(cas, attention, no_embedding, (cas, attention), cas)
+
+
 def attention_gradients(
     branch: ten.Branch, batch: Packed, config: ten.Config
 ) -> dict[str, Float[np.ndarray, " M"]]:
