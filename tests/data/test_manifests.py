@@ -118,3 +118,23 @@ def test_inside_refuses_escapes(tmp_path):
 def test_root(monkeypatch):
     monkeypatch.delenv("WTAL_DATA", raising=False)
     assert paths.data_root() == paths.HOME / "data" and paths.data_root("x").name == "x"
+
+
+def test_a_manifest_is_parsed_once_and_again_after_a_change(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "MANIFEST_FOLDER", tmp_path)
+    path = tmp_path / "small.yaml"
+    path.write_text(GOOD)
+    first = load_manifest("small")
+    assert load_manifest("small") is first
+    path.write_text(GOOD + "folds: 3\n")
+    assert (first.folds, load_manifest("small").folds) == (1, 3)
+    path.write_text("name: [")
+    for _ in range(2):
+        with pytest.raises(WorkbookError, match="cannot be read"):
+            load_manifest("small")
+
+
+def test_channels_need_a_feature_size(tmp_path):
+    with pytest.raises(WorkbookError, match="states no feature_size"):
+        read(tmp_path, GOOD).channels()
+    assert read(tmp_path, GOOD + "feature_size: 4\n").channels() == 4

@@ -268,3 +268,29 @@ def test_hapt_from_its_zip(tmp_path, monkeypatch):
         "hapt_raw_f32.npz",
     } <= set(result.fetched)
     assert not result.failed and not list((tmp_path / "data/hapt").glob("*.zip"))
+
+
+@pytest.mark.parametrize("word", ["missing", "NaN", "shape"])
+def test_the_status_does_not_hang_on_words_in_a_path(tmp_path, word):
+    """A damaged file in a folder whose name is one of a message's words is damaged."""
+    folder = tmp_path / word / "thumos14"
+    folder.mkdir(parents=True)
+    write_annotations(folder)
+    write_joint(folder, video_features())
+    path = folder / "Thumos14reduced-I3D-JOINTFeatures.npy"
+    path.write_bytes(path.read_bytes()[:200])
+    found = statuses(verify("thumos14", tmp_path / word))
+    assert found["features (joint)"] == "damaged"
+    (folder / "Thumos14reduced-Annotations" / "labels.npy").write_bytes(b"no array")
+    assert statuses(verify("thumos14", tmp_path / word))["counts"] == "damaged"
+
+
+def test_a_missing_video_is_missing(tmp_path):
+    folder = tmp_path / "thumos14"
+    folder.mkdir()
+    write_annotations(folder)
+    for side in ("train", "test"):
+        for stream in ("rgb", "flow"):
+            (folder / side / stream).mkdir(parents=True)
+    np.save(folder / "test" / "rgb" / "other.npy", np.zeros((2, 1024), np.float32))
+    assert statuses(verify("thumos14", tmp_path))["features (per video)"] == "missing"

@@ -21,6 +21,7 @@ from wtal_core.data.manifests import DatasetManifest, load_manifest
 from wtal_core.data.npz import read_npz
 from wtal_core.data.paths import require
 from wtal_core.data.probes import probe_videos
+from wtal_core.data.problems import MissingData
 from wtal_core.errors import WorkbookError
 
 FPS = 50
@@ -161,16 +162,15 @@ def read_signals(folder: Path) -> dict[str, Float[np.ndarray, "_ 6"]]:
     packed, texts = folder / "hapt_raw_f32.npz", folder / "RawData"
     if packed.exists():
         return _checked(packed, read_npz(packed, "hapt"))
-    found = sorted(texts.glob("acc_exp*_user*.txt"))
-    if not found:
-        raise WorkbookError(
+    files = sorted(texts.glob("acc_exp*_user*.txt"))
+    if not files:
+        raise MissingData(
             f"hapt: no signals in {folder}, looked for {packed.name} and "
             f"RawData/acc_expXX_userYY.txt; "
             "run `wtal data fetch hapt`"
         )
-    return _checked(
-        texts, {path.stem.removeprefix("acc_"): read_text_recording(path) for path in found}
-    )
+    signals = {path.stem.removeprefix("acc_"): read_text_recording(path) for path in files}
+    return _checked(texts, signals)
 
 
 def read_text_recording(path: Path) -> Float[np.ndarray, "S 6"]:

@@ -149,17 +149,17 @@ def _check_counts(manifest: DatasetManifest, folder: Path) -> list[Finding]:
     ]
 
 
-def _compare_counts(split: str, expected: Counts, found: Counts) -> Finding:
+def _compare_counts(split: str, expected: Counts, counted: Counts) -> Finding:
     return Finding(
         f"counts of {split}",
-        "ok" if _agree(expected, found) else "wrong counts",
+        "ok" if _agree(expected, counted) else "wrong counts",
         _words(expected),
-        _words(found),
+        _words(counted),
     )
 
 
-def _agree(expected: Counts, found: Counts) -> bool:
-    return expected.videos == found.videos and expected.instances in (None, found.instances)
+def _agree(expected: Counts, counted: Counts) -> bool:
+    return expected.videos == counted.videos and expected.instances in (None, counted.instances)
 
 
 def _words(counts: Counts) -> str:

@@ -12,21 +12,21 @@ from wtal_core.segments import intersection
 ENTRIES_AT_ONCE = 1_000_000
 
 
-def worst_errors(found: pd.DataFrame, ground_truth: GroundTruth) -> pd.DataFrame:
+def worst_errors(judged: pd.DataFrame, ground_truth: GroundTruth) -> pd.DataFrame:
     """False positives of an `outcomes` table, the most costly first, with the column `cost`.
 
     cost: what mAP at that tIoU (a fraction; protocol activitynet) would gain if this one detection
     were not there.
     """
     instances = ground_truth.segments["label"].value_counts()
-    hit = (found["outcome"] == TRUE_POSITIVE).to_numpy()
-    cost = np.zeros(len(found))
-    rows_of = found.groupby("label", sort=False).indices
+    hit = (judged["outcome"] == TRUE_POSITIVE).to_numpy()
+    cost = np.zeros(len(judged))
+    rows_of = judged.groupby("label", sort=False).indices
     for label, count in instances.items():
         if label in rows_of:
             rows = rows_of[label]
             cost[rows] = costs(hit[rows]) / count / len(instances)
-    table = found.assign(cost=cost)
+    table = judged.assign(cost=cost)
     return table[~hit].sort_values("cost", ascending=False, kind="stable").reset_index(drop=True)
 
 
@@ -59,17 +59,17 @@ def _envelope(precision: Float[np.ndarray, "*G M"]) -> Float[np.ndarray, "*G M"]
     return np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
 
 
-def missed_instances(found: pd.DataFrame, ground_truth: GroundTruth) -> pd.DataFrame:
+def missed_instances(judged: pd.DataFrame, ground_truth: GroundTruth) -> pd.DataFrame:
     """Instances that no detection of an `outcomes` table matched, the longest first.
 
     Columns: those of the ground truth; `row`, the instance's number there; `best`, the largest tIoU
     with a detection of its class in its video, 0.0 if there is none.
     """
     segments = ground_truth.segments.reset_index(drop=True)
-    matched = found["matched"].to_numpy()
+    matched = judged["matched"].to_numpy()
     unmatched = segments.drop(index=pd.Index(matched[matched >= 0]))
     missed = unmatched.rename_axis("row").reset_index()
-    pairs = _pairs(found, missed)
+    pairs = _pairs(judged, missed)
     best = np.zeros(len(missed))
     np.maximum.at(best, pairs.instance, pairs.tiou)
     length = missed["t_end"] - missed["t_start"]
@@ -77,28 +77,28 @@ def missed_instances(found: pd.DataFrame, ground_truth: GroundTruth) -> pd.DataF
     return missed.assign(best=best).loc[longest_first].reset_index(drop=True)
 
 
-def own_class_ties(found: pd.DataFrame, ground_truth: GroundTruth) -> int:
+def own_class_ties(judged: pd.DataFrame, ground_truth: GroundTruth) -> int:
     """How many "wrong label" and "confusion" errors overlap an instance of their own class as well.
 
     DETAD looks at the instance that is listed first. On THUMOS14 every cliff dive is annotated
     twice, as CliffDiving and as Diving, so a badly placed dive counts as confusion with
     CliffDiving.
     """
-    pairs = _pairs(found, ground_truth.segments)
-    best = np.zeros(len(found))
+    pairs = _pairs(judged, ground_truth.segments)
+    best = np.zeros(len(judged))
     np.maximum.at(best, pairs.detection, pairs.tiou)
-    other = found["outcome"].isin(("wrong label", "confusion")).to_numpy()
-    return int((other & (best > 0) & (best == found["overlap"].to_numpy())).sum())
+    other = judged["outcome"].isin(("wrong label", "confusion")).to_numpy()
+    return int((other & (best > 0) & (best == judged["overlap"].to_numpy())).sum())
 
 
-def background_inside(found: pd.DataFrame, ground_truth: GroundTruth) -> int:
+def background_inside(judged: pd.DataFrame, ground_truth: GroundTruth) -> int:
     """How many "background" errors lie at least half inside an instance of their own class.
 
     A short detection inside of a long instance has a tIoU below .1 as well, and nothing of it is
     background.
     """
     segments = ground_truth.segments
-    background = found[found["outcome"] == "background"]
+    background = judged[judged["outcome"] == "background"]
     pairs = _pairs(background, segments)
     errors = background.iloc[pairs.detection]
     instances = segments.iloc[pairs.instance]
@@ -114,12 +114,12 @@ def background_inside(found: pd.DataFrame, ground_truth: GroundTruth) -> int:
     return len(np.unique(pairs.detection[deep]))
 
 
-def _pairs(found: pd.DataFrame, segments: pd.DataFrame) -> Edges:
+def _pairs(judged: pd.DataFrame, segments: pd.DataFrame) -> Edges:
     """Detections and instances of the same video and class that overlap."""
-    names = pd.concat([found[["video", "label"]], segments[["video", "label"]]])
+    names = pd.concat([judged[["video", "label"]], segments[["video", "label"]]])
     key = names.groupby(["video", "label"], sort=False).ngroup().to_numpy()
-    detections = _intervals(key[: len(found)], found)
-    instances = _intervals(key[len(found) :], segments)
+    detections = _intervals(key[: len(judged)], judged)
+    instances = _intervals(key[len(judged) :], segments)
     return edges(detections, instances, smallest=float(np.finfo(np.float64).tiny))
 
 
