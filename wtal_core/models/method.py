@@ -167,7 +167,7 @@ class Method(Generic[C, O]):
                 if near:
                     remedy = f"did you mean {' or '.join(near)}?"
                 raise WorkbookError(f"{self.name} has no setting {name!r}; {remedy}")
-        return replace(base, **changes)  # type: ignore[type-var]
+        return replace(base, **changes)
 
 
 def takes(function: Callable[..., Any], count: int) -> bool:
