@@ -4,8 +4,7 @@ In a frozen dataclass that inherits `Checked`, a field `dropout: Rate = 0.5` ref
 field `order: Literal["a", "b"]` refuses "c".
 """
 
-from dataclasses import fields
-from functools import cache
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from beartype import BeartypeConf
@@ -43,6 +42,7 @@ WORDS: dict[Any, str] = {
 }
 
 
+@dataclass(frozen=True)
 class Checked:
     """Base of a frozen dataclass of settings. Raises WorkbookError for a value that the type of its
     field does not allow; it names the field, the value and the allowed ones.
@@ -66,7 +66,6 @@ class Checked:
         return cls.__name__
 
 
-@cache
 def hints_of(kind: type) -> dict[str, Any]:
     """The type of each field of a dataclass, ranges included."""
     return {field.name: field.type for field in fields(kind)}

@@ -11,7 +11,7 @@ from tests.packed_samples import LENGTHS, random_batch
 from wtal_core.localization.fusion import FusionRule
 from wtal_core.localization.instances import Instances
 from wtal_core.localization.pseudo_labels import LabelRule, pseudo_labels
-from wtal_core.models import facnet, gaufuse, method, rskp
+from wtal_core.models import facnet, gaufuse, rskp
 from wtal_core.models.gaufuse import (
     PAPER,
     Config,
@@ -82,11 +82,9 @@ def made(
 
 def by_hand(config: Config, network: Network, videos: Resident, temperature: float) -> torch.Tensor:
     """One video, class and programme at a time; without dropout."""
-    host, settings, rows = (
-        method(config.host),
-        replace(config.base, **dict(config.label_settings)),
-        [],
-    )
+    host = gaufuse.host_of(config.host)
+    settings = replace(config.base, **dict(config.label_settings))
+    rows = []
     for v in range(len(videos)):
         batch = videos.batch([v])
         activation = host.activate(network.host(batch), batch, settings, config.label_background)
@@ -252,14 +250,15 @@ def test_programmes_without_solution_are_counted_and_leave_zeros(monkeypatch):
         np.array([0.4, 0.2, 0.3]),
     )
     config, videos = config_of(), videos_of()
-    monkeypatch.setattr(rskp, "instances", lambda *given: [twice])
+    host = replace(rskp.METHOD.host, instances=lambda *given: [twice])
+    monkeypatch.setattr(rskp, "METHOD", replace(rskp.METHOD, host=host))
     labels, share = gaufuse.make_labels(network_of(config).host, videos, config, 0.1, None)
     assert share == 0.5 and not labels[0, :, 3].any() and labels[0, :, 1].any()
 
 
 def test_what_the_host_has_found_itself_is_kept_beside_the_labels(monkeypatch):
     found = Refreshed(clicks=torch.ones(53, 6), restart=True)
-    monkeypatch.setattr(rskp, "between_epochs", lambda *given: found)
+    monkeypatch.setattr(rskp, "METHOD", replace(rskp.METHOD, between_epochs=lambda *given: found))
     config = config_of()
     for done in (3, 4):
         again = between_epochs(network_of(config), videos_of(), config, done, torch.Generator())

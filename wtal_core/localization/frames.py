@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Num
 
+from wtal_core.checks import Checked
 from wtal_core.errors import WorkbookError
 from wtal_core.localization.detections import to_table
 from wtal_core.localization.frame_proposals import Margin, Runs, contrast, find_runs, normalised
@@ -26,7 +27,7 @@ IN_SECONDS = Timebase(fps=1.0, stride=1.0)
 
 
 @dataclass(frozen=True)
-class FrameRule:
+class FrameRule(Checked):
     """Every constant of the localization; the defaults are BackTAL's on THUMOS14.
 
     class_threshold: a class is localized in a video where its video-level score is at least this.
@@ -66,6 +67,7 @@ class FrameRule:
     fix_class0: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         levels = (*self.thresholds, *self.magnitude)
         if not all(level >= 0 for level in levels):
             raise WorkbookError(f"frame thresholds {levels}: expected numbers >= 0")

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from wtal_core.checks import Finite, NonNegativeFloat, NonNegativeInt, PositiveFloat
@@ -102,13 +102,14 @@ class Config(MethodConfig):
                 f"refresh epochs {self.refresh_epochs} do not increase; give each once, in order"
             )
 
+    # read-only, as the fields of a frozen dataclass are
     @property
-    def schedule(self) -> Schedule:
+    def schedule(self) -> Schedule:  # type: ignore[override]
         """The host's."""
         return self.base.schedule
 
     @property
-    def inputs(self) -> Inputs:
+    def inputs(self) -> Inputs:  # type: ignore[override]
         """The host's."""
         return self.base.inputs
 
@@ -188,9 +189,10 @@ def as_printed(config: Config) -> Config:
     printed = sorted({round(scale * epoch) for epoch in (200, 215, 230, 245, 270, 290)})
     epochs = tuple(printed) if config.refresh_epochs else ()
     differences = any(before for _, _, before in config.phases)
-    base = replace(config.base, schedule=replace(config.schedule, steps=()))
+    host = method(config.host)
+    base = host.configure(config.base, schedule=replace(config.schedule, steps=()))
     if config.host == "rskp":
-        base = replace(base, memory_index="label")
+        base = host.configure(base, memory_index="label")
     return replace(
         config,
         base=base,
@@ -233,7 +235,7 @@ COMPONENTS = {
     "+ delta pseudo label": (True, True, True, False),
     "+ Gaussian weighted fusion (testing)": (True, True, True, True),
 }
-DISTRIBUTIONS = {
+DISTRIBUTIONS: dict[str, Literal["gaussian", "uniform", "laplace", "t", "nms"]] = {
     "Baseline (NMS)": "nms",
     "Uniform": "uniform",
     "Exponential": "laplace",
@@ -291,6 +293,8 @@ class Outputs:
 
 class Network(nn.Module):
     """The host's network; GauFuse has no weights of its own."""
+
+    epoch: Int[Tensor, ""]
 
     def __init__(
         self, config: Config, streams: int, size_in: int, classes: int, generator: torch.Generator
@@ -383,7 +387,7 @@ def make_labels(
     0; there is one per stream, video and class.
     """
     host = host_of(config.host)
-    settings = replace(config.base, **dict(config.label_settings))
+    settings = method(config.host).configure(config.base, **dict(config.label_settings))
     activations = []
     for first in range(0, len(videos), VIDEOS_AT_ONCE):
         part = videos.batch(range(first, min(first + VIDEOS_AT_ONCE, len(videos))))

@@ -5,7 +5,7 @@ Network returns.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from inspect import signature
 from typing import Any, Generic, TypeVar
@@ -65,7 +65,9 @@ O = TypeVar("O")  # noqa: E741  outputs
 
 @dataclass(frozen=True, kw_only=True)
 class Host(Generic[C, O]):
-    """What GauFuse asks of a method that it is put around."""
+    """What GauFuse asks of a method that it is put around. `Method` checks it."""
+
+    __no_type_check__ = True  # as in `Checked`
 
     # proposals of each stream, overlapping ones settled by a rule (None: the method's own)
     instances: Callable[[Activation, int, C, FusionRule | None], list[Instances]] = NOT_GIVEN
@@ -86,6 +88,8 @@ class Method(Generic[C, O]):
     """All that a method has. Raises WorkbookError, naming method and piece, where one is missing or
     cannot be what it has to be.
     """
+
+    __no_type_check__ = True  # as in `Checked`
 
     name: str
     Config: type[C] = NOT_GIVEN
@@ -120,7 +124,7 @@ class Method(Generic[C, O]):
 
     def _check_config(self) -> None:
         is_config = isinstance(self.Config, type) and issubclass(self.Config, MethodConfig)
-        if not is_config or not is_dataclass(self.Config):
+        if not is_config or "__dataclass_fields__" not in vars(self.Config):
             self._refuse("Config", self.Config, "a frozen dataclass that inherits MethodConfig")
         profiles = self.profiles if isinstance(self.profiles, Mapping) else {}
         for profile in PROFILES:
@@ -167,7 +171,7 @@ class Method(Generic[C, O]):
                 if near:
                     remedy = f"did you mean {' or '.join(near)}?"
                 raise WorkbookError(f"{self.name} has no setting {name!r}; {remedy}")
-        return replace(base, **changes)  # type: ignore[type-var]
+        return replace(base, **changes)
 
 
 def takes(function: Callable[..., Any], count: int) -> bool:

@@ -193,6 +193,10 @@ class Network(nn.Module):
     memory bank.
     """
 
+    bank: Float[Tensor, "C R D"]
+    bank_scores: Float[Tensor, "C R"]
+    epoch: Int[Tensor, ""]
+
     def __init__(
         self, config: Config, streams: int, size_in: int, classes: int, generator: torch.Generator
     ):
@@ -469,20 +473,17 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     branches = [(1.0, outputs.original), (1.0, outputs.refined)]
     if outputs.remembered is not None:
         branches.append((config.lambda_memory, outputs.remembered))
-    weight = [w for epoch, w in config.spl_weights if outputs.epoch >= epoch][-1]
-    losses = {
-        "fore": sum(w * normalised_cross_entropy(heads.p_ca, absent) for w, heads in branches),
-        "back": sum(w * normalised_cross_entropy(heads.p_cw, present) for w, heads in branches),
-        "att": attention_contrast(outputs.original.f, batch, config.attention_fraction),
-        "spl": propagation_loss(outputs, batch, config),
-    }
-    total = (
-        losses["fore"]
-        + config.lambda_back * losses["back"]
-        + config.lambda_att * losses["att"]
-        + weight * losses["spl"]
-    )
-    return losses | {"total": total}
+    fore = torch.zeros_like(absent[:, 0])
+    for share, heads in branches:
+        fore = fore + share * normalised_cross_entropy(heads.p_ca, absent)
+    back = torch.zeros_like(absent[:, 0])
+    for share, heads in branches:
+        back = back + share * normalised_cross_entropy(heads.p_cw, present)
+    att = attention_contrast(outputs.original.f, batch, config.attention_fraction)
+    spl = propagation_loss(outputs, batch, config)
+    weight = [weight for epoch, weight in config.spl_weights if outputs.epoch >= epoch][-1]
+    total = fore + config.lambda_back * back + config.lambda_att * att + weight * spl
+    return {"fore": fore, "back": back, "att": att, "spl": spl, "total": total}
 
 
 def attention_contrast(f: Float[Tensor, " M"], batch: Packed, fraction: int) -> Float[Tensor, " B"]:

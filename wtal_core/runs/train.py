@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from wtal_core.runs.inputs import inputs_of, resident
 
 RUN_PROTOCOLS = ("wtalc", "wtalc-2019", "activitynet")
 CHECKPOINT_SECONDS = 30.0
+SMALL_NETWORK = 2_000_000  # parameters, up to which a second thread costs more than it gives
 TEST_BATCH = 32
 
 
@@ -40,6 +42,11 @@ class Progress:
     seconds: float
     clicks: torch.Tensor | None = None  # click targets that the method itself has extended
     targets: torch.Tensor | None = None  # pseudo labels that it has made
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """A copy of the network's weights and buffers."""
+        state = self.network.state_dict()
+        return {name: values.detach().clone() for name, values in state.items()}
 
     def state(self) -> dict[str, Any]:
         return {
@@ -103,11 +110,11 @@ class Trainer:
             dataset, "train", self.device, config.schedule.labels, inputs, seed
         )
         self.test_videos = resident(dataset, "test", self.device, inputs=inputs)
-        self.order = draw = torch.Generator().manual_seed(seed)
+        self.order = torch.Generator().manual_seed(seed)
         network = self._new_network()
-        if (
-            self.device.type != "cpu"
-        ):  # weights and order are drawn on the CPU, dropout where the features lie
+        # weights and order are drawn on the CPU, dropout where the features lie
+        draw = self.order
+        if self.device.type != "cpu":
             draw = torch.Generator(self.device).manual_seed(seed)
         self.progress = Progress(
             network, config.schedule.optimizer(network), draw, 0, [], None, 0.0
@@ -129,27 +136,29 @@ class Trainer:
         """
         self._resume(checkpoint)
         saved = time.monotonic()
-        while self.progress.epoch < self.config.schedule.epochs:
-            entry = self.epoch()
-            if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
-                self.save(checkpoint)
-                saved = time.monotonic()
-            if on_epoch is not None:
-                on_epoch(self.progress.epoch, entry)
+        with suited_threads(self.progress.network):
+            while self.progress.epoch < self.config.schedule.epochs:
+                entry = self.epoch()
+                if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                    self.save(checkpoint)
+                    saved = time.monotonic()
+                if on_epoch is not None:
+                    on_epoch(self.progress.epoch, entry)
         return self._finish()
 
     def epoch(self) -> dict[str, float]:
-        """One pass over the training videos; the mean loss a video, and where it is due the average
-        mAP on the test set.
+        """One pass over the training videos; the mean loss per video, and where it is due the
+        average mAP on the test set.
         """
-        begin, progress, schedule = time.monotonic(), self.progress, self.config.schedule
+        begin = time.monotonic()
+        progress = self.progress
+        schedule = self.config.schedule
         for group in progress.optimizer.param_groups:
             group["lr"] = schedule.learning_rate_at(progress.epoch)
         batches = schedule.batches(len(self.train_videos), self.order)
         sums = [self.step(batch) for batch in batches]
-        entry = {
-            name: float(sum(s[name] for s in sums)) / sum(map(len, batches)) for name in sums[0]
-        }
+        count = sum(len(batch) for batch in batches)
+        entry = {name: float(sum(terms[name] for terms in sums)) / count for name in sums[0]}
         if not np.isfinite(entry["total"]):
             raise WorkbookError(
                 f"the loss of epoch {progress.epoch} is {entry['total']}; lower "
@@ -167,11 +176,11 @@ class Trainer:
         """One optimiser step on these training videos. Losses summed over them, still on the
         device.
         """
-        progress, schedule = self.progress, self.config.schedule
+        progress = self.progress
         batch = self.train_videos.batch(videos)
         losses = self.method.loss(progress.network(batch, progress.generator), batch, self.config)
         progress.optimizer.zero_grad()
-        schedule.reduce(losses["total"]).backward()
+        self.config.schedule.reduce(losses["total"]).backward()
         progress.optimizer.step()
         return {name: value.detach().sum() for name, value in losses.items()}
 
@@ -227,14 +236,10 @@ class Trainer:
         detections = self.detect()
         average = score(self.dataset, detections, self.dataset.default_protocol).average
         if self.progress.best is None or average > self.progress.best["average"]:
-            weights = {
-                name: value.detach().clone()
-                for name, value in self.progress.network.state_dict().items()
-            }
             self.progress.best = {
                 "average": average,
                 "epoch": self.progress.epoch,
-                "weights": weights,
+                "weights": self.progress.weights(),
             }
         return average
 
@@ -245,13 +250,11 @@ class Trainer:
 
     def _finish(self) -> Trained:
         progress = self.progress
-        last = {k: v.detach().clone() for k, v in progress.network.state_dict().items()}
-        return self.read(
-            {"last": last, "best": progress.best["weights"]},
-            progress.best["epoch"],
-            progress.history,
-            progress.seconds,
-        )
+        best = progress.best
+        if best is None:
+            raise WorkbookError("no epoch was scored on the test set; choose schedule.epochs >= 1")
+        weights = {"last": progress.weights(), "best": best["weights"]}
+        return self.read(weights, best["epoch"], progress.history, progress.seconds)
 
     def read(
         self,
@@ -289,9 +292,30 @@ def activations(
 ) -> Activation:
     """What the network says about all videos, dropout off, a few videos at a time."""
     network.eval()
-    indices = range(len(videos))
-    batches = [videos.batch(indices[i : i + TEST_BATCH]) for i in range(0, len(videos), TEST_BATCH)]
-    return Activation.join([method_.activate(network(batch), batch, config) for batch in batches])
+    parts = []
+    with suited_threads(network):
+        for first in range(0, len(videos), TEST_BATCH):
+            batch = videos.batch(range(first, min(first + TEST_BATCH, len(videos))))
+            parts.append(method_.activate(network(batch), batch, config))
+    return Activation.join(parts)
+
+
+@contextmanager
+def suited_threads(network: torch.nn.Module) -> Iterator[None]:
+    """One thread for a small network on a CPU, as many as before for others, and afterwards.
+
+    Threads also change how sums are rounded, so that results of small networks do not depend on
+    how many cores a machine has.
+    """
+    before = torch.get_num_threads()
+    parameters = list(network.parameters())
+    is_small = sum(p.numel() for p in parameters) <= SMALL_NETWORK
+    if is_small and all(p.device.type == "cpu" for p in parameters):
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def scene(dataset: Dataset) -> Scene:

@@ -11,7 +11,7 @@ Affinity-modulated convolution (BackTAL, Eq. 15 and 16) is that with similaritie
 mask alone it is plain.
 """
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -90,13 +90,13 @@ class _Shared(torch.autograd.Function):
     once, and again in backward rather than kept (all N are N times the size of the output)."""
 
     @staticmethod
-    def forward(ctx, x, k, weight, blocks):
+    def forward(
+        ctx: Any, x: Tensor, k: Tensor, weight: Tensor, blocks: tuple[Block, ...]
+    ) -> Tensor:
         ctx.save_for_backward(x, k, weight)
         ctx.blocks = blocks
-        out, buffer = (
-            x.new_zeros(len(k), len(x), weight.shape[2]),
-            x.new_empty(len(x), weight.shape[2]),
-        )
+        out = x.new_zeros(len(k), len(x), weight.shape[2])
+        buffer = x.new_empty(len(x), weight.shape[2])
         for b, block in enumerate(blocks):
             to, source = _rows(block, len(weight), len(x))
             y = _product(x[source], weight, block, buffer)
@@ -104,18 +104,17 @@ class _Shared(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         x, k, weight = ctx.saved_tensors
         grad_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
-        grad_k, grad_weight = torch.zeros_like(k), torch.empty_like(weight)
+        grad_k = torch.zeros_like(k)
+        grad_weight = torch.empty_like(weight)
         buffer, other = grad.new_empty(2, *grad.shape[1:])
         for b, block in enumerate(ctx.blocks):
             to, source = _rows(block, len(weight), len(x))
-            channels, scale, grad_y = (
-                slice(block.start, block.stop),
-                k[:, b, to, None],
-                other[: to.stop - to.start],
-            )
+            channels = slice(block.start, block.stop)
+            scale = k[:, b, to, None]
+            grad_y = other[: to.stop - to.start]
             if ctx.needs_input_grad[1]:
                 y = _product(x[source], weight, block, buffer)
                 for p in range(len(k)):
@@ -135,25 +134,30 @@ class _Own(torch.autograd.Function):
     x anyway."""
 
     @staticmethod
-    def forward(ctx, x, k, weight, blocks):
+    def forward(
+        ctx: Any, x: Tensor, k: Tensor, weight: Tensor, blocks: tuple[Block, ...]
+    ) -> Tensor:
         ctx.save_for_backward(x, k, weight)
         ctx.blocks = blocks
-        rows, k = x.flatten(0, 1), k.repeat(1, len(x))
-        out, buffer = x.new_zeros(*x.shape[:2], weight.shape[2]), torch.empty_like(rows)
+        rows = x.flatten(0, 1)
+        k = k.repeat(1, len(x))
+        out = x.new_zeros(*x.shape[:2], weight.shape[2])
+        buffer = torch.empty_like(rows)
         for tap, part in _by_tap(blocks):
             to, source = _rows(part[0][1], len(weight), len(rows))
             out.flatten(0, 1)[to].addmm_(_scaled(rows[source], k[:, to], part, buffer), weight[tap])
         return out
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         x, k, weight = ctx.saved_tensors
-        passes, rows, k, grad = len(x), x.flatten(0, 1), k.repeat(1, len(x)), grad.flatten(0, 1)
-        grad_x, grad_k, grad_weight = (
-            torch.zeros_like(rows),
-            torch.zeros_like(k),
-            torch.empty_like(weight),
-        )
+        passes = len(x)
+        rows = x.flatten(0, 1)
+        k = k.repeat(1, passes)
+        grad = grad.flatten(0, 1)
+        grad_x = torch.zeros_like(rows)
+        grad_k = torch.zeros_like(k)
+        grad_weight = torch.empty_like(weight)
         buffer = torch.empty_like(rows)
         for tap, part in _by_tap(ctx.blocks):
             to, source = _rows(part[0][1], len(weight), len(rows))
@@ -239,10 +243,11 @@ class Convolution(nn.Module):
             products.unflatten(-1, (taps, -1)).movedim(-2, 0), (0, 0, taps // 2, taps // 2)
         )  # (h, *P, M + 2 r, O)
         mask = inside(batch, taps)[..., None]
-        shifted = [part.narrow(-2, i, x.shape[-2]) for i, part in enumerate(parts.unbind())]
-        return self._biased(
-            sum(part if i == taps // 2 else mask[i] * part for i, part in enumerate(shifted))
-        )
+        total = torch.zeros_like(products[..., : self.weight.shape[2]])
+        for i, part in enumerate(parts.unbind()):
+            shifted = part.narrow(-2, i, x.shape[-2])
+            total = total + (shifted if i == taps // 2 else mask[i] * shifted)
+        return self._biased(total)
 
     def shared(
         self, x: Float[Tensor, "M I"], k: Float[Tensor, "P N M"], blocks: tuple[Block, ...]

@@ -21,16 +21,15 @@ def localize_frames(activation: Activation, scene: Scene, rule: FrameRule) -> pd
     """
     native = np.asarray(scene.lengths, dtype=np.int64)
     begin = float(scene.timebase.seconds(0.0))
-    frames = np.rint(replace(scene.timebase, fps=1.0, offset=0.0).seconds(native)).astype(
-        np.int64
-    )  # one a second
+    one_frame_per_second = replace(scene.timebase, fps=1.0, offset=0.0)
+    frames = np.rint(one_frame_per_second.seconds(native)).astype(np.int64)
     magnitude = None if activation.magnitude is None else activation.magnitude[0]
     found = frame_detections(
         activation.cas[0],
         activation.scores[0],
         magnitude,
         np.asarray(activation.lengths, dtype=np.int64),
-        scene.timebase.seconds(native) - begin,
+        np.asarray(scene.timebase.seconds(native)) - begin,
         frames,
         rule,
         scene.videos,
