@@ -19,7 +19,7 @@ import torch
 from benchmarks.backtal_step import peak
 from benchmarks.plain.rskp import walk as dense_walk
 from benchmarks.timing import seconds
-from wtal_core.models.shared.random_walk import walk
+from wtal_core.models.rskp import walk
 
 LENGTH, SIZE, COUNT, REQUIRED, GROWTH = 2200, 2048, 8, 6.0, 2.5
 FORMS, WORKS = {"dense": 4, "low rank": 20}, ("forward", "and backward")  # rounds of each

@@ -17,8 +17,8 @@ from wtal_core.models.gaufuse import (
     Config,
     Network,
     between_epochs,
+    of_labels,
     on_snippets,
-    shown,
     wrap,
 )
 from wtal_core.models.shared.inputs import Refreshed
@@ -165,7 +165,7 @@ def test_instances_of_classes_that_are_shown():
     found = Instances(
         np.array([0, 0, 1, 1, 2, 2]), np.array([0, 3, 0, 3, 1, 3]), numbers, numbers + 1, -numbers
     )
-    kept = shown(found, np.array([[1.0, 0, 0], [0, 1, 0], [0, 1, 1]]))
+    kept = of_labels(found, np.array([[1.0, 0, 0], [0, 1, 0], [0, 1, 1]]))
     assert kept.video.tolist() == [0, 2] and kept.label.tolist() == [0, 1]
     assert (
         kept.start.tolist() == [0, 4]

@@ -18,7 +18,6 @@ from wtal_core.evaluation.mean_average_precision import evaluate
 from wtal_core.evaluation.protocols import protocol
 from wtal_core.localization.detections import to_table
 from wtal_core.localization.fusion import FusionRule
-from wtal_core.losses.attention_contrast import attention_contrast
 from wtal_core.models import rskp
 from wtal_core.models.rskp import (
     PAPER,
@@ -27,6 +26,7 @@ from wtal_core.models.rskp import (
     Network,
     Outputs,
     activate,
+    attention_contrast,
     instances,
     localize,
     loss,

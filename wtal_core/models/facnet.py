@@ -16,15 +16,17 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
-from wtal_core.localization.detections import drop_ambiguous, to_table
+from wtal_core.checks import NonNegativeFloat, PositiveFloat, PositiveInt, Rate, Share
 from wtal_core.localization.fusion import FusionRule
 from wtal_core.localization.instances import Instances, find_instances
 from wtal_core.localization.proposals import ProposalRule
 from wtal_core.localization.suppression import suppress
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
 from wtal_core.models.method import Host, Method, MethodConfig
-from wtal_core.models.shared.activation import Activation, Scene
+from wtal_core.models.shared.activation import Activation, Scene, as_array
+from wtal_core.models.shared.detected import chosen, detections, joined, outside_ambiguous
 from wtal_core.models.shared.layers import StackedLinear, cosine, dropout, xavier
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
@@ -36,47 +38,53 @@ THUMOS14_CLASSES = 20
 class Config(MethodConfig):
     """The paper's THUMOS14 setting. Each field that the paper leaves open or contradicts holds the
     official code's value.
-
-    taus: temperatures of the hybrid attention, one a head; (1,) is plain attention. background: the
-    (C + 1)-th class.
-    video_scale: cosine scale of video-level scores. DIFFERS: 10 in the code, delta = 5 in the
-    paper.
-    foreground_init: w_f starts at minus the background centre. DIFFERS: random in the paper.
-    kernel: 1 in the code; the paper says "temporal convolution" (3 is a choice).
-    class_threshold, thresholds: for C = 20; other data sets keep their ratio to the uniform value,
-    see `thresholds_for`.
-    class_source: which branch classifies the video; "auto" takes P_f, without the CA branch P_m,
-    without both P_a.
-    overlap: what NMS compares; "own" = (intersection + 1) / (length + 1) of the suppressed one, as
-    the code; "iou" = true tIoU.
-    trailing_scale: weight of all streams but the leading (last) one. DIFFERS: RGB x 0.1 in the
-    code, 1 in the paper.
-    upsample: factor of linear interpolation before thresholding. DIFFERS: 1 in the code, the frame
-    rate in the paper.
     """
 
-    embedding: int = 1024
+    # D, channels of the embedding
+    embedding: PositiveInt = 1024
+    # snippets that the embedding looks at: 1 in the code; the paper says "temporal convolution"
     kernel: Literal[1, 3] = 1
-    dropout: float = 0.5
-    delta: float = 5.0
-    taus: tuple[float, ...] = (1.0, 2.0, 5.0)
-    video_scale: float = 10.0
+    # share of the embedding's channels that are switched off while training
+    dropout: Rate = 0.5
+    # scale of the cosine between a snippet and a class centre
+    delta: PositiveFloat = 5.0
+    # temperatures of the hybrid attention, one per head; (1.0,) is plain attention
+    taus: tuple[PositiveFloat, ...] = (1.0, 2.0, 5.0)
+    # scale of the cosine of video-level scores. DIFFERS: delta = 5 in the paper
+    video_scale: PositiveFloat = 10.0
+    # w_f begins as minus the background centre. DIFFERS: random ("xavier") in the paper
     foreground_init: Literal["negative_background", "xavier"] = "negative_background"
+    # whether there is a (C + 1)-th class
     background: bool = True
-    lambda_cw: float = 1.0
-    lambda_ca: float = 0.1
-    lambda_mil: float = 0.1
+    # weight of the loss of the class-wise foreground branch (CW)
+    lambda_cw: NonNegativeFloat = 1.0
+    # weight of the loss of the class-agnostic attention branch (CA)
+    lambda_ca: NonNegativeFloat = 0.1
+    # weight of the loss of the multiple-instance branch (MIL)
+    lambda_mil: NonNegativeFloat = 0.1
+    # how it is trained
     schedule: Schedule = field(default_factory=Schedule)
+    # the branch that classifies a video; "auto": P_f, without the CA branch P_m, without both P_a
     class_source: Literal["auto", "ca", "mil", "cw"] = "auto"
-    class_threshold: float = 0.1
-    thresholds: tuple[float, ...] = (0.030, 0.035, 0.040, 0.045, 0.050)
-    shortest: int = 3
-    margin: float = 0.25
-    outer_weight: float = 0.6
-    stream_overlap: float = 0.2
-    merge_overlap: float = 0.9
+    # least video score of a localized class, for C = 20; see `thresholds_for`
+    class_threshold: NonNegativeFloat = 0.1
+    # activations above which proposals lie, for C = 20; see `thresholds_for`
+    thresholds: tuple[NonNegativeFloat, ...] = (0.030, 0.035, 0.040, 0.045, 0.050)
+    # snippets of the shortest proposal
+    shortest: PositiveInt = 3
+    # outer area on either side of a proposal, as a share of its length
+    margin: NonNegativeFloat = 0.25
+    # score = inner mean - outer_weight * outer mean
+    outer_weight: NonNegativeFloat = 0.6
+    # overlap above which NMS drops a proposal of the same stream
+    stream_overlap: Share = 0.2
+    # overlap above which NMS drops an instance of any stream
+    merge_overlap: Share = 0.9
+    # compared by NMS: "own", (intersection + 1) / (length + 1) of the dropped one; or the true IoU
     overlap: Literal["own", "iou"] = "own"
-    trailing_scale: float = 0.1
+    # factor of all scores but the last stream's. DIFFERS: RGB x 0.1 in the code, 1 in the paper
+    trailing_scale: NonNegativeFloat = 0.1
+    # factor of interpolation before thresholding. DIFFERS: up to the frame rate in the paper
     upsample: Literal[1, 16] = 1
 
 
@@ -97,13 +105,14 @@ def ablate(
     where it is not; without hybrid attention one head with tau = 1; without background its
     classifier row and label entry are dropped.
     """
-    chosen = set(branches.split())
-    ca, mil = (base.lambda_ca, base.lambda_mil) if "CW" in chosen else (lambda_no_cw, lambda_no_cw)
+    present = set(branches.split())
+    lambda_ca = base.lambda_ca if "CW" in present else lambda_no_cw
+    lambda_mil = base.lambda_mil if "CW" in present else lambda_no_cw
     return replace(
         base,
-        lambda_cw=float("CW" in chosen),
-        lambda_ca=ca * ("CA" in chosen),
-        lambda_mil=mil * ("MIL" in chosen),
+        lambda_cw=float("CW" in present),
+        lambda_ca=lambda_ca * ("CA" in present),
+        lambda_mil=lambda_mil * ("MIL" in present),
         taus=base.taus if hybrid else (1.0,),
         background=background,
     )
@@ -124,7 +133,7 @@ class Outputs:
 
 
 class Network(nn.Module):
-    """Embedding, action classifier W_a and foreground classifier w_f, one set a stream (2,121,728
+    """Embedding, action classifier W_a and foreground classifier w_f, one set per stream (2,121,728
     parameters each).
     """
 
@@ -132,22 +141,20 @@ class Network(nn.Module):
         self, config: Config, streams: int, size_in: int, classes: int, generator: torch.Generator
     ):
         super().__init__()
-        self.config, size = config, config.embedding
+        self.config = config
+        size = config.embedding
         self.embed_1 = StackedLinear(streams, size_in, size, config.kernel, generator)
         self.embed_2 = StackedLinear(streams, size, size, config.kernel, generator)
-        centres = (
-            xavier(streams, size, classes + 1, generator).detach().transpose(1, 2)
-        )  # (S, C + 1, D)
-        foreground = (
-            -centres[:, -1:]
-            if config.foreground_init == "negative_background"
-            else xavier(streams, size, 1, generator).detach().transpose(1, 2)
-        )
-        kept = centres if config.background else centres[:, :-1]
-        self.w_a = nn.Parameter(kept.clone(memory_format=torch.contiguous_format))  # (S, K, D)
-        self.w_f = nn.Parameter(
-            foreground.clone(memory_format=torch.contiguous_format)
-        )  # (S, 1, D)
+        centres = first_centres(streams, size, classes + 1, generator)
+        if config.foreground_init == "negative_background":
+            foreground = -centres[:, -1:]
+        else:
+            foreground = first_centres(streams, size, 1, generator)
+        # the background's centre is drawn even where it is left out: other weights stay the same
+        if not config.background:
+            centres = centres[:, :-1]
+        self.w_a = nn.Parameter(centres.clone(memory_format=torch.contiguous_format))  # (S, K, D)
+        self.w_f = nn.Parameter(foreground.clone(memory_format=torch.contiguous_format))  # (S,1,D)
 
     def embed(
         self, batch: Packed, generator: torch.Generator | None = None
@@ -159,27 +166,35 @@ class Network(nn.Module):
 
     def forward(self, batch: Packed, generator: torch.Generator | None = None) -> Outputs:
         """The three branches (Fig. 2). A generator switches dropout on."""
-        config, classes = self.config, self.w_a.shape[1]
+        config = self.config
+        classes = self.w_a.shape[1]
         x = self.embed(batch, generator)
         centres = torch.cat([self.w_a, self.w_f], 1)  # (S, K + 1, D)
         scores = config.delta * cosine(x, centres)  # Eq. 1 and 8
         attention = hybrid_attention(scores, config.taus, batch)  # Eq. 2 and 9
-        pooled = batch.pool(attention.flatten(2), x).unflatten(
-            2, attention.shape[2:]
-        )  # Eq. 3 and 10
-        f_a, f_f = pooled[..., :classes, :], pooled[..., classes, :]  # (S B H K D), (S B H D)
+        pooled = batch.pool(attention.flatten(2), x)  # Eq. 3 and 10
+        pooled = pooled.unflatten(2, attention.shape[2:])  # (S, B, H, K + 1, D)
+        f_a = pooled[..., :classes, :]
+        f_f = pooled[..., classes, :]
         r_a = config.video_scale * cosine(f_a, self.w_f[:, None, None]).squeeze(-1).mean(2)  # Eq. 4
         r_f = config.video_scale * cosine(f_f, self.w_a[:, None]).mean(2)  # Eq. 11
         weighted = (attention[..., :classes] * scores[:, :, None, :classes]).mean(2)
         r_m = config.video_scale / config.delta * batch.sum(weighted)  # Eq. 13
         return Outputs(
-            r_a.softmax(-1),
-            r_f.softmax(-1),
-            r_m.softmax(-1),  # Eq. 5
-            scores[..., :classes],
-            scores[..., classes],
-            x,
+            p_cw=r_a.softmax(-1),  # Eq. 5
+            p_ca=r_f.softmax(-1),
+            p_mil=r_m.softmax(-1),
+            s_a=scores[..., :classes],
+            s_f=scores[..., classes],
+            x=x,
         )
+
+
+def first_centres(
+    streams: int, size: int, count: int, generator: torch.Generator
+) -> Float[Tensor, "S K D"]:
+    """Initial class centres of each stream, Xavier-uniform."""
+    return xavier(streams, size, count, generator).detach().transpose(1, 2)
 
 
 def hybrid_attention(
@@ -195,31 +210,28 @@ def hybrid_attention(
 
 
 def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Tensor, " B"]]:
-    """L_cw, L_ca, L_mil (Eq. 6, 12) and their weighted sum "total" (Eq. 14), a value a video,
+    """L_cw, L_ca, L_mil (Eq. 6, 12) and their weighted sum "total" (Eq. 14), one value per video,
     summed over streams.
 
     The background is never a foreground or an attended action (target 0 in CW and CA) and is in
     every video (1 in MIL).
     """
-    labels = batch.labels
-    absent = (
-        torch.cat([labels, labels.new_zeros(len(labels), 1)], 1) if config.background else labels
-    )
-    present = (
-        torch.cat([labels, labels.new_ones(len(labels), 1)], 1) if config.background else labels
-    )
-    terms = {
-        "cw": (config.lambda_cw, outputs.p_cw, absent),
-        "ca": (config.lambda_ca, outputs.p_ca, absent),
-        "mil": (config.lambda_mil, outputs.p_mil, present),
-    }
-    losses = {
-        name: normalised_cross_entropy(p, y.expand_as(p)).sum(0)
-        for name, (weight, p, y) in terms.items()
-        if weight
-    }
-    losses["total"] = sum(terms[name][0] * value for name, value in losses.items())
-    return losses
+    absent = batch.labels
+    present = batch.labels
+    if config.background:
+        absent = pad(batch.labels, (0, 1), value=0.0)
+        present = pad(batch.labels, (0, 1), value=1.0)
+    weights = {"cw": config.lambda_cw, "ca": config.lambda_ca, "mil": config.lambda_mil}
+    scores = {"cw": outputs.p_cw, "ca": outputs.p_ca, "mil": outputs.p_mil}
+    targets = {"cw": absent, "ca": absent, "mil": present}
+    losses = {}
+    total = absent.new_zeros(len(absent))
+    for name, weight in weights.items():
+        if weight:
+            target = targets[name].expand_as(scores[name])
+            losses[name] = normalised_cross_entropy(scores[name], target).sum(0)
+            total = total + weight * losses[name]
+    return losses | {"total": total}
 
 
 def activate(
@@ -235,13 +247,13 @@ def activate(
     if source == "auto":
         source = "ca" if config.lambda_ca else "mil" if config.lambda_mil else "cw"
     scores = {"ca": outputs.p_ca, "mil": outputs.p_mil, "cw": outputs.p_cw}[source]
-    classes = batch.labels.shape[1] + background
-    arrays = (
-        outputs.s_a.softmax(-1)[..., :classes],
-        scores[..., :classes],
-        (outputs.s_f / config.delta + 1) / 2,
+    columns = batch.labels.shape[1] + background
+    return Activation(
+        cas=as_array(outputs.s_a.softmax(-1)[..., :columns]),
+        scores=as_array(scores[..., :columns]),
+        attention=as_array((outputs.s_f / config.delta + 1) / 2),
+        lengths=batch.lengths,
     )
-    return Activation(*(a.detach().double().cpu().numpy() for a in arrays), batch.lengths)
 
 
 def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "S M K"]]]:
@@ -263,9 +275,8 @@ def thresholds_for(config: Config, classes: int) -> tuple[tuple[float, ...], flo
     """
     entries = classes + 1 if config.background else classes
     reference = THUMOS14_CLASSES + 1
-    return tuple(
-        t * reference / entries for t in config.thresholds
-    ), config.class_threshold * reference / (classes + 1)
+    thresholds = tuple(t * reference / entries for t in config.thresholds)
+    return thresholds, config.class_threshold * reference / (classes + 1)
 
 
 def instances(
@@ -280,21 +291,25 @@ def instances(
     """
     thresholds, class_threshold = thresholds_for(config, classes)
     rule = ProposalRule(thresholds, config.shortest, config.margin, 1.0, config.outer_weight)
-    settle = suppression or FusionRule("nms", limit=config.stream_overlap, overlap=config.overlap)
-    leading, lengths = len(activation.cas) - 1, np.asarray(activation.lengths)
-    return [
-        find_instances(
-            activation.cas[stream],
-            activation.scores[stream],
-            lengths,
-            class_threshold,
-            rule,
-            settle,
-            config.upsample,
-            1.0 if stream == leading else config.trailing_scale,
+    if suppression is None:
+        suppression = FusionRule("nms", limit=config.stream_overlap, overlap=config.overlap)
+    leading = len(activation.cas) - 1
+    by_stream = []
+    for stream, cas in enumerate(activation.cas):
+        scale = 1.0 if stream == leading else config.trailing_scale
+        by_stream.append(
+            find_instances(
+                cas,
+                activation.scores[stream],
+                np.asarray(activation.lengths),
+                class_threshold,
+                rule,
+                suppression,
+                config.upsample,
+                scale,
+            )
         )
-        for stream in range(leading + 1)
-    ]
+    return by_stream
 
 
 def localize(
@@ -303,36 +318,19 @@ def localize(
     """Detections of all streams together: instances of each that meet no ambiguous interval, then
     NMS over their union (F5).
     """
-    streams = [
-        _clear(found, scene)
-        for found in instances(activation, len(scene.classes), config, suppression)
-    ]
-    video, label, start, end, score = (
-        np.concatenate(parts) for parts in zip(*reversed(streams), strict=True)
-    )
+    classes = len(scene.classes)
+    by_stream = instances(activation, classes, config, suppression)
+    clear = [outside_ambiguous(of_stream, scene) for of_stream in by_stream]
+    union = joined(clear[::-1])  # NMS keeps the earlier of two equal scores: the leading stream's
     kept = suppress(
-        video * len(scene.classes) + label, start, end, score, config.merge_overlap, config.overlap
+        union.video * classes + union.label,
+        union.start,
+        union.end,
+        union.score,
+        config.merge_overlap,
+        config.overlap,
     )
-    return to_table(
-        video[kept],
-        label[kept],
-        start[kept],
-        end[kept],
-        score[kept],
-        scene.videos,
-        scene.classes,
-        scene.timebase,
-    )
-
-
-def _clear(found: Instances, scene: Scene) -> tuple[np.ndarray, ...]:
-    """(video, class, start, end, score) of the instances that share no snippet with an ambiguous
-    interval.
-    """
-    clear = drop_ambiguous(
-        found.video, found.start, found.end, scene.ambiguous, scene.videos, scene.timebase
-    )
-    return tuple(a[clear] for a in (found.video, found.label, found.start, found.end, found.score))
+    return detections(chosen(union, kept), scene)
 
 
 METHOD = Method(

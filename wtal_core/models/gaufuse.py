@@ -20,14 +20,16 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from wtal_core.checks import Finite, NonNegativeFloat, NonNegativeInt, PositiveFloat
 from wtal_core.errors import WorkbookError
 from wtal_core.localization.fusion import FusionRule
 from wtal_core.localization.instances import Instances
 from wtal_core.localization.pseudo_labels import LabelRule, pseudo_labels
-from wtal_core.losses.snippet_labels import label_cross_entropy_per_snippet
+from wtal_core.losses.over_time import mean_over_time
 from wtal_core.models import method, method_names, rskp
 from wtal_core.models.method import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
+from wtal_core.models.shared.detected import chosen
 from wtal_core.models.shared.inputs import Inputs, Refreshed
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
@@ -35,60 +37,51 @@ from wtal_core.packed import Packed, Resident
 EPOCHS = 350  # of the official schedule, in which all epochs of this file are given
 VIDEOS_AT_ONCE = 32
 PLAIN_NMS = FusionRule("nms", limit=0.25)
-IN_TRAINING, AT_TEST_TIME = FusionRule(limit=0.25), FusionRule(limit=0.25, temperature=0.2)
+IN_TRAINING = FusionRule(limit=0.25)
+AT_TEST_TIME = FusionRule(limit=0.25, temperature=0.2)
 ROWS_OF_ONES = LabelRule()
 STEPS = ((80, 0.8), (200, 0.4096), (245, 0.01024), (260, 0.00512))
 
 
 @dataclass(frozen=True)
 class Config(MethodConfig):
-    """host: a method with `instances` and `snippet_scores`. base: its Config, whose schedule
-    counts.
+    """The official code's settings around a host. Epochs are of the host's schedule."""
 
-    refresh_epochs: after how many epochs labels are made anew, each time with one of
-    `temperatures`.
-        DIFFERS: 200, 215, 230, 245, 270, 290 and always 0.1 in the paper.
-    train_fusion, test_fusion: what becomes of overlapping candidates (Eq. 1 to 4). DIFFERS: weighed
-    by the inner mean of a
-        candidate, at 0.2 when testing; by its confidence ("score") in the paper, at 0.03. DIFFERS:
-        overlap is the share of the candidate that is covered ("own"); IoU in the paper.
-    label_rule: constraints and programme (Eq. 5, 6). DIFFERS: rows of 1 and -1; means in the paper,
-    which states no bounds.
-    label_settings: fields of `base` that differ while labels are made.
-    label_classes: "predicted", all classes that pass the host's threshold; "labels", of these only
-    the video's own.
-        DIFFERS: "each class" in the paper.
-    label_background: DIFFERS: the code makes labels of the background class, too, where it passes
-    the threshold.
-    teacher_dropout: DIFFERS: the code makes labels with dropout on.
-    forget: whether the host's memory, if it has one, is emptied before. DIFFERS: not in the paper.
-    phases: (epoch, factor of the latest labels, factor of those before) from that epoch on; before
-    the first none. Differences
-        are the delta labels (Eq. 8). DIFFERS: from epoch 251 on,
-        twice, and from 301 2.15 times; in the paper from the second labels on.
-    weight, growth, limit: of the label loss, min(weight * growth ** (epochs since the first
-    refresh), limit); none in the paper.
-    """
-
+    # the method it is put around; `can_host` says which can be
     host: str = "rskp"
+    # the host's Config, whose schedule and inputs count
     base: MethodConfig = field(default_factory=lambda: longer(rskp.PAPER, EPOCHS))
-    refresh_epochs: tuple[int, ...] = (200, 230, 245, 260, 275, 300)
-    temperatures: tuple[float, ...] = (0.02, 0.02, 0.02, 0.002, 0.002, 0.0016)
+    # after which epochs labels are made. DIFFERS: 200, 215, 230, 245, 270, 290 in the paper
+    refresh_epochs: tuple[NonNegativeInt, ...] = (200, 230, 245, 260, 275, 300)
+    # of the fusion, one per refresh. DIFFERS: always 0.1 in the paper
+    temperatures: tuple[PositiveFloat, ...] = (0.02, 0.02, 0.02, 0.002, 0.002, 0.0016)
+    # overlapping candidates of labels (Eq. 1 to 4). DIFFERS: "score" and IoU in the paper
     train_fusion: FusionRule = IN_TRAINING
+    # constraints and programme (Eq. 5, 6). DIFFERS: rows of means in the paper, without bounds
     label_rule: LabelRule = ROWS_OF_ONES
-    label_settings: tuple[tuple[str, float], ...] = ()
+    # (field of `base`, its value while labels are made)
+    label_settings: tuple[tuple[str, Finite], ...] = ()
+    # all classes that pass the host's threshold, or the video's. DIFFERS: "each class" in the paper
     label_classes: Literal["predicted", "labels"] = "predicted"
+    # whether the background has labels where it passes the threshold. DIFFERS: not in the paper
     label_background: bool = True
+    # whether labels are made with dropout on. DIFFERS: not in the paper
     teacher_dropout: bool = True
+    # whether the host's memory, if it has one, is emptied before. DIFFERS: not in the paper
     forget: bool = True
-    phases: tuple[tuple[int, float, float], ...] = (
+    # (from epoch, factor of the latest labels, of those before): Eq. 8. DIFFERS: see `as_printed`
+    phases: tuple[tuple[NonNegativeInt, Finite, Finite], ...] = (
         (201, 1.0, 0.0),
         (251, 2.0, -2.0),
         (301, 2.15, -2.15),
     )
-    weight: float = 10.0
-    growth: float = 1.035
-    limit: float = 50.0
+    # of the label loss at the first refresh; none in the paper
+    weight: NonNegativeFloat = 10.0
+    # factor of the weight per epoch; none in the paper
+    growth: PositiveFloat = 1.035
+    # the largest weight; none in the paper
+    limit: NonNegativeFloat = 50.0
+    # overlapping candidates of detections. DIFFERS: by confidence ("score"), at 0.03, in the paper
     test_fusion: FusionRule = AT_TEST_TIME
 
     def __post_init__(self) -> None:
@@ -102,8 +95,7 @@ class Config(MethodConfig):
         if len(self.temperatures) != len(self.refresh_epochs):
             raise WorkbookError(
                 f"{len(self.temperatures)} temperatures for {len(self.refresh_epochs)} refresh "
-                f"epochs; "
-                "give one each"
+                f"epochs; give one each"
             )
         if list(self.refresh_epochs) != sorted(set(self.refresh_epochs)):
             raise WorkbookError(
@@ -140,38 +132,36 @@ def wrap(host: str, base: MethodConfig, **changes: Any) -> Config:
     official schedule; where refreshes fall into one epoch, the last is taken. A host says in its
     `label_settings` what differs while it makes labels.
     """
-    scale, default = (
-        base.schedule.epochs / EPOCHS,
-        Config(host, base, label_settings=host_of(host).label_settings),
+    default = Config(host, base, label_settings=host_of(host).label_settings)
+    scale = base.schedule.epochs / EPOCHS
+    temperatures = {}
+    for epoch, temperature in zip(default.refresh_epochs, default.temperatures, strict=True):
+        temperatures[round(scale * epoch)] = temperature
+    phases = tuple(
+        (round(scale * epoch), latest, before) for epoch, latest, before in default.phases
     )
-    scaled = {
-        round(scale * e): t
-        for e, t in zip(default.refresh_epochs, default.temperatures, strict=True)
-    }
-    phases = tuple((round(scale * e), *factors) for e, *factors in default.phases)
-    return replace(
-        replace(
-            default,
-            refresh_epochs=tuple(scaled),
-            temperatures=tuple(scaled.values()),
-            phases=phases,
-            growth=default.growth ** (1 / scale),
-        ),
-        **changes,
+    config = replace(
+        default,
+        refresh_epochs=tuple(temperatures),
+        temperatures=tuple(temperatures.values()),
+        phases=phases,
+        growth=default.growth ** (1 / scale),
     )
+    return replace(config, **changes)
 
 
 def longer(config: rskp.Config, epochs: int) -> rskp.Config:
     """RSKP as GauFuse trains and reads it: more epochs and, DIFFERS: not in the paper, a falling
     rate, one class's memory, other constants of inference."""
-    scale, start, ratio = epochs / EPOCHS, config.spl_weights[0][1], epochs / config.schedule.epochs
+    scale = epochs / EPOCHS
     schedule = replace(
         config.schedule,
         epochs=epochs,
-        steps=tuple((e / EPOCHS, factor) for e, factor in STEPS),
-        evaluations=round(ratio * config.schedule.evaluations),
+        steps=tuple((epoch / EPOCHS, factor) for epoch, factor in STEPS),
+        evaluations=round(epochs / config.schedule.epochs * config.schedule.evaluations),
     )
-    weights = ((0, start), (config.warm_up, 0.5), (round(201 * scale), 1.0))
+    first_weight = config.spl_weights[0][1]
+    weights = ((0, first_weight), (config.warm_up, 0.5), (round(201 * scale), 1.0))
     return replace(
         config,
         schedule=schedule,
@@ -195,9 +185,9 @@ def as_printed(config: Config) -> Config:
     without labels or differences stays so. The weight, and that labels are of the video's classes
     only, are choices."""
     scale = config.schedule.epochs / EPOCHS
-    first, *more = sorted({round(scale * e) for e in (200, 215, 230, 245, 270, 290)})
-    epochs = (first, *more) if config.refresh_epochs else ()
-    differences = any(factors[1] for _, *factors in config.phases)
+    printed = sorted({round(scale * epoch) for epoch in (200, 215, 230, 245, 270, 290)})
+    epochs = tuple(printed) if config.refresh_epochs else ()
+    differences = any(before for _, _, before in config.phases)
     base = replace(config.base, schedule=replace(config.schedule, steps=()))
     if config.host == "rskp":
         base = replace(base, memory_index="label")
@@ -212,7 +202,7 @@ def as_printed(config: Config) -> Config:
         label_background=False,
         teacher_dropout=False,
         forget=False,
-        phases=((first, 1.0, -1.0 if differences else 0.0),),
+        phases=((printed[0], 1.0, -1.0 if differences else 0.0),),
         weight=1.0,
         limit=config.limit / 17,
         test_fusion=replace(config.test_fusion, logit="score", overlap="iou", temperature=0.03),
@@ -225,7 +215,8 @@ def ablate(
     """A row of Table 4: which of the four components are there. Without LinPro there are no labels
     at all.
     """
-    plain, nms = tuple((epoch, 1.0, 0.0) for epoch, *_ in config.phases[:1]), suppression(config)
+    plain = tuple((epoch, 1.0, 0.0) for epoch, _, _ in config.phases[:1])
+    nms = suppression(config)
     return replace(
         config,
         refresh_epochs=config.refresh_epochs if linpro else (),
@@ -258,7 +249,7 @@ def suppression(config: Config) -> FusionRule:
 
 def components(config: Config) -> dict[str, Config]:
     """Rows 2 to 5 of Table 4; row 1 is RSKP."""
-    return {row: ablate(config, *there) for row, there in COMPONENTS.items()}
+    return {row: ablate(config, *present) for row, present in COMPONENTS.items()}
 
 
 def distributions(config: Config, where: Literal["training", "testing"]) -> dict[str, Config]:
@@ -266,17 +257,22 @@ def distributions(config: Config, where: Literal["training", "testing"]) -> dict
     what the numbers of the paper are of (its text says that LinPro is off). In testing: a host that
     has learnt without labels.
     """
-    labels = where == "training"
-    base, tried = (
-        ablate(config, labels, labels, False, not labels),
-        "train_fusion" if labels else "test_fusion",
-    )
-    rules = {
-        row: replace(getattr(base, tried), distribution=kind) for row, kind in DISTRIBUTIONS.items()
-    } | {
-        "Baseline (NMS)": suppression(config)
-    }  # it has no temperature, so that it is the same run everywhere
-    return {row: replace(base, **{tried: rule}) for row, rule in rules.items()}
+    if where == "training":
+        start = ablate(config, linpro=True, gauss_train=True, delta=False, gauss_test=False)
+        fusion = start.train_fusion
+    else:
+        start = ablate(config, linpro=False, gauss_train=False, delta=False, gauss_test=True)
+        fusion = start.test_fusion
+    rows = {}
+    for row, distribution in DISTRIBUTIONS.items():
+        rule = replace(fusion, distribution=distribution)
+        if distribution == "nms":
+            rule = suppression(config)  # without a temperature, it is the same run everywhere
+        if where == "training":
+            rows[row] = replace(start, train_fusion=rule)
+        else:
+            rows[row] = replace(start, test_fusion=rule)
+    return rows
 
 
 def trained_as(config: Config) -> Config:
@@ -302,9 +298,8 @@ class Network(nn.Module):
         super().__init__()
         self.name = config.host
         self.host = method(config.host).Network(config.base, streams, size_in, classes, generator)
-        self.register_buffer(
-            "epoch", torch.zeros((), dtype=torch.int64)
-        )  # kept in checkpoints with the weights
+        # a buffer lies in checkpoints, with the weights
+        self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
 
     def forward(self, batch: Packed, generator: torch.Generator | None = None) -> Outputs:
         return Outputs(self.name, self.host(batch, generator), int(self.epoch))
@@ -314,21 +309,37 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     """The host's losses; with labels also "labels", their cross entropy, before its weight. "total"
     holds it all.
     """
-    host = method(config.host)
-    losses = dict(host.loss(outputs.host, batch, config.base))
-    reached = [factors for epoch, *factors in config.phases if outputs.epoch >= epoch]
-    if batch.targets is None or not reached:
-        return losses | {"labels": torch.zeros_like(losses["total"])}
-    (latest, before), (newest, older) = reached[-1], batch.targets
-    labels = latest * newest + before * older  # Eq. 8
-    losses["labels"] = sum(
-        share * label_cross_entropy_per_snippet(scores, labels, batch)
-        for share, scores in host_of(config.host).snippet_scores(outputs.host)
-    )
-    weight = min(
-        config.weight * config.growth ** (outputs.epoch - config.refresh_epochs[0]), config.limit
-    )
-    return losses | {"total": losses["total"] + weight * losses["labels"]}
+    losses = method(config.host).loss(outputs.host, batch, config.base)
+    total = losses["total"]
+    label_loss = torch.zeros_like(total)
+    reached = [phase for phase in config.phases if outputs.epoch >= phase[0]]
+    if batch.targets is not None and reached:
+        newest, older = batch.targets
+        _, latest, before = reached[-1]
+        labels = latest * newest + before * older  # Eq. 8
+        for share, scores in host_of(config.host).snippet_scores(outputs.host):
+            label_loss = label_loss + share * label_cross_entropy(scores, labels, batch)
+        since_first = outputs.epoch - config.refresh_epochs[0]
+        weight = min(config.weight * config.growth**since_first, config.limit)
+        total = total + weight * label_loss
+    return losses | {"labels": label_loss, "total": total}
+
+
+def label_cross_entropy(
+    logits: Float[Tensor, "S M K"],
+    labels: Float[Tensor, "S M K"],
+    batch: Packed,
+) -> Float[Tensor, " B"]:
+    """−(1 / T) Σ_t Σ_j ℓ_tj log softmax(s_t)_j of each video, summed over streams; 0 for a video
+    without snippets.
+
+    logits: K class scores of the M snippets of a packed batch, the background among them. labels:
+    constants, taken as they
+    are: neither normalised nor cut at 0, as the differences of two pseudo labels may be negative
+    (Eq. 8), and then so may
+    be the loss. Source: GauFuse, `utils/utils.py:397-403`.
+    """
+    return mean_over_time(-(labels * logits.log_softmax(-1)).sum((0, 2)), batch)
 
 
 @torch.no_grad()
@@ -350,9 +361,8 @@ def between_epochs(
     if config.forget and forget is not None:
         forget(network.host)
     temperature = config.temperatures[config.refresh_epochs.index(epochs_done)]
-    newest, unsolved = make_labels(
-        teacher, videos, config, temperature, generator if config.teacher_dropout else None
-    )
+    dropout = generator if config.teacher_dropout else None
+    newest, unsolved = make_labels(teacher, videos, config, temperature, dropout)
     older = torch.zeros_like(newest) if videos.targets is None else videos.targets[0]
     return replace(
         refreshed or Refreshed(),
@@ -369,62 +379,58 @@ def make_labels(
     generator: torch.Generator | None,
 ) -> tuple[Float[Tensor, "S M J"], float]:
     """Pseudo labels of all training videos by a host's network: candidates, fused, as constraints,
-    solved (Eq. 1 to 6). Also the share of the programmes, one a stream, video and class, that have
-    no solution and leave labels of 0.
+    solved (Eq. 1 to 6). Also the share of the programmes that have no solution and leave labels of
+    0; there is one per stream, video and class.
     """
-    host, settings = host_of(config.host), replace(config.base, **dict(config.label_settings))
-    parts = [
-        videos.batch(range(i, min(i + VIDEOS_AT_ONCE, len(videos))))
-        for i in range(0, len(videos), VIDEOS_AT_ONCE)
-    ]
-    outputs = [teacher(part, generator) for part in parts]
-    activation = Activation.join(
-        [
-            host.activate(o, part, settings, config.label_background)
-            for o, part in zip(outputs, parts, strict=True)
-        ]
-    )
+    host = host_of(config.host)
+    settings = replace(config.base, **dict(config.label_settings))
+    activations = []
+    for first in range(0, len(videos), VIDEOS_AT_ONCE):
+        part = videos.batch(range(first, min(first + VIDEOS_AT_ONCE, len(videos))))
+        outputs = teacher(part, generator)
+        activations.append(host.activate(outputs, part, settings, config.label_background))
+    columns = host.snippet_scores(outputs)[0][1].shape[-1]
     rule = replace(config.train_fusion, temperature=temperature)
-    streams = host.instances(activation, videos.labels.shape[1], settings, rule)
-    if config.label_classes == "labels":
-        streams = [shown(found, videos.labels.cpu().numpy()) for found in streams]
-    columns = host.snippet_scores(outputs[0])[0][1].shape[-1]
-    made = [
-        on_snippets(found, np.asarray(videos.lengths), columns, config.label_rule)
-        for found in streams
-    ]
-    unsolved = np.concatenate([infeasible for _, infeasible in made])
-    labels = torch.as_tensor(np.stack([values for values, _ in made])).to(videos.features)
-    return labels, float(unsolved.sum() / max(1, len(unsolved)))
+    classes = videos.labels.shape[1]
+    labels = []
+    infeasible = []
+    for instances in host.instances(Activation.join(activations), classes, settings, rule):
+        if config.label_classes == "labels":
+            instances = of_labels(instances, videos.labels.cpu().numpy())
+        dense, unsolved = on_snippets(
+            instances, np.asarray(videos.lengths), columns, config.label_rule
+        )
+        labels.append(dense)
+        infeasible.append(unsolved)
+    unsolved = np.concatenate(infeasible)
+    share = float(unsolved.sum() / max(1, len(unsolved)))
+    return torch.as_tensor(np.stack(labels)).to(videos.features), share
 
 
-def shown(found: Instances, labels: Float[np.ndarray, "B C"]) -> Instances:
+def of_labels(instances: Instances, labels: Float[np.ndarray, "B C"]) -> Instances:
     """The instances of classes that are in their video's label; the background never is."""
-    known = np.flatnonzero(found.label < labels.shape[1])
-    kept = known[labels[found.video[known], found.label[known]] > 0]
-    return Instances(
-        *(getattr(found, name)[kept] for name in ("video", "label", "start", "end", "score"))
-    )
+    known = np.flatnonzero(instances.label < labels.shape[1])
+    is_labelled = labels[instances.video[known], instances.label[known]] > 0
+    return chosen(instances, known[is_labelled])
 
 
 def on_snippets(
-    found: Instances,
+    instances: Instances,
     lengths: np.ndarray,
     columns: int,
     rule: LabelRule,
 ) -> tuple[Float[np.ndarray, "M J"], Bool[np.ndarray, " P"]]:
-    """The labels that one stream's instances ask for, one programme a video and class; which of the
-    P have no solution.
+    """The labels that one stream's instances ask for, one programme per video and class; which of
+    the P have no solution.
     """
-    pairs, programme = np.unique(found.video * columns + found.label, return_inverse=True)
+    pairs, programme = np.unique(instances.video * columns + instances.label, return_inverse=True)
     video, label = np.divmod(pairs, columns)
-    taken = lengths[video]
-    solved = pseudo_labels(programme, found.start, found.end, found.score, taken, rule)
+    sizes = lengths[video]  # snippets of each programme
+    solved = pseudo_labels(programme, instances.start, instances.end, instances.score, sizes, rule)
+    shift = (np.cumsum(lengths) - lengths)[video] - (np.cumsum(sizes) - sizes)
+    snippet = np.arange(int(sizes.sum())) + np.repeat(shift, sizes)
     dense = np.zeros((int(lengths.sum()), columns))
-    shift = (np.cumsum(lengths) - lengths)[video] - (np.cumsum(taken) - taken)
-    dense[np.arange(int(taken.sum())) + np.repeat(shift, taken), np.repeat(label, taken)] = (
-        solved.values
-    )
+    dense[snippet, np.repeat(label, sizes)] = solved.values
     return dense, solved.infeasible
 
 

@@ -9,34 +9,38 @@ Shapes: B videos of a packed batch with M snippets, T of the longest; D embeddin
 paper here: all follows the official code.
 """
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from wtal_core.localization.detections import drop_ambiguous, to_table
+from wtal_core.checks import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Rate,
+    Share,
+)
 from wtal_core.localization.fusion import FusionRule
 from wtal_core.localization.instances import Instances, find_instances
 from wtal_core.localization.proposals import ProposalRule
-from wtal_core.losses.attention_contrast import attention_contrast
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
 from wtal_core.losses.over_time import mean_over_time
 from wtal_core.models.method import Host, Method, MethodConfig
-from wtal_core.models.shared.activation import Activation, Scene
+from wtal_core.models.shared.activation import Activation, Scene, as_array
+from wtal_core.models.shared.detected import detections, outside_ambiguous
 from wtal_core.models.shared.layers import StackedLinear, dropout, xavier
-from wtal_core.models.shared.memory import written
-from wtal_core.models.shared.random_walk import assigned, cosine, length, unit, walk
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
 
 VIDEOS_AT_ONCE = 32
-PLACES = (
-    2**20
-)  # numbers in a tensor of padded videos on a CPU: beyond, padding costs more than calls save
+# numbers in a tensor of padded videos on a CPU: beyond, padding costs more than calls save
+PLACES = 2**20
 NMS = FusionRule("nms", limit=0.5)
 AT_TEST_TIME = (
     "cas_mix",
@@ -54,56 +58,69 @@ AT_TEST_TIME = (
 
 @dataclass(frozen=True)
 class Config(MethodConfig):
-    """The official THUMOS14 setting.
+    """The official THUMOS14 setting."""
 
-    prototypes, em_steps, sharpness: K, iterations and scale of the cosine in the assignment. walk:
-    w of the random walk.
-    delta: cosine scale of all classifiers. temperature: of the snippet distributions made alike.
-    warm_up: epochs without memory; it is filled at their end. memory_slots: prototypes kept a
-    class.
-    memory_index: whose slots a video uses; "slot0" is the official code's bug until 2022-09, and
-    GauFuse's to this day.
-    memory_read: "sequential", each video sees what the one before it has written; "batch", all see
-    the bank of before the batch.
-    spl_weights: (epoch, weight of the snippet loss from then on).
-    cas_mix, score_mix: share of the original branch in activations and class scores at test time.
-    upsample: snippets are interpolated this many times. DIFFERS: 1, none, in the official codes; to
-    frames, say the papers.
-    suppression: what is done with overlapping proposals.
-    """
-
-    embedding: int = 2048
-    dropout: float = 0.6
-    prototypes: int = 8
-    em_steps: int = 2
-    sharpness: float = 5.0
-    walk: float = 0.5
-    delta: float = 20.0
-    attention_fraction: int = 8
-    temperature: float = 0.2
-    lambda_back: float = 0.2
-    lambda_att: float = 0.1
-    lambda_memory: float = 0.5
-    memory_share: float = 0.2
-    spl_weights: tuple[tuple[int, float], ...] = ((0, 1.0), (101, 0.5))
-    warm_up: int = 101
-    memory_slots: int = 5
+    # D, channels of the embedding
+    embedding: PositiveInt = 2048
+    # share of the embedding's channels that are switched off while training
+    dropout: Rate = 0.6
+    # K, prototypes per video
+    prototypes: PositiveInt = 8
+    # iterations of expectation-maximisation
+    em_steps: NonNegativeInt = 2
+    # scale of the cosine when a snippet is shared out among prototypes
+    sharpness: PositiveFloat = 5.0
+    # w, weight of a step of the random walk against staying
+    walk: Rate = 0.5
+    # scale of the cosine of all classifiers
+    delta: PositiveFloat = 20.0
+    # attention contrast: T // attention_fraction snippets are inside, as many outside
+    attention_fraction: PositiveInt = 8
+    # of the snippet distributions that are made alike
+    temperature: PositiveFloat = 0.2
+    # weight of the losses with background ("back")
+    lambda_back: NonNegativeFloat = 0.2
+    # weight of the attention contrast ("att")
+    lambda_att: NonNegativeFloat = 0.1
+    # weight of the losses after the walk with remembered prototypes
+    lambda_memory: NonNegativeFloat = 0.5
+    # share of the remembered branch in the targets of the snippet loss
+    memory_share: Share = 0.2
+    # (epoch, weight of the snippet loss "spl" from then on)
+    spl_weights: tuple[tuple[NonNegativeInt, NonNegativeFloat], ...] = ((0, 1.0), (101, 0.5))
+    # epochs without memory, which is filled at their end
+    warm_up: NonNegativeInt = 101
+    # prototypes that are kept per class
+    memory_slots: PositiveInt = 5
+    # whose slots a video uses; "slot0": a bug of the official code until 2022-09, GauFuse's still
     memory_index: Literal["label", "slot0"] = "label"
+    # "sequential": a video sees what the one before has written; "batch": the bank before the batch
     memory_read: Literal["sequential", "batch"] = "sequential"
+    # how it is trained
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
             epochs=200, learning_rate=5e-5, weight_decay=5e-4, evaluations=40
         )
     )
-    cas_mix: float = 0.6
-    score_mix: float = 0.6
-    class_threshold: float = 0.1
-    thresholds: tuple[float, ...] = tuple((2 * i + 1) / 1000 for i in range(20))
-    shortest: int = 2
-    margin: float = 0.25
-    margin_power: float = 1.0
-    outer_weight: float = 1.0
+    # share of the original branch in activations at test time
+    cas_mix: Share = 0.6
+    # share of the original branch in class scores at test time
+    score_mix: Share = 0.6
+    # least video score of a localized class
+    class_threshold: NonNegativeFloat = 0.1
+    # activations above which proposals lie
+    thresholds: tuple[NonNegativeFloat, ...] = tuple((2 * i + 1) / 1000 for i in range(20))
+    # snippets of the shortest proposal
+    shortest: PositiveInt = 2
+    # outer area on either side of a proposal of L snippets: margin * L ** margin_power
+    margin: NonNegativeFloat = 0.25
+    # see `margin`
+    margin_power: NonNegativeFloat = 1.0
+    # score = inner mean - outer_weight * outer mean
+    outer_weight: NonNegativeFloat = 1.0
+    # factor of interpolation. DIFFERS: 1, none, in the official codes; to frames, say the papers
     upsample: Literal[1, 16] = 1
+    # what becomes of overlapping proposals
     suppression: FusionRule = NMS
 
 
@@ -134,11 +151,25 @@ class Heads:
 
 def join(parts: list[Heads]) -> Heads:
     """Of videos one after another."""
-    return (
-        Heads(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Heads)))
-        if len(parts) > 1
-        else parts[0]
+    if len(parts) == 1:
+        return parts[0]
+    return Heads(
+        p_ca=torch.cat([part.p_ca for part in parts]),
+        p_cw=torch.cat([part.p_cw for part in parts]),
+        f=torch.cat([part.f for part in parts]),
+        s=torch.cat([part.s for part in parts]),
     )
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some of a batch's videos, padded: their snippets x, the length of each row of x, and what is
+    known of them.
+    """
+
+    x: Float[Tensor, "B T D"]
+    length: Float[Tensor, "B T 1"]
+    videos: Packed
 
 
 @dataclass(frozen=True)
@@ -166,67 +197,68 @@ class Network(nn.Module):
         self, config: Config, streams: int, size_in: int, classes: int, generator: torch.Generator
     ):
         super().__init__()
-        self.config, size = config, config.embedding
+        self.config = config
+        size = config.embedding
         self.embed = StackedLinear(1, streams * size_in, size, 1, generator)
-        self.mu = nn.Parameter(
-            xavier(1, size, config.prototypes, generator).detach()[0].T.contiguous()
-        )  # (K, D)
-        self.w_a = nn.Parameter(
-            xavier(1, size, classes + 1, generator).detach()[0].T.contiguous()
-        )  # (J, D)
+        self.mu = nn.Parameter(rows(config.prototypes, size, generator))  # (K, D)
+        self.w_a = nn.Parameter(rows(classes + 1, size, generator))  # (J, D)
         self.w_f = nn.Parameter(-self.w_a.detach()[-1:])  # (1, D)
+        # buffers lie in checkpoints, with the weights
         self.register_buffer("bank", torch.zeros(classes, config.memory_slots, size))
         self.register_buffer("bank_scores", torch.zeros(classes, config.memory_slots))
-        self.register_buffer(
-            "epoch", torch.zeros((), dtype=torch.int64)
-        )  # kept in checkpoints with the weights
+        self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
 
     def forward(self, batch: Packed, generator: torch.Generator | None = None) -> Outputs:
         """All branches. A generator switches dropout on, and after the warm-up the memory."""
-        config, epoch = self.config, int(self.epoch)
-        features = batch.features.transpose(0, 1).flatten(1)[
-            None
-        ]  # all streams side by side, (1, M, S D)
-        packed = dropout(self.embed(features, batch).relu(), config.dropout, generator)[0]
-        parts = batch.parts(PLACES // config.embedding) if packed.device.type == "cpu" else [batch]
-        own = [
-            part.padded(x)
-            for part, x in zip(parts, packed.split([sum(p.lengths) for p in parts]), strict=True)
-        ]
-        pieces = [(x, part, length(x)) for x, part in zip(own, parts, strict=True)]  # x: (B, T, D)
-        mu = torch.cat([self.prototypes(x, size, part.inside) for x, part, size in pieces])
+        config = self.config
+        epoch = int(self.epoch)
+        features = batch.features.transpose(0, 1).flatten(1)[None]  # streams side by side
+        x = dropout(self.embed(features, batch).relu(), config.dropout, generator)[0]  # (M, D)
+        pieces = self.pieces(x, batch)
+        mu = torch.cat([self.prototypes(p.x, p.length, p.videos.inside) for p in pieces])
         pi = (config.delta * cosine(mu, self.w_a)).softmax(-1)
-        refined, remembered = self.walked(pieces, mu), None
+        refined = self.walked(pieces, mu)
+        remembered = None
         if generator is not None and epoch >= config.warm_up:
-            remembered = self.walked(pieces, *self.recall(batch, mu.detach(), pi.detach()))
-        return Outputs(
-            join([self.heads(*piece) for piece in pieces]),
-            refined,
-            remembered,
-            mu,
-            pi,
-            packed,
-            epoch,
-        )
+            recalled, filled = self.recall(batch, mu.detach(), pi.detach())
+            remembered = self.walked(pieces, recalled, filled)
+        # the last branch: gradients are added up in this order
+        original = join([self.heads(p.x, p.videos, p.length) for p in pieces])
+        return Outputs(original, refined, remembered, mu, pi, x, epoch)
+
+    def pieces(self, x: Float[Tensor, "M D"], batch: Packed) -> list[Piece]:
+        """The batch's videos, padded to one length; on a CPU in pieces of similar lengths."""
+        parts = [batch]
+        if x.device.type == "cpu":
+            parts = batch.parts(PLACES // self.config.embedding)
+        snippets = x.split([sum(part.lengths) for part in parts])
+        padded = [part.padded(own) for part, own in zip(parts, snippets, strict=True)]
+        return [Piece(own, length(own), part) for part, own in zip(parts, padded, strict=True)]
 
     def walked(
         self,
-        pieces: list[tuple[Tensor, Packed, Tensor]],
+        pieces: list[Piece],
         mu: Float[Tensor, "B R D"],
         filled: Bool[Tensor, "B R"] | None = None,
     ) -> Heads:
         """What is said after a walk between each video's snippets and these prototypes."""
-        counts = [len(x) for x, _, _ in pieces]
-        there = [None] * len(counts) if filled is None else filled.split(counts)
-        return join(
-            [
-                self.heads(
-                    walk(x, part.inside, y, self.config.walk, self.config.sharpness, known, size),
-                    part,
-                )
-                for (x, part, size), y, known in zip(pieces, mu.split(counts), there, strict=True)
-            ]
-        )
+        config = self.config
+        parts = []
+        begin = 0
+        for piece in pieces:
+            own = slice(begin, begin + len(piece.x))
+            begin = own.stop
+            refined = walk(
+                piece.x,
+                piece.videos.inside,
+                mu[own],
+                config.walk,
+                config.sharpness,
+                None if filled is None else filled[own],
+                piece.length,
+            )
+            parts.append(self.heads(refined, piece.videos))
+        return join(parts)
 
     def prototypes(
         self,
@@ -249,7 +281,8 @@ class Network(nn.Module):
         """Snippet scores, foreground attention, and the video's probabilities by both kinds of
         attention.
         """
-        delta, classes = self.config.delta, unit(self.w_a)
+        delta = self.config.delta
+        classes = unit(self.w_a)
         scores = delta * cosine(x, torch.cat([self.w_a, self.w_f]), size)  # (B, T, J + 1)
         attention = scores.sigmoid() * batch.inside[..., None]  # class-wise, the agnostic one last
         weight = attention / (attention.sum(1, keepdim=True) + 1e-5)
@@ -257,7 +290,10 @@ class Network(nn.Module):
         p_ca = (delta * cosine(pooled[:, -1], self.w_a)).softmax(-1)
         p_cw = (delta * (unit(pooled[:, :-1]) * classes).sum(-1)).softmax(-1)
         return Heads(
-            p_ca, p_cw, batch.unpadded(attention[..., -1]), batch.unpadded(scores[..., :-1])
+            p_ca=p_ca,
+            p_cw=p_cw,
+            f=batch.unpadded(attention[..., -1]),
+            s=batch.unpadded(scores[..., :-1]),
         )
 
     @torch.no_grad()
@@ -270,7 +306,8 @@ class Network(nn.Module):
         """The memory's prototypes of each video's classes, read before the video's own are written;
         and which rows are any.
         """
-        owners, slots = self._owners(batch), self.config.memory_slots
+        owners = self._owners(batch)
+        slots = self.config.memory_slots
         rows = torch.cat([self.bank.flatten(0, 1), mu.flatten(0, 1)])
         sets, scores = written(self.bank_scores.cpu().numpy(), pi[..., :-1].cpu().numpy(), owners)
         read = np.full((len(owners), max(map(len, owners), default=0) * slots), -1)
@@ -295,12 +332,117 @@ class Network(nn.Module):
 
     def _owners(self, batch: Packed) -> list[list[int]]:
         """Classes whose slots each video uses: its own. DIFFERS with "slot0": always the first one,
-        once a label.
+        once per label.
         """
         own = [torch.nonzero(labels)[:, 0].tolist() for labels in batch.labels.cpu()]
-        return (
-            own if self.config.memory_index == "label" else [[0] * len(classes) for classes in own]
-        )
+        if self.config.memory_index == "label":
+            return own
+        return [[0] * len(classes) for classes in own]
+
+
+def rows(count: int, size: int, generator: torch.Generator) -> Float[Tensor, "K D"]:
+    """Xavier-uniform rows."""
+    return xavier(1, size, count, generator).detach()[0].T.contiguous()
+
+
+def written(
+    scores: Float[np.ndarray, "C R"],
+    offered: Float[np.ndarray, "B K C"],
+    owners: list[list[int]],
+) -> tuple[list[Int[np.ndarray, "C R"]], Float[np.ndarray, "C R"]]:
+    """What lies in the R slots of C classes before each of B videos and after the last one, and the
+    scores in the end.
+
+    owners: classes that a video writes to, one after another, even the same one twice. A slot's
+    content is a row number: first the C R prototypes that were there, then the K of each video. A
+    class keeps the best of what it had and the video's K; its scores are those of when a prototype
+    came. Earlier ones stay on a tie.
+    """
+    scores = scores.copy()
+    count = offered.shape[1]
+    sets = [np.arange(scores.size).reshape(scores.shape)]
+    for video, classes in enumerate(owners):
+        sets.append(sets[-1].copy())
+        own = scores.size + count * video + np.arange(count)
+        for c in classes:
+            candidates = np.concatenate([scores[c], offered[video, :, c]])
+            best = np.argsort(-candidates, kind="stable")[: scores.shape[1]]
+            scores[c] = candidates[best]
+            sets[-1][c] = np.concatenate([sets[-1][c], own])[best]
+    return sets, scores
+
+
+def length(x: Float[Tensor, "*N D"]) -> Float[Tensor, "*N 1"]:
+    """Of each row, more than 0: RSKP's code adds 1e-9."""
+    return torch.linalg.vector_norm(x, dim=-1, keepdim=True) + 1e-9
+
+
+def unit(x: Float[Tensor, "*N D"]) -> Float[Tensor, "*N D"]:
+    """Rows of length 1, almost; a row of zeros stays one."""
+    return x / length(x)
+
+
+def cosine(
+    x: Float[Tensor, "*B T D"],
+    rows: Float[Tensor, "*R K D"],
+    size: Float[Tensor, "*B T 1"] | None = None,
+) -> Float[Tensor, "*B T K"]:
+    """Of each snippet with each row. size: `length(x)`, for who needs it more than once. Divides T
+    x K numbers, not T x D, which takes longer than the product where D is small.
+    """
+    return (x @ unit(rows).transpose(-1, -2)) / (length(x) if size is None else size)
+
+
+def assigned(
+    x: Float[Tensor, "B T D"],
+    inside: Bool[Tensor, "B T"],
+    prototypes: Float[Tensor, "B K D"],
+    sharpness: float,
+    filled: Bool[Tensor, "B K"] | None = None,
+    size: Float[Tensor, "B T 1"] | None = None,
+) -> tuple[Float[Tensor, "B K T"], Float[Tensor, "B K T"]]:
+    """Z, how a snippet is shared out among the prototypes (softmax of sharpness · cosine), and Ẑ,
+    the same divided by its sum over the video's snippets. inside: which rows of a video are
+    snippets. filled: which prototypes there are (None: all).
+    size: see `cosine`. Snippets last: a softmax over few columns that lie side by side takes twenty
+    times as long.
+    """
+    if size is None:
+        size = length(x)
+    counts = inside[:, None]  # which pairs of a prototype and a snippet there are
+    scores = sharpness * (unit(prototypes) @ x.transpose(1, 2)) / size.transpose(1, 2)
+    if filled is not None:
+        scores = scores.masked_fill(~filled[..., None], torch.finfo(x.dtype).min)
+        counts = counts & filled[..., None]
+    z = scores.softmax(1) * counts
+    return z, z / (z.sum(2, keepdim=True) + 1e-9)
+
+
+def walk(
+    x: Float[Tensor, "B T D"],
+    inside: Bool[Tensor, "B T"],
+    prototypes: Float[Tensor, "B K D"],
+    w: float,
+    sharpness: float,
+    filled: Bool[Tensor, "B K"] | None = None,
+    size: Float[Tensor, "B T 1"] | None = None,
+) -> Float[Tensor, "B T D"]:
+    """Snippets after infinitely many steps to the prototypes and back: X' = (1 − w)(I − w² Zᵀ Ẑ)⁻¹
+    (w Zᵀ Y + X).
+
+    It is the fixed point of X' = w Zᵀ M + (1 − w) X with M = w Ẑ X' + (1 − w) Y. By Woodbury's
+    identity, with S = Ẑ Zᵀ, X' = (1 − w)[X + Zᵀ(w Y + w² (I − w² S)⁻¹ (Ẑ X + w S Y))]: time and
+    memory grow with T K, not with T².
+    Source: RSKP, `model/main_branch.py:22-34`, which inverts the T x T matrix.
+    """
+    z, share = assigned(x, inside, prototypes, sharpness, filled, size)
+    reached = share @ x  # Ẑ X
+    back = share @ z.transpose(1, 2)  # S
+    identity = torch.eye(back.shape[1], dtype=x.dtype, device=x.device)
+    inner = torch.linalg.solve(identity - w * w * back, reached + w * (back @ prototypes))
+    return torch.baddbmm(
+        x, z.transpose(1, 2), w * prototypes + w * w * inner, beta=1 - w, alpha=1 - w
+    )
 
 
 @torch.no_grad()
@@ -317,7 +459,7 @@ def between_epochs(
 
 
 def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Tensor, " B"]]:
-    """L_fore + 0.2 L_back + 0.1 L_att + λ_s L_spl, a value a video, and its terms
+    """L_fore + 0.2 L_back + 0.1 L_att + λ_s L_spl, one value per video, and its terms
     (`processor.py:135-154`, `losses.py:18-46`).
 
     The background is in every video, but never in the foreground.
@@ -341,6 +483,20 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
         + weight * losses["spl"]
     )
     return losses | {"total": total}
+
+
+def attention_contrast(f: Float[Tensor, " M"], batch: Packed, fraction: int) -> Float[Tensor, " B"]:
+    """Mean of the max(1, ⌊T / fraction⌋) smallest attentions less that of as many largest; 0 for a
+    video without snippets.
+    """
+    lengths = torch.tensor(batch.lengths, device=f.device)
+    count = (lengths // fraction).clamp_min(1)
+    behind_all = batch.padded(f) - 2.0 * ~batch.inside  # f is in [0, 1], so padding comes last
+    ranked = behind_all.sort(1, descending=True).values
+    place = torch.arange(ranked.shape[1], device=f.device)
+    largest = place < count[:, None]
+    smallest = (place >= (lengths - count)[:, None]) & (place < lengths[:, None])
+    return ((smallest.to(f.dtype) - largest.to(f.dtype)) * ranked).sum(1) / count * (lengths > 0)
 
 
 def propagation_loss(outputs: Outputs, batch: Packed, config: Config) -> Float[Tensor, " B"]:
@@ -380,21 +536,24 @@ def activate(
     columns = batch.labels.shape[1] + background
     mixed = config.cas_mix * original.s.softmax(-1) + (1 - config.cas_mix) * refined.s.softmax(-1)
     scores = config.score_mix * original.p_ca + (1 - config.score_mix) * refined.p_ca
-    arrays = (mixed[:, :columns] * original.f[:, None], scores[:, :columns], original.f)
-    return Activation(*(a.detach().double().cpu().numpy()[None] for a in arrays), batch.lengths)
+    return Activation(
+        cas=as_array(mixed[None, :, :columns] * original.f[None, :, None]),
+        scores=as_array(scores[None, :, :columns]),
+        attention=as_array(original.f[None]),
+        lengths=batch.lengths,
+    )
 
 
 def signals(outputs: Outputs) -> dict[str, Tensor]:
     """What figures draw: scores s_a (1, M, J) before and s_m after the walk, attention s_f (1, M),
     embedding x (1, M, D).
     """
-    shown = {
-        "s_a": outputs.original.s,
-        "s_m": outputs.refined.s,
-        "s_f": outputs.original.f,
-        "x": outputs.x,
+    return {
+        "s_a": outputs.original.s[None],
+        "s_m": outputs.refined.s[None],
+        "s_f": outputs.original.f[None],
+        "x": outputs.x[None],
     }
-    return {name: values[None] for name, values in shown.items()}
 
 
 def instances(
@@ -426,19 +585,15 @@ def localize(
     activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None
 ) -> pd.DataFrame:
     """Detections: instances that meet no ambiguous interval. A score is an outer-inner contrast."""
-    (found,) = instances(activation, len(scene.classes), config, suppression)
-    clear = drop_ambiguous(
-        found.video, found.start, found.end, scene.ambiguous, scene.videos, scene.timebase
-    )
-    columns = (a[clear] for a in (found.video, found.label, found.start, found.end, found.score))
-    return to_table(*columns, scene.videos, scene.classes, scene.timebase)
+    (joint,) = instances(activation, len(scene.classes), config, suppression)
+    return detections(outside_ambiguous(joint, scene), scene)
 
 
 def trained_as(config: Config) -> Config:
     """The config whose training this one shares: what is done at test time only is the official
     code's.
     """
-    return replace(config, **{name: getattr(PAPER, name) for name in AT_TEST_TIME})
+    return replace(config, **{name: vars(PAPER)[name] for name in AT_TEST_TIME})
 
 
 METHOD = Method(

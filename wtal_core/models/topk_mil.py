@@ -13,14 +13,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wtal_core.localization.detections import to_table
+from wtal_core.checks import NonNegativeFloat, PositiveInt, Rate, Share
 from wtal_core.localization.fusion import FusionRule, fuse
 from wtal_core.localization.instances import Instances
 from wtal_core.localization.proposals import ProposalRule, propose
 from wtal_core.localization.sequences import class_sequences, pick_classes
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
 from wtal_core.models.method import Host, Method, MethodConfig
-from wtal_core.models.shared.activation import Activation, Scene
+from wtal_core.models.shared.activation import Activation, Scene, as_array
+from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.layers import StackedLinear, dropout
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
@@ -28,23 +29,28 @@ from wtal_core.packed import Packed
 
 @dataclass(frozen=True)
 class Config(MethodConfig):
-    """fraction: k = T // fraction snippets are averaged. class_ratio: least video score, relative
-    to the uniform 1 / C.
+    """All values are choices."""
 
-    thresholds: of each sequence's range from its least to its largest value.
-    """
-
-    hidden: int = 512
-    dropout: float = 0.5
-    fraction: int = 8
+    # channels of the hidden layer
+    hidden: PositiveInt = 512
+    # share of the hidden channels that are switched off while training
+    dropout: Rate = 0.5
+    # the T // fraction largest logits of a video are averaged
+    fraction: PositiveInt = 8
+    # how it is trained
     schedule: Schedule = field(
         default_factory=lambda: Schedule(weight_decay=5e-4, reduction="mean")
     )
-    class_ratio: float = 2.0
-    thresholds: tuple[float, ...] = tuple(i / 20 for i in range(1, 19))
-    shortest: int = 2
-    margin: float = 0.25
-    overlap: float = 0.5
+    # least video score of a localized class, times the uniform 1 / C
+    class_ratio: NonNegativeFloat = 2.0
+    # shares of a sequence's range, from its least to its largest value, above which proposals lie
+    thresholds: tuple[Share, ...] = tuple(i / 20 for i in range(1, 19))
+    # snippets of the shortest proposal
+    shortest: PositiveInt = 2
+    # outer area on either side of a proposal, as a share of its length
+    margin: NonNegativeFloat = 0.25
+    # IoU above which NMS drops a proposal
+    overlap: Share = 0.5
 
 
 PAPER = Config()
@@ -97,8 +103,12 @@ def activate(
 ) -> Activation:
     """Class activation sequences = the logits. Attention, for display: the largest softmax
     probability. There is no column of the background."""
-    arrays = (outputs.logits, outputs.p, outputs.logits.softmax(-1).amax(-1))
-    return Activation(*(a.detach().double().cpu().numpy() for a in arrays), batch.lengths)
+    return Activation(
+        cas=as_array(outputs.logits),
+        scores=as_array(outputs.p),
+        attention=as_array(outputs.logits.softmax(-1).amax(-1)),
+        lengths=batch.lengths,
+    )
 
 
 def signals(outputs: Outputs) -> dict[str, Tensor]:
@@ -115,37 +125,27 @@ def instances(
     lengths = np.asarray(activation.lengths)
     scores = activation.scores[0] * (lengths > 0)[:, None]
     video, label = pick_classes(scores, config.class_ratio / classes, at_least_one=False)
-    sequences, taken = class_sequences(activation.cas[0], lengths, video, label)
-    found = propose(
-        _to_unit_range(sequences, taken),
-        taken,
-        ProposalRule(config.thresholds, config.shortest, config.margin, 1.0, 1.0),
+    sequences, sizes = class_sequences(activation.cas[0], lengths, video, label)
+    rule = ProposalRule(config.thresholds, config.shortest, config.margin, 1.0, 1.0)
+    proposals = propose(_to_unit_range(sequences, sizes), sizes, rule)
+    settled = fuse(
+        proposals.sequence,
+        proposals.start,
+        proposals.end,
+        proposals.score * scores[video, label][proposals.sequence],
+        proposals.inner,
+        suppression or FusionRule("nms", limit=config.overlap, overlap="iou"),
     )
-    score = found.score * scores[video, label][found.sequence]
-    settle = suppression or FusionRule("nms", limit=config.overlap, overlap="iou")
-    settled = fuse(found.sequence, found.start, found.end, score, found.inner, settle)
-    return [
-        Instances(
-            video[settled.group], label[settled.group], settled.start, settled.end, settled.score
-        )
-    ]
+    pair = settled.group
+    return [Instances(video[pair], label[pair], settled.start, settled.end, settled.score)]
 
 
 def localize(
     activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None
 ) -> pd.DataFrame:
     """Detections: all instances."""
-    (found,) = instances(activation, len(scene.classes), config, suppression)
-    return to_table(
-        found.video,
-        found.label,
-        found.start,
-        found.end,
-        found.score,
-        scene.videos,
-        scene.classes,
-        scene.timebase,
-    )
+    (joint,) = instances(activation, len(scene.classes), config, suppression)
+    return detections(joint, scene)
 
 
 def _to_unit_range(sequences: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -153,7 +153,8 @@ def _to_unit_range(sequences: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     if not len(lengths):
         return sequences
     starts = np.cumsum(lengths) - lengths
-    low, high = np.minimum.reduceat(sequences, starts), np.maximum.reduceat(sequences, starts)
+    low = np.minimum.reduceat(sequences, starts)
+    high = np.maximum.reduceat(sequences, starts)
     span = np.where(high > low, high - low, 1)
     return (sequences - np.repeat(low, lengths)) / np.repeat(span, lengths)
 

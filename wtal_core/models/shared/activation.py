@@ -1,12 +1,19 @@
 """What a network says about test videos, before localization."""
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from torch import Tensor
 
 from wtal_core.timebase import Timebase
+
+
+def as_array(values: Float[Tensor, "*N"]) -> Float[np.ndarray, "*N"]:
+    """A network's numbers as `Activation` holds them: float64 on the CPU, without gradient."""
+    return values.detach().double().cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -30,15 +37,13 @@ class Activation:
     @staticmethod
     def join(parts: "list[Activation]") -> "Activation":
         """Of several batches, one after another."""
-        arrays = (
-            np.concatenate([getattr(p, name) for p in parts], 1)
-            for name in ("cas", "scores", "attention")
-        )
-        magnitudes = [p.magnitude for p in parts if p.magnitude is not None]
+        magnitudes = [part.magnitude for part in parts if part.magnitude is not None]
         return Activation(
-            *arrays,
-            tuple(t for p in parts for t in p.lengths),
-            np.concatenate(magnitudes, 1) if magnitudes else None,
+            cas=np.concatenate([part.cas for part in parts], 1),
+            scores=np.concatenate([part.scores for part in parts], 1),
+            attention=np.concatenate([part.attention for part in parts], 1),
+            lengths=tuple(chain.from_iterable(part.lengths for part in parts)),
+            magnitude=np.concatenate(magnitudes, 1) if magnitudes else None,
         )
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.packed_samples import LENGTHS, one_by_one, random_batch
-from wtal_core.losses.snippet_labels import label_cross_entropy_per_snippet as cross_entropy
+from wtal_core.models.gaufuse import label_cross_entropy as cross_entropy
 from wtal_core.packed import Packed
 
 EXACT = {"rtol": 0, "atol": 1e-12}

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.places import GOLDEN_FOLDER
-from wtal_core.models.shared.random_walk import assigned, cosine, unit, walk
+from wtal_core.models.rskp import assigned, cosine, unit, walk
 
 GOLDEN = {
     name: torch.from_numpy(value) for name, value in np.load(GOLDEN_FOLDER / "rskp.npz").items()
