@@ -33,8 +33,7 @@ from wtal_core.localization.mean_threshold import runs_above_mean
 from wtal_core.localization.sequences import class_sequences
 from wtal_core.losses.mined_background import background_counts, hardest_background, last_background
 from wtal_core.models.method import Method, MethodConfig
-from wtal_core.models.shared.activation import Activation, Scene
-from wtal_core.models.shared.arrays import as_array
+from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.inputs import Inputs, Refreshed
 from wtal_core.models.shared.layers import StackedLinear, dropout
 from wtal_core.models.shared.schedule import Schedule
@@ -461,10 +460,10 @@ def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
     sequences = logits + config.act_weight * actionness[..., None]
     scores = batch.top_mean(logits, config.class_fraction)
     return Activation(
-        as_array(sequences),
-        as_array(scores),
-        as_array(actionness.sigmoid()),
-        batch.lengths,
+        cas=as_array(sequences),
+        scores=as_array(scores),
+        attention=as_array(actionness.sigmoid()),
+        lengths=batch.lengths,
     )
 
 

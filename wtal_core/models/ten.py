@@ -35,8 +35,7 @@ from wtal_core.localization.suppression import suppress
 from wtal_core.localization.upsampling import upsample
 from wtal_core.losses.over_time import mean_over_time
 from wtal_core.models.method import Method, MethodConfig
-from wtal_core.models.shared.activation import Activation, Scene
-from wtal_core.models.shared.arrays import as_array
+from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.layers import StackedLinear, dropout
 from wtal_core.models.shared.sampling import pick
 from wtal_core.models.shared.schedule import Schedule
@@ -570,10 +569,10 @@ def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
     )[:, :-1]
     p = log_p.exp() if config.p_background else log_p.softmax(-1)
     return Activation(
-        as_array(located[None]),
-        as_array(p[None]),
-        as_array(base.attention[None]),
-        outputs.snippets.lengths,
+        cas=as_array(located[None]),
+        scores=as_array(p[None]),
+        attention=as_array(base.attention[None]),
+        lengths=outputs.snippets.lengths,
     )
 
 

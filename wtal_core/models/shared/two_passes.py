@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wtal_core.models.shared.activation import Activation
-from wtal_core.models.shared.arrays import as_array
+from wtal_core.models.shared.activation import Activation, as_array
 
 
 @runtime_checkable
@@ -50,9 +49,9 @@ def activation_of(outputs: TwoPasses, lengths: tuple[int, ...]) -> Activation:
     """
     magnitude = torch.linalg.vector_norm(outputs.feature, dim=-1)
     return Activation(
-        as_array(outputs.cas[-1:, :, :-1]),
-        as_array(outputs.s[-1:].softmax(-1)[..., :-1]),
-        as_array(outputs.w.sigmoid()[None]),
-        lengths,
-        as_array(magnitude[None]),
+        cas=as_array(outputs.cas[-1:, :, :-1]),
+        scores=as_array(outputs.s[-1:].softmax(-1)[..., :-1]),
+        attention=as_array(outputs.w.sigmoid()[None]),
+        lengths=lengths,
+        magnitude=as_array(magnitude[None]),
     )
