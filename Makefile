@@ -1,4 +1,5 @@
-# Two commands: `make reproduce` and `make test`. Both install what they need into .venv first.
+# What one runs: `make check` while writing, `make test` before a commit, `make reproduce` for numbers.
+# Each installs what it needs into .venv first.
 PYTHON ?= python3
 VENV ?= .venv
 RESULTS ?= reproduced
@@ -7,18 +8,30 @@ DEVICE ?= cpu
 # Options for installing torch alone, such as an index of CPU builds
 TORCH_OPTIONS ?=
 BIN = $(VENV)/bin
+LINTED = wtal_core tests benchmarks
+# Small networks are slower with several threads, and each worker of a parallel run has one core
+RUN = OMP_NUM_THREADS=1 $(BIN)/python -m
 
-.PHONY: reproduce test setup benchmarks notebooks clean
+.PHONY: reproduce check test lint setup docs benchmarks notebooks clean
 
 reproduce: $(VENV)/.installed
 	$(BIN)/wtal reproduce facnet --results $(RESULTS) --jobs $(JOBS) --device $(DEVICE)
 	-$(BIN)/wtal results compare $(RESULTS)
 	@echo "Tables and figures, each with its origin: $(RESULTS)/README.md. The executed notebooks lie beside them."
 
-test: $(VENV)/.installed
-	$(BIN)/ruff check wtal_core tests benchmarks notebooks
-	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbval --nbval-current-env -o filterwarnings=default notebooks
+# Under two minutes: formatter, linter, types, and every test but those that train or take seconds
+check: lint
+	$(RUN) pytest tests -m "not slow" -n $(JOBS)
+
+# Everything; cells of one notebook stay on one worker, because they share a kernel
+test: lint
+	$(RUN) pytest tests -n $(JOBS) --dist worksteal
+	$(RUN) pytest --nbval --nbval-current-env -o filterwarnings=default -n $(JOBS) --dist loadfile notebooks
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff format --check $(LINTED)
+	$(BIN)/ruff check $(LINTED) notebooks
+	$(BIN)/mypy
 
 setup: $(VENV)/.installed
 
@@ -28,6 +41,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet $(TORCH_OPTIONS) "$$(grep '^torch==' constraints.txt)"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
 	touch $@
+
+# Pages of docs/ that are made from the code
+docs: $(VENV)/.installed
+	$(BIN)/python -c 'from pathlib import Path; from wtal_core.cli.reference import write; write(Path("docs/commands.md"))'
 
 benchmarks: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.training_step

@@ -1,4 +1,9 @@
-"""Checks array shapes and types of every annotated function of the core while tests run."""
+"""Checks array shapes and types of every annotated function of the core while tests run, and knows
+which tests are slow.
+
+`slow_tests.txt` names the tests that took more than `SLOW_SECONDS`; `make check` leaves them out.
+`pytest tests --write-slow` measures and writes it anew.
+"""
 
 import sys
 from pathlib import Path
@@ -12,6 +17,38 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests compare wi
 settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 settings.load_profile("patient")
 install_import_hook("wtal_core", "beartype.beartype")
+
+SLOW_SECONDS = 2.0
+SLOW_TESTS = Path(__file__).with_name("slow_tests.txt")
+
+
+def without_parameters(test: str) -> str:
+    return test.split("[")[0]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--write-slow", action="store_true", help="write slow_tests.txt anew")
+
+
+def pytest_collection_modifyitems(items):
+    slow = set(SLOW_TESTS.read_text().splitlines())
+    for item in items:
+        if without_parameters(item.nodeid) in slow:
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Whoever meets a module's fixture first pays for it, so setting up counts."""
+    if not config.getoption("--write-slow"):
+        return
+    reports = [
+        report
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "duration", 0) > SLOW_SECONDS
+    ]
+    slow = sorted({without_parameters(report.nodeid) for report in reports})
+    SLOW_TESTS.write_text("".join(f"{test}\n" for test in slow))
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,20 @@ from wtal_core.cli.entry import Command, all_commands, overview, summary
 
 HEAD = """# Commands
 
-This page is written by `make docs`, from the commands themselves. `wtal COMMAND --help` tells the same.
+This page is written by `make docs`, from the commands themselves. `wtal COMMAND --help` tells the
+same.
 
 ```
 {overview}
 ```
 """
+
+
+def _sample(word: Positional[Any]) -> None: ...
+
+
+# how an argument that is given by its place is marked
+_POSITIONAL = inspect.signature(_sample).parameters["word"].annotation
 
 
 def reference() -> str:
@@ -53,7 +61,7 @@ def _section(name: str, command: Command) -> str:
 def _name(parameter: inspect.Parameter) -> str:
     """As it is typed: `NAME` by its place, `--name` otherwise."""
     metadata = getattr(parameter.annotation, "__metadata__", ())
-    is_positional = set(getattr(Positional[Any], "__metadata__", ())) & set(metadata)
+    is_positional = set(_POSITIONAL.__metadata__) & set(metadata)
     renamed = [name for entry in metadata if (name := getattr(entry, "name", None))]
     name = renamed[0] if renamed else parameter.name.replace("_", "-")
     return f"`{name.upper()}`" if is_positional else f"`--{name}`"

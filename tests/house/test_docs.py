@@ -1,0 +1,104 @@
+"""README and docs/: what they link to exists, and what they say of commands is so."""
+
+import re
+import shlex
+
+import pytest
+
+from tests.places import ROOT
+from wtal_core.cli.entry import GROUPS, all_commands, overview
+from wtal_core.cli.reference import reference
+from wtal_core.data.manifests import dataset_names
+from wtal_core.workbook.artifacts import find_notebooks
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+TARGET = re.compile(r"^(\w+):", re.MULTILINE)
+CALL = re.compile(r"\bwtal ([a-z]+(?: [a-z]+)?)")
+# words that follow `wtal` in a sentence or stand for several commands
+NOT_ONE_COMMAND = {"new", "statistics"}
+
+
+def test_links_lead_somewhere():
+    broken = [
+        f"{page.relative_to(ROOT)}: {link}"
+        for page in PAGES
+        for link in LINK.findall(page.read_text())
+        if not re.match(r"https?://", link) and not (page.parent / link).exists()
+    ]
+    assert broken == []
+
+
+def test_every_page_of_docs_is_linked_from_the_readme():
+    linked = set(LINK.findall((ROOT / "README.md").read_text()))
+    pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
+    assert pages <= linked
+
+
+def test_the_readme_is_one_screen():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 70
+
+
+def test_commands_in_texts_exist():
+    known = all_commands()
+    unknown = []
+    for page in PAGES:
+        for words in CALL.findall(page.read_text()):
+            first, _, second = words.partition(" ")
+            exists = first in known or (first in GROUPS and f"{first} {second}" in known)
+            if not exists and words not in NOT_ONE_COMMAND:
+                unknown.append(f"{page.name}: wtal {words}")
+    assert unknown == []
+
+
+def test_options_of_the_readmes_commands_exist():
+    lines = re.findall(r"^wtal (.+?)(?: +#.*)?$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(lines) == 3
+    page = reference()
+    for line in lines:
+        command, *words = shlex.split(line)
+        section = page.split(f"## `wtal {command}`")[1].split("\n## ")[0]
+        for option in (word for word in words if word.startswith("--")):
+            assert f"`{option}`" in section, line
+
+
+def test_targets_of_make_in_texts_exist():
+    targets = set(TARGET.findall((ROOT / "Makefile").read_text()))
+    for page in PAGES:
+        assert set(re.findall(r"`make (\w+)", page.read_text())) <= targets, page.name
+
+
+def test_the_page_of_commands_is_what_the_commands_say():
+    """`make docs` writes it."""
+    assert (ROOT / "docs" / "commands.md").read_text() == reference()
+
+
+def test_the_overview_has_one_line_per_command():
+    for name in all_commands():
+        (line,) = [line for line in overview().splitlines() if line.startswith(f"  {name} ")]
+        assert line.endswith(".") and len(line) < 130
+
+
+def test_the_readme_counts_the_tables_that_there_are():
+    """ "Tables 1 to 4, Figures 1 and 4 to 8" are the notebooks of that paper."""
+    text = (ROOT / "README.md").read_text()
+    papers = {"facnet": "FAC-Net", "backtal": "BackTAL", "ten": "TEN", "gaufuse": "GauFuse"}
+    for paper, title in papers.items():
+        (line,) = [row for row in text.splitlines() if row.startswith(f"| **{title}")]
+        tables, figures = line.split("Tables ")[1].split(", Figures ")
+        stated = {f"table{n}" for n in numbers(tables)} | {f"figure{n}" for n in numbers(figures)}
+        names = {notebook.artifact.split("/")[1] for notebook in find_notebooks((paper,))}
+        assert stated == {name for name in names if re.fullmatch(r"(table|figure)\d+", name)}
+
+
+def numbers(text: str) -> list[int]:
+    """ "1 and 4 to 8" -> 1, 4, 5, 6, 7, 8."""
+    listed = []
+    for first, last in re.findall(r"(\d+)(?: to (\d+))?", text):
+        listed += range(int(first), int(last or first) + 1)
+    return listed
+
+
+@pytest.mark.parametrize("name", dataset_names())
+def test_the_page_on_data_names_every_data_set(name):
+    assert f"`{name}`" in (ROOT / "docs" / "data.md").read_text()
