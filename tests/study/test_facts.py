@@ -2,38 +2,25 @@
 records.
 """
 
-from dataclasses import replace
+import json
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.tiny_dataset import SCHEDULE, tiny_dataset
+from tests.study.small_runs import BACKTAL, MEAN, small_session
+from tests.tiny_dataset import tiny_dataset
 from wtal_core.data.grid import inside
 from wtal_core.evaluation.error_types import OUTCOMES
-from wtal_core.models import backtal, sfnet
-from wtal_core.runs import sweep
-from wtal_core.runs.ledger import Ledger
-from wtal_core.study import facts
-from wtal_core.study.session import Session
-
-SMALL = replace(
-    backtal.QUICK,
-    width=8,
-    filter_width=8,
-    emb_hidden=8,
-    emb_dim=4,
-    schedule=replace(SCHEDULE, reduction="mean"),
-    inputs=replace(backtal.QUICK.inputs, clicks="none"),
-    rule=replace(backtal.QUICK.rule, class_threshold=0.0),
-)
+from wtal_core.models import sfnet
+from wtal_core.study import facts, trained
+from wtal_core.study.facts import Facts
 
 
 @pytest.fixture
 def session(tmp_path, monkeypatch):
-    dataset = tiny_dataset()
-    monkeypatch.setattr(sweep, "_opened", lambda name, fold: dataset)
-    return Session("backtal/figure2", dataset, "quick", (0, 1), "cpu", Ledger(tmp_path), 1)
+    return small_session(tmp_path, monkeypatch, "backtal/figure2")
 
 
 def on_grid(dataset, of) -> np.ndarray:
@@ -71,31 +58,39 @@ def test_similarity_of_pairs_that_are_not_there_is_unknown():
     assert same.tolist() == [1.0] * 8 and np.isnan(other).all()
 
 
+def equal(one: Facts, other: Facts) -> bool:
+    pairs = [(getattr(one, field.name), getattr(other, field.name)) for field in fields(Facts)]
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
+
+
 def test_facts_are_kept_and_read_again(session, monkeypatch):
-    first = facts.facts_of(session, "backtal", SMALL)
-    monkeypatch.setattr(facts, "_keep", None)
-    again = facts.facts_of(session, "backtal", SMALL)
+    first = session.facts("backtal", BACKTAL)
+    monkeypatch.setattr(trained, "measured", None)
+    again = session.facts("backtal", BACKTAL)
     assert len(first) == 2
-    for one, other in zip(first, again, strict=True):
-        assert set(one) == {
-            "outcomes",
-            "top",
-            "bounds",
-            "levels",
-            "f1_scores",
-            "strict",
-            "similarity",
-        }
-        assert one["bounds"][0] < one["bounds"][1] and one["top"] <= one["bounds"][1]
-        assert all(np.array_equal(one[name], other[name], equal_nan=True) for name in one)
+    for facts_of_run, read_again in zip(first, again, strict=True):
+        assert facts_of_run.bounds[0] < facts_of_run.bounds[1]
+        assert facts_of_run.top <= facts_of_run.bounds[1]
+        assert equal(facts_of_run, read_again)
+
+
+def test_facts_survive_as_lists_in_json(session):
+    for facts_of_run in session.facts("backtal", BACKTAL):
+        text = json.dumps(facts_of_run.values())
+        assert equal(Facts.of(json.loads(text)), facts_of_run)
+        unknown = replace(facts_of_run, similarity=np.full((2, 8), np.nan))
+        values = unknown.values()
+        values["similarity"] = [[None] * 8] * 2  # strict JSON has no NaN
+        assert equal(Facts.of(values), unknown)
 
 
 def test_facts_agree_with_the_record(session):
-    records = session.run("backtal", {"x": SMALL}).records["x"]
-    for one, record in zip(facts.facts_of(session, "backtal", SMALL), records, strict=True):
-        assert 100 * one["strict"][0] == pytest.approx(record.map("activitynet")[0.5], abs=1e-4)
-        ten, first = one["outcomes"]
-        assert ten.sum() <= min(60, record.line["detections"]["last"]) and (first <= ten).all()
+    for run in session.trained_runs("backtal", BACKTAL):
+        strict = 100 * run.facts.strict[0]
+        assert strict == pytest.approx(run.record.map("activitynet")[0.5], abs=1e-4)
+        ten, first = run.facts.outcomes
+        assert ten.sum() <= min(60, run.record.content["detections"]["last"])
+        assert (first <= ten).all()
         assert first.sum() <= 6  # as many as there are instances
 
 
@@ -106,34 +101,38 @@ def test_a_method_without_embedding_has_no_similarity(session):
         labels="video",
         inputs=replace(sfnet.QUICK.inputs, clicks="none"),
         expand_epoch=None,
-        schedule=replace(SCHEDULE, reduction="mean"),
+        schedule=MEAN,
     )
-    assert "similarity" not in facts.facts_of(session, "sfnet", config)[0]
+    assert session.facts("sfnet", config)[0].similarity is None
+    assert session.trained("sfnet", config).facts.similarity is None
 
 
 def test_embedding_is_of_unit_length_after_rescaling(session):
-    longer = replace(SMALL, inputs=replace(SMALL.inputs, length=40))
-    values = facts.facts_of(session, "backtal", longer)[0]["similarity"]
-    assert np.nanmax(np.abs(values)) <= 1
+    longer = replace(BACKTAL, inputs=replace(BACKTAL.inputs, length=40))
+    run = session.trained("backtal", longer)
+    np.testing.assert_allclose(np.linalg.norm(run.embedding, axis=1), 1)
+    assert np.nanmax(np.abs(run.facts.similarity)) <= 1
+
+
+def with_outcomes(outcomes: list[list[int]]) -> Facts:
+    empty = np.zeros(0)
+    return Facts(np.array(outcomes), 0.0, np.zeros(2), np.zeros(2), np.zeros(10), empty)
 
 
 def test_background_share_by_hand():
-    counts = [np.array([[4, 1, 1, 1, 1, 2], [4, 0, 0, 0, 0, 0]])]
-    assert facts.background_share(counts := [{"outcomes": c} for c in counts], (0,)).tolist() == [
-        pytest.approx(100 / 3)
-    ]
+    counts = [with_outcomes([[4, 1, 1, 1, 1, 2], [4, 0, 0, 0, 0, 0]])]
+    assert facts.background_share(counts, (0,)).tolist() == [pytest.approx(100 / 3)]
     assert facts.background_share(counts, (0,), with_right=True).tolist() == [20]
     assert facts.background_share(counts, (0,), pool=1).isna().tolist() == [True]
-    assert facts.error_table(counts, (3,)).equals(
-        pd.DataFrame([[4, 1, 1, 1, 1, 2]], index=[3], columns=list(OUTCOMES))
-    )
+    expected = pd.DataFrame([[4, 1, 1, 1, 1, 2]], index=[3], columns=list(OUTCOMES))
+    assert facts.error_table(counts, (3,)).equals(expected)
 
 
 def test_strict_is_a_table_in_percent(session):
-    table = facts.strict_of(session, "backtal", SMALL)
-    assert (
-        table.columns.tolist()[:2] == ["0.50", "0.55"]
-        and table.columns[-1] == "AVG"
-        and table.index.tolist() == [0, 1]
-    )
-    assert table["AVG"].to_numpy() == pytest.approx(table.iloc[:, :-1].mean(axis=1).to_numpy())
+    of_runs = session.facts("backtal", BACKTAL)
+    table = facts.strict_table(of_runs, session.seeds)
+    assert table.columns.tolist()[:2] == ["0.50", "0.55"]
+    assert table.columns[-1] == "AVG" and table.index.tolist() == [0, 1]
+    assert table.iloc[1, 0] == 100 * of_runs[1].strict[0]
+    means = table.iloc[:, :-1].mean(axis=1).to_numpy()
+    assert table["AVG"].to_numpy() == pytest.approx(means)

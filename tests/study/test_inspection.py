@@ -3,46 +3,50 @@
 import numpy as np
 import pytest
 
-from tests.tiny_dataset import CONFIG, tiny_dataset
+from tests.study.small_runs import forget_working_files, small_session
+from tests.tiny_dataset import CONFIG
 from wtal_core.evaluation.mean_average_precision import evaluate
 from wtal_core.evaluation.protocols import protocol
-from wtal_core.runs import sweep
-from wtal_core.runs.ledger import Ledger
-from wtal_core.runs.run import Run
-from wtal_core.study.inspection import cases_of, inspect
-from wtal_core.study.session import Session, open_session
+from wtal_core.study import kept
+from wtal_core.study.session import open_session
 
 
-def test_its_detections_have_the_maps_of_the_record():
+@pytest.mark.parametrize("name", ["facnet", "topk_mil"])
+def test_its_detections_have_the_maps_of_the_record(name, monkeypatch):
     """The committed records, so that nothing is trained."""
+    monkeypatch.setattr(kept, "weights_of", None)
     session = open_session("tools/diagnose")
-    for case, method in zip(cases_of(session), ("facnet", "topk_mil"), strict=True):
-        run = Run(method, session.base(method), "simulated", 0)
-        record = session.store.find(run, run.key(session.dataset.fingerprint))
-        score = evaluate(case.ground_truth, case.detections, protocol("activitynet"))
-        assert 100 * score.average == pytest.approx(record.average_map("activitynet"), abs=1e-4)
-        assert (
-            case.name == f"{method}, seed 0"
-            and case.title == "Simulated (simulated data), profile quick, last epoch"
-        )
-        assert {v: len(a) for v, a in case.activation.items()} == {
-            v.id: v.length for v in session.dataset.test
-        }
-        assert set(case.attention) == set(case.durations) == set(case.activation)
+    run = session.trained(name, session.base(name))
+    case = run.case(session.profile)
+    score = evaluate(case.ground_truth, case.detections, protocol("activitynet"))
+    assert 100 * score.average == pytest.approx(run.record.average_map("activitynet"), abs=1e-4)
+    assert case.name == f"{name}, seed 0"
+    assert case.title == "Simulated (simulated data), profile quick, last epoch"
+    lengths = {v.id: v.length for v in session.dataset.test}
+    assert {video: len(cas) for video, cas in case.activation.items()} == lengths
+    assert set(case.attention) == set(case.durations) == set(case.activation)
 
 
 def test_it_is_computed_once(tmp_path, monkeypatch):
-    dataset = tiny_dataset()
-    monkeypatch.setattr(sweep, "_opened", lambda name, fold: dataset)
-    session = Session("tools/diagnose", dataset, "quick", (0,), "cpu", Ledger(tmp_path), 1)
-    first = inspect(session, "facnet", CONFIG, seed=3)
-    (record,) = sweep.ensure([Run("facnet", CONFIG, "simulated", 3)], session.store)
-    kept = record.detections("last").sort_values(["video", "label", "score"])
-    np.testing.assert_array_equal(
-        first.detections.sort_values(["video", "label", "score"])["score"], kept["score"]
-    )
-    for path in record.folder.glob("weights_*"):
-        path.unlink()
-    second = inspect(session, "facnet", CONFIG, seed=3)
+    session = small_session(tmp_path, monkeypatch, "tools/diagnose")
+    run = session.trained("facnet", CONFIG, seed=3)
+    first = run.case()
+    order = ["video", "label", "score"]
+    expected = run.record.detections("last").sort_values(order)
+    np.testing.assert_array_equal(first.detections.sort_values(order)["score"], expected["score"])
+    forget_working_files(tmp_path)
+    monkeypatch.setattr(kept, "weights_of", None)
+    second = session.trained("facnet", CONFIG, seed=3).case()
     assert second.detections.equals(first.detections) and len(second.detections)
     np.testing.assert_array_equal(first.activation["test_0"], second.activation["test_0"])
+
+
+def test_it_shows_what_localization_saw(tmp_path, monkeypatch):
+    run = small_session(tmp_path, monkeypatch).trained("facnet", CONFIG)
+    case = run.case()
+    begin = run.dataset.test[0].length
+    own = slice(begin, begin + run.dataset.test[1].length)
+    cas = run.activation.cas[-1, own].astype(np.float32)
+    np.testing.assert_array_equal(case.activation["test_1"], cas)
+    attention = run.activation.attention[-1, own].astype(np.float32)
+    np.testing.assert_array_equal(case.attention["test_1"], attention)

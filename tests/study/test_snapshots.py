@@ -1,34 +1,25 @@
 """The network of a run while it learns: that of a plain training, and kept beside its record."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
-from tests.tiny_dataset import CONFIG, SCHEDULE, tiny_dataset
+from tests.study.small_runs import RSKP, small_session
+from tests.tiny_dataset import CONFIG
 from wtal_core.errors import WorkbookError
-from wtal_core.models import rskp
-from wtal_core.runs import sweep
-from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.train import Trainer
 from wtal_core.study import snapshots as module
-from wtal_core.study.session import Session
 from wtal_core.study.snapshots import snapshots
-
-RSKP = replace(rskp.QUICK, embedding=8, warm_up=2, spl_weights=((0, 1.0),), schedule=SCHEDULE)
 
 
 @pytest.fixture
 def session(tmp_path, monkeypatch):
-    dataset = tiny_dataset()
-    monkeypatch.setattr(sweep, "_opened", lambda name, fold: dataset)
-    return Session("paper/method", dataset, "quick", (0,), "cpu", Ledger(tmp_path), 1)
+    return small_session(tmp_path, monkeypatch, seeds=(0,))
 
 
 @pytest.mark.parametrize(("name", "config"), [("facnet", CONFIG), ("rskp", RSKP)])
 def test_snapshots_are_those_of_a_plain_training(session, name, config):
     """Buffers too: RSKP counts epochs in one and keeps its memory in others."""
-    networks = snapshots(session, name, config, (0, 2, 4), seed=1)
+    networks = snapshots(session.trained(name, config, seed=1), (0, 2, 4))
     assert list(networks) == [0, 2, 4] and not any(
         network.training for network in networks.values()
     )
@@ -47,31 +38,31 @@ def test_snapshots_are_those_of_a_plain_training(session, name, config):
 
 
 def test_they_are_kept_and_only_what_is_missing_is_trained(session, monkeypatch):
-    first = snapshots(session, "facnet", CONFIG, (0, 1))
+    first = snapshots(session.trained("facnet", CONFIG), (0, 1))
     trained, compute = [], module._compute
     monkeypatch.setattr(
         module,
         "_compute",
         lambda run, epochs, device: trained.append(epochs) or compute(run, epochs, device),
     )
-    again = snapshots(session, "facnet", CONFIG, (1,))[1]
+    again = snapshots(session.trained("facnet", CONFIG), (1,))[1]
     assert trained == [] and all(
         torch.equal(a, b) for a, b in zip(again.parameters(), first[1].parameters(), strict=True)
     )
-    assert list(snapshots(session, "facnet", CONFIG, (2,))) == [2]
-    assert list(snapshots(session, "facnet", CONFIG, (0, 2))) == [0, 2]
+    assert list(snapshots(session.trained("facnet", CONFIG), (2,))) == [2]
+    assert list(snapshots(session.trained("facnet", CONFIG), (0, 2))) == [0, 2]
     assert trained == [(2,)]
 
 
 def test_it_stops_after_the_last_one_asked_for(session, monkeypatch):
-    snapshots(session, "facnet", CONFIG, (0,))
+    snapshots(session.trained("facnet", CONFIG), (0,))
     epochs = []
     monkeypatch.setattr(Trainer, "epoch", lambda self: epochs.append(1))
-    snapshots(session, "facnet", CONFIG, (1,))
+    snapshots(session.trained("facnet", CONFIG), (1,))
     assert len(epochs) == 1
 
 
 @pytest.mark.parametrize("epochs", [(), (5,), (-1, 2)])
 def test_epochs_that_the_schedule_does_not_have_are_named(session, epochs):
     with pytest.raises(WorkbookError, match="expected some of 0 to 4"):
-        snapshots(session, "facnet", CONFIG, epochs)
+        snapshots(session.trained("facnet", CONFIG), epochs)
