@@ -468,7 +468,10 @@ def in_rskp() -> dict[str, rskp.Config]:
         "upsampled": replace(exact, upsample=16, margin_power=0.5, shortest=4),
         "fused": replace(exact, suppression=gaufuse.AT_TEST_TIME, outer_weight=0.5),
         "true tIoU": replace(
-            exact, suppression=replace(rskp.NMS, overlap="iou"), outer_weight=0.25, shortest=3
+            exact,
+            suppression=replace(rskp.NMS, overlap="iou", limit=2 / 3),
+            outer_weight=0.25,
+            shortest=3,
         ),
     }
 
