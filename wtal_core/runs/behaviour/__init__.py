@@ -83,9 +83,9 @@ def measure(method_name: str) -> Numbers:
         for name, config in localizations(method_name).items():
             for key, values in localized_numbers(method_name, config, dataset).items():
                 numbers[f"made activations, {name}: {key}"] = values
-        for name, config in variants(method_name).items():
-            scored = name == next(iter(variants(method_name)))
-            for key, values in trained_numbers(method_name, config, dataset, scored).items():
+        for place, (name, config) in enumerate(variants(method_name).items()):
+            run = trained_numbers(method_name, config, dataset, scored=place == 0)
+            for key, values in run.items():
                 numbers[f"micro-run {name}: {key}"] = values
         numbers |= {f"common: {key}": values for key, values in common_numbers().items()}
         if "inputs" in method(method_name).settings():

@@ -21,6 +21,9 @@ GRID = 64.0  # features are multiples of 1 / GRID
 TIMEBASE = Timebase(fps=4.0, stride=2.0, offset=1.0)
 
 
+Span = tuple[str, float | int, float | int]  # class, start and end in snippets
+
+
 @dataclass(frozen=True)
 class Plan:
     """A video to be made. instances: (class, start, end) in snippets, fractions of them allowed.
@@ -30,7 +33,7 @@ class Plan:
 
     id: str
     length: int
-    instances: tuple[tuple[str, int | float, int | float], ...]
+    instances: tuple[Span, ...]
     copies: tuple[int, ...] = ()
 
 
@@ -146,7 +149,7 @@ def _background_clicks() -> pd.DataFrame:
     return table.assign(t_end=np.where(marked, table["t"] + 0.75, np.nan))
 
 
-def _clicks(rows: list[tuple[str, str, float, int]]) -> pd.DataFrame:
+def _clicks(rows: list[tuple[str, str, float | int, int]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["video", "label", "t", "annotator"])
     return table.assign(t=TIMEBASE.seconds(table["t"].to_numpy(dtype=np.float64)))
 

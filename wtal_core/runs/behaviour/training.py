@@ -1,4 +1,4 @@
-"""Numbers of micro-runs: train each variant in float64 on one thread and write down what it says."""
+"""Numbers of micro-runs: train a variant in float64 on one thread, write down what it says."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from wtal_core.evaluation.mean_average_precision import evaluate
 from wtal_core.evaluation.protocols import PROTOCOLS
 from wtal_core.models.shared.activation import Activation
 from wtal_core.packed import Resident
-from wtal_core.runs.train import Trainer, activations
+from wtal_core.runs.train import Trained, Trainer, activations
 
 TIOUS = (0.1, 0.3, 0.5, 0.7)
 SEED = 1
@@ -45,23 +45,35 @@ def trained_numbers(
     trainer = Trainer(method_name, config, dataset, SEED)
     for videos in (trainer.train_videos, trainer.test_videos):
         _widen(videos)
-    numbers: Numbers = {}
     if scored:
         trained = trainer.run()
         history = trained.history
-        numbers["best epoch"] = [float(trained.best_epoch)]
-        for rule, scores in trained.scores.items():
-            numbers[f"mAP, {rule} epoch"] = [score.average for score in scores.values()]
-            numbers[f"detections, {rule} epoch"] = detection_sums(trained.detections[rule])
     else:
         history = [trainer.epoch() for _ in range(config.schedule.epochs)]
-    for name in sorted({name for entry in history for name in entry}):
-        numbers[f"epochs, {name}"] = [entry[name] for entry in history if name in entry]
+    numbers = _epochs(history)
     numbers["weights"] = _weights(trainer.progress.network)
     numbers |= _said(trainer, config)
     detections = trainer.detect()
     numbers["detections"] = detection_sums(detections)
-    return numbers | maps(dataset, detections, list(PROTOCOLS) if scored else ["activitynet"])
+    numbers |= maps(dataset, detections, list(PROTOCOLS) if scored else ["activitynet"])
+    return numbers | _scores(trained) if scored else numbers
+
+
+def _epochs(history: list[dict[str, float]]) -> Numbers:
+    """Each loss and measure over the epochs that have it."""
+    names = sorted({name for entry in history for name in entry})
+    return {
+        f"epochs, {name}": [entry[name] for entry in history if name in entry] for name in names
+    }
+
+
+def _scores(trained: Trained) -> Numbers:
+    """What the trainer itself scored, at the last and at the best epoch."""
+    numbers = {"best epoch": [float(trained.best_epoch)]}
+    for rule, scores in trained.scores.items():
+        numbers[f"detections, {rule} epoch"] = detection_sums(trained.detections[rule])
+        numbers[f"mAP, {rule} epoch"] = [score.average for score in scores.values()]
+    return numbers
 
 
 def _widen(videos: Resident) -> None:

@@ -81,8 +81,8 @@ def _grid(dataset: Dataset) -> Numbers:
     numbers = {
         "seconds of snippets": timebase.seconds(np.arange(4)).tolist(),
         "snippets of seconds": timebase.snippets(seconds).tolist(),
-        "rounded to snippets": timebase.rounded(seconds).tolist(),
-        "truncated to snippets": timebase.truncated(seconds).tolist(),
+        "rounded to snippets": timebase.rounded(seconds).astype(float).tolist(),
+        "truncated to snippets": timebase.truncated(seconds).astype(float).tolist(),
     }
     for video in ("train_0", "train_1", "test_1"):
         numbers[f"inside, {video}"] = inside(dataset, video).astype(float).tolist()

@@ -393,7 +393,7 @@ def in_topk_mil() -> dict[str, topk_mil.Config]:
     return {
         "default": topk_mil.Config(),
         "exact": topk_mil.Config(class_ratio=1.5, thresholds=(0.25, 0.5, 0.75)),
-        "other constants": topk_mil.Config(class_ratio=0.75, overlap=0.2, margin=0.5, shortest=3),
+        "other constants": topk_mil.Config(class_ratio=0.75, overlap=0.5, margin=0.5, shortest=3),
     }
 
 
@@ -417,7 +417,14 @@ def in_backtal() -> dict[str, backtal.Config]:
         "as on ActivityNet": backtal.ACTIVITYNET12,
         "stretched": backtal.Config(rule=replace(exact, grid=4, outer_end="inclusive", nms=0.5)),
         "true tIoU": backtal.Config(
-            rule=replace(exact, nms_iou="iou", nms=0.5, drop_frame0_run=False, shrink=0.125)
+            rule=replace(
+                exact,
+                nms_iou="iou",
+                nms=0.5,
+                drop_frame0_run=False,
+                shrink=0.125,
+                class_threshold=0.5,
+            )
         ),
     }
 
@@ -429,7 +436,15 @@ def in_basnet() -> dict[str, basnet.Config]:
         "default": basnet.Config(),
         "exact": basnet.Config(rule=exact),
         "first class kept": basnet.Config(
-            rule=replace(exact, fix_class0=True, score_class="probability", outer_scale=1.0)
+            rule=replace(
+                exact,
+                fix_class0=True,
+                score_class="probability",
+                outer_scale=1.0,
+                class_threshold=0.5,
+                nms_iou="iou",
+                nms=0.75,
+            )
         ),
         "with whole videos": basnet.Config(
             rule=replace(exact, grid="frames", whole_video=0.5, magnitude=(0.25, 0.75))
@@ -452,6 +467,12 @@ def in_rskp() -> dict[str, rskp.Config]:
         "exact": exact,
         "upsampled": replace(exact, upsample=16, margin_power=0.5, shortest=4),
         "fused": replace(exact, suppression=gaufuse.AT_TEST_TIME, outer_weight=0.5),
+        "true tIoU": replace(
+            exact,
+            suppression=replace(rskp.NMS, overlap="iou", limit=2 / 3),
+            outer_weight=0.25,
+            shortest=3,
+        ),
     }
 
 
