@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+import pandas as pd
+import pytest
+
 from tests.results_samples import results
 from wtal_core.report import tables
 
@@ -65,3 +69,11 @@ def test_settings_are_the_fields_that_differ():
 
 def test_settings_of_equal_rows_are_none():
     assert tables.settings({"one": Outer(), "two": Outer()}).shape == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [([1.0, 3.0], "2.0 (-10.7 to 14.7)"), ([1.5], "1.5"), ([np.nan], "–"), ([np.nan, 4.0], "4.0")],
+)
+def test_mean_and_interval(values, shown):
+    assert tables.mean_and_interval(pd.Series(values)) == shown

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.tiny_dataset import SCHEDULE, tiny_dataset
 from wtal_core.models import backtal, gaufuse, rskp, topk_mil
 from wtal_core.runs import sweep
-from wtal_core.runs.store import Store
+from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.train import Trainer
 from wtal_core.study.session import Session
 
@@ -36,7 +36,7 @@ def small_session(root: Path, monkeypatch, artifact="paper/method", seeds=(0, 1)
     """Its runs use the session's own data set object."""
     dataset = tiny_dataset()
     monkeypatch.setattr(sweep, "_opened", lambda name, fold: dataset)
-    return Session(artifact, dataset, "quick", seeds, "cpu", Store(root), 1)
+    return Session(artifact, dataset, "quick", seeds, "cpu", Ledger(root), 1)
 
 
 def count_trainings(monkeypatch) -> list[tuple[str, int, str]]:
@@ -60,6 +60,6 @@ def count_trainings(monkeypatch) -> list[tuple[str, int, str]]:
 
 def forget_working_files(root: Path) -> None:
     """As in a fresh checkout: weights and detections are not committed."""
-    for pattern in ("weights_*", "detections_*"):
-        for path in root.rglob(pattern):
+    for pattern in ("weights_*", "detections_*", "snapshots*"):
+        for path in (root / ".work").rglob(pattern):
             path.unlink()

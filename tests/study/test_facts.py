@@ -89,7 +89,7 @@ def test_facts_agree_with_the_record(session):
         strict = 100 * run.facts.strict[0]
         assert strict == pytest.approx(run.record.map("activitynet")[0.5], abs=1e-4)
         ten, first = run.facts.outcomes
-        assert ten.sum() <= min(60, run.record.content["detections"]["last"])
+        assert ten.sum() <= min(60, run.record.line["detections"]["last"])
         assert (first <= ten).all()
         assert first.sum() <= 6  # as many as there are instances
 

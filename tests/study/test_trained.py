@@ -24,7 +24,7 @@ from wtal_core.runs.train import Trainer, activations, scene
 from wtal_core.study import kept
 from wtal_core.study.labelling import labelling_of
 from wtal_core.study.session import open_session
-from wtal_core.study.snapshots import snapshots
+from wtal_core.study.snapshots import networks_while_learning
 from wtal_core.study.trained import TrainedRun, on_own_snippets
 
 LONG = replace(BACKTAL, inputs=replace(BACKTAL.inputs, length=40))
@@ -113,7 +113,7 @@ def test_snapshots_up_to_the_end_leave_the_weights(session, monkeypatch):
     forget_working_files(session.store.root)
     trainings = count_trainings(monkeypatch)
     trained = session.trained("topk_mil", TOPK)
-    last = snapshots(trained, (1, 4))[4]
+    last = networks_while_learning(trained, (1, 4))[4]
     ask_everything(trained)
     assert len(trainings) == 1
     assert trained.detections.equals(expected)
@@ -237,7 +237,7 @@ def test_damaged_weights_are_named_and_can_be_deleted(session):
     expected = trained.signals("test_0")
     path = trained.record.weights("last")
     path.write_bytes(path.read_bytes()[:100])
-    (trained.record.folder / "signals_test_0.safetensors").unlink()
+    trained.record._arrays_file(session.store.root).unlink()
     with pytest.raises(WorkbookError, match=r"weights .* are damaged .*delete the file"):
         session.trained("topk_mil", TOPK).signals("test_0")
     path.unlink()
@@ -248,30 +248,32 @@ def test_damaged_weights_are_named_and_can_be_deleted(session):
 def test_an_interrupted_training_leaves_no_half_file(session, monkeypatch):
     trained = session.trained("topk_mil", TOPK)
     forget_working_files(session.store.root)
-    before = sorted(trained.record.folder.iterdir())
 
-    def write_half(folder, _):
-        (folder / "weights_last.safetensors").write_bytes(b"half")
+    def write_half(values, path):
+        path.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(kept, "write_files", write_half)
+    monkeypatch.setattr(sweep, "save_file", write_half)
     with pytest.raises(KeyboardInterrupt):
         trained.signals("test_0")
-    assert sorted(trained.record.folder.iterdir()) == before
+    assert trained.record.weights("last") is None
+    monkeypatch.undo()
+    assert len(trained.signals("test_0")) > 0
 
 
-def test_the_record_stays_as_it_is(session):
+def test_the_ledger_s_line_stays_as_it_is(session):
     record = session.trained("topk_mil", TOPK).record
-    content = (record.folder / "record.json").read_bytes()
+    path = session.store.root / "simulated" / "runs" / "topk_mil.jsonl"
+    content = path.read_bytes()
     forget_working_files(session.store.root)
     session.trained("topk_mil", TOPK).signals("test_0")
-    assert (record.folder / "record.json").read_bytes() == content
-    assert [path.name for path in record.folder.parent.iterdir()] == [record.folder.name]
+    assert path.read_bytes() == content
+    assert record.line == session.trained("topk_mil", TOPK).record.line
 
 
 def test_map_is_in_percent_per_tiou(session):
     trained = session.trained("facnet", CONFIG)
-    score = trained.record.content["metrics"]["last"]["wtalc"]
+    score = trained.record.line["metrics"]["last"]["wtalc"]
     assert list(trained.map) == score["tious"]
     assert list(trained.map.values()) == [100 * value for value in score["map"]]
 

@@ -96,6 +96,22 @@ def spread(values: pd.Series) -> str:
     return f"{here.mean:.1f}" if here.std is None else f"{here.mean:.1f} ± {here.std:.1f}"
 
 
+def mean_and_interval(values: pd.Series) -> str:
+    """Mean over seeds and, in brackets, its 95 % interval (Student's t), one decimal.
+
+    Seeds without a value are left out.
+    """
+    values = values.dropna()
+    if not len(values):
+        return "–"
+    here = summary(values.to_numpy(), "t")
+    return (
+        f"{here.mean:.1f}"
+        if here.interval is None
+        else f"{here.mean:.1f} ({interval(here.interval)})"
+    )
+
+
 def interval(bounds: tuple[float, float] | None) -> str:
     """A confidence interval, one decimal; a dash where one seed gives none."""
     return "–" if bounds is None else f"{bounds[0]:.1f} to {bounds[1]:.1f}"

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from wtal_core.pictures import gaufuse_figures
+from wtal_core.pictures import solver_figures
 from wtal_core.timebase import Timebase
 
 SECONDS = Timebase(fps=1.0, stride=1.0)
@@ -20,26 +20,26 @@ def closed():
 
 
 def test_measures_by_hand():
-    assert gaufuse_figures.off(ROWS, EVEN, SCORE) == pytest.approx(0, abs=1e-12)
-    assert gaufuse_figures.off(ROWS, np.zeros(8), SCORE) == 0.6
-    assert gaufuse_figures.uneven(ROWS, EVEN) == 0 and gaufuse_figures.uneven(ROWS, CORNER) == 0.6
-    assert gaufuse_figures.apart(CORNER, EVEN) == pytest.approx((0.4 + 0.2 + 0.2 + 0.1 + 0.1) / 0.8)
-    assert gaufuse_figures.apart(CORNER, np.zeros(8)) == 0
+    assert solver_figures.off(ROWS, EVEN, SCORE) == pytest.approx(0, abs=1e-12)
+    assert solver_figures.off(ROWS, np.zeros(8), SCORE) == 0.6
+    assert solver_figures.uneven(ROWS, EVEN) == 0 and solver_figures.uneven(ROWS, CORNER) == 0.6
+    assert solver_figures.apart(CORNER, EVEN) == pytest.approx((0.4 + 0.2 + 0.2 + 0.1 + 0.1) / 0.8)
+    assert solver_figures.apart(CORNER, np.zeros(8)) == 0
 
 
 def test_of_no_segments():
     nothing = np.zeros((0, 5))
     assert (
-        gaufuse_figures.off(nothing, np.zeros(5), np.zeros(0)) == 0
-        and gaufuse_figures.uneven(nothing, np.zeros(5)) == 0
+        solver_figures.off(nothing, np.zeros(5), np.zeros(0)) == 0
+        and solver_figures.uneven(nothing, np.zeros(5)) == 0
     )
-    assert gaufuse_figures.solvers_figure(
+    assert solver_figures.solvers_figure(
         nothing, np.zeros(0), {"one": np.zeros(5)}, SECONDS, "caption"
     ).axes
 
 
 def test_a_panel_a_solver_says_what_its_labels_are():
-    figure = gaufuse_figures.solvers_figure(
+    figure = solver_figures.solvers_figure(
         ROWS, SCORE, {"even": EVEN, "corner": CORNER}, SECONDS, "caption"
     )
     equations, *panels = figure.axes
@@ -59,7 +59,7 @@ def test_a_panel_a_solver_says_what_its_labels_are():
 
 
 def test_a_window_leaves_out_the_segments_that_are_not_in_it():
-    figure = gaufuse_figures.solvers_figure(ROWS, SCORE, {"even": EVEN}, SECONDS, "caption", 0, 5)
+    figure = solver_figures.solvers_figure(ROWS, SCORE, {"even": EVEN}, SECONDS, "caption", 0, 5)
     assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["q = 0.600"]
     assert figure.axes[-1].get_xlim() == (0, 5) and figure.axes[-1].get_ylim()[1] == pytest.approx(
         0.23

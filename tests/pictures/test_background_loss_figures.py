@@ -10,7 +10,7 @@ import torch
 
 from wtal_core.models import ten
 from wtal_core.packed import Packed
-from wtal_core.pictures import ten_figures
+from wtal_core.pictures import background_loss_figures
 from wtal_core.timebase import Timebase
 
 SECONDS = Timebase(fps=1.0, stride=1.0)
@@ -25,7 +25,9 @@ def closed():
 def test_a_panel_says_how_many_snippets_are_pushed_towards_background():
     gradients = {"one": np.array([1.0, -1.0, 2.0, 3.0]), "two": np.zeros(4)}
     truth = pd.DataFrame({"t_start": [1.0], "t_end": [2.0]})
-    figure = ten_figures.gradient_figure(gradients, np.full(4, 0.5), truth, SECONDS, "caption")
+    figure = background_loss_figures.gradient_figure(
+        gradients, np.full(4, 0.5), truth, SECONDS, "caption"
+    )
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles[:2] == [
         "one: 75 % of the snippets towards background",
@@ -38,7 +40,7 @@ def test_a_panel_says_how_many_snippets_are_pushed_towards_background():
 
 def test_no_gradient_at_all_can_be_drawn():
     nothing = pd.DataFrame({"t_start": [], "t_end": []}, dtype=float)
-    figure = ten_figures.gradient_figure(
+    figure = background_loss_figures.gradient_figure(
         {"one": np.zeros(3)}, np.zeros(3), nothing, SECONDS, "caption"
     )
     assert figure.axes[0].get_ylim()[1] > 0
@@ -46,7 +48,7 @@ def test_no_gradient_at_all_can_be_drawn():
 
 def test_the_curves_of_the_background_loss_are_its_formulas():
     classes, margin = 3, 2.0
-    figure = ten_figures.background_losses((margin,), classes, "caption")
+    figure = background_loss_figures.background_losses((margin,), classes, "caption")
     under_a, under_b = (axes.lines[0].get_ydata() for axes in figure.axes)
     mean = figure.axes[0].lines[0].get_xdata()
     logits = torch.tensor([0.0] * classes + [margin], dtype=torch.float64)
