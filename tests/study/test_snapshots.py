@@ -39,11 +39,10 @@ def test_snapshots_are_those_of_a_plain_training(session, name, config):
 
 def test_they_are_kept_and_only_what_is_missing_is_trained(session, monkeypatch):
     first = snapshots(session.trained("facnet", CONFIG), (0, 1))
-    trained, compute = [], module._compute
+    trained = []
+    train = module._train
     monkeypatch.setattr(
-        module,
-        "_compute",
-        lambda run, epochs, device: trained.append(epochs) or compute(run, epochs, device),
+        module, "_train", lambda run, epochs: trained.append(epochs) or train(run, epochs)
     )
     again = snapshots(session.trained("facnet", CONFIG), (1,))[1]
     assert trained == [] and all(

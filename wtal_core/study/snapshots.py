@@ -39,19 +39,18 @@ def _train(trained: TrainedRun, epochs: Sequence[int]) -> dict[str, np.ndarray]:
     run = trained.run
     device = resolve_device(trained.device)
     trainer = Trainer(run.method, run.config, trained.dataset, run.seed, device)
-    arrays = _state(trainer) if 0 in epochs else {}
-    while trainer.progress.epoch < max(epochs):
+    arrays = _state(trainer, 0) if 0 in epochs else {}
+    for done in range(1, max(epochs) + 1):
         trainer.epoch()
-        if trainer.progress.epoch in epochs:
-            arrays |= _state(trainer)
-    is_whole = trainer.progress.epoch == run.config.schedule.epochs
+        if done in epochs:
+            arrays |= _state(trainer, done)
+    is_whole = max(epochs) == run.config.schedule.epochs
     if is_whole and run.source() is None and trained.record.weights("last") is None:
         keep_training(trained.record, trainer.run())  # only scores: every epoch is done
     return arrays
 
 
-def _state(trainer: Trainer) -> dict[str, np.ndarray]:
-    epoch = trainer.progress.epoch
+def _state(trainer: Trainer, epoch: int) -> dict[str, np.ndarray]:
     state = trainer.progress.network.state_dict()
     return {f"{epoch}.{name}": value.cpu().numpy().copy() for name, value in state.items()}
 
