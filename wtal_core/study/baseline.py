@@ -56,7 +56,7 @@ def _map(trained: TrainedRun) -> float:
     return round(trained.map[TIOU], 4)
 
 
-def _facts(trained: TrainedRun) -> dict[str, float]:
+def _facts(trained: TrainedRun) -> dict[str, int | float]:
     dataset = trained.dataset
     share = top_share(dataset, trained.class_activation, trained.run.config.fraction)
     truth = ground_truth_of(dataset, "activitynet")
