@@ -13,7 +13,7 @@ from wtal_core.source import PACKAGE, file_of, imports
 CORE = sorted(PACKAGE.glob("**/*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("**/*.py"))
 PYTHON = sorted([*CORE, *(ROOT / "tests").glob("**/*.py"), *BENCHMARKS])
-GROUND = {"errors", "segments", "timebase"}
+GROUND = {"errors", "ragged", "segments", "timebase"}
 # part -> the parts that it may import, besides itself: downwards only
 ORDER = {
     "cli": {"workbook", "pages", "pictures", "study", "runs", "evaluation", "data", *GROUND},
@@ -33,7 +33,8 @@ ORDER = {
     "packed": set(),
     "source": set(),
     "errors": set(),
-    "segments": set(),
+    "ragged": set(),
+    "segments": {"ragged"},
     "timebase": set(),
     "__init__": set(),
 }
