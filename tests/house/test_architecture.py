@@ -13,7 +13,7 @@ from wtal_core.source import PACKAGE, file_of, imports
 CORE = sorted(PACKAGE.glob("**/*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("**/*.py"))
 PYTHON = sorted([*CORE, *(ROOT / "tests").glob("**/*.py"), *BENCHMARKS])
-GROUND = {"checks", "errors", "segments", "timebase"}
+GROUND = {"checks", "errors", "ragged", "segments", "timebase"}
 # part -> the parts that it may import, besides itself: downwards only
 ORDER = {
     "cli": {
@@ -45,7 +45,8 @@ ORDER = {
     "source": set(),
     "checks": {"errors"},
     "errors": set(),
-    "segments": set(),
+    "ragged": set(),
+    "segments": {"ragged"},
     "timebase": set(),
     "__init__": {"api", "pages", "study", "models", "evaluation", "data", *GROUND},  # lazily
     "__main__": {"cli"},

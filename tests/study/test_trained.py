@@ -250,11 +250,10 @@ def test_an_interrupted_training_leaves_no_half_file(session, monkeypatch):
         path.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweep, "save_file", write_half)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(sweep, "save_file", write_half)
         trained.signals("test_0")
     assert trained.record.weights("last") is None
-    monkeypatch.undo()
     assert len(trained.signals("test_0")) > 0
 
 
