@@ -12,6 +12,7 @@ from tests.tiny_dataset import CLASSES, tiny_dataset
 from wtal_core.data.clicks import empty_clicks
 from wtal_core.data.dataset import Dataset, Video
 from wtal_core.errors import WorkbookError
+from wtal_core.models import facnet
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.runs.inputs import (
     click_targets,
@@ -275,4 +276,4 @@ def test_resident_videos():
 
 
 def test_configs_without_inputs_take_the_features_as_they_are():
-    assert inputs_of(object()) == Inputs()
+    assert inputs_of(facnet.PAPER) == Inputs()

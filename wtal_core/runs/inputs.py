@@ -39,7 +39,7 @@ def resident(
 
     labels_of: see `Schedule.labels`. seed: of the run, where it decides whose clicks are shown.
     """
-    videos = getattr(dataset, subset)
+    videos = dataset.train if subset == "train" else dataset.test
     features = [rescaled(_stacked(video, dataset), inputs) for video in videos]
     shown = (
         {video.id: set(video.labels) for video in videos}
