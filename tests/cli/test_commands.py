@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.data_samples import REAL, needs_real_data
+from wtal_core import __version__
 from wtal_core.cli import main
 
 
@@ -136,6 +137,28 @@ def test_an_unknown_option_or_command(wtal, arguments):
 def test_help_is_not_an_error(wtal, arguments):
     status, out, err = wtal(*arguments)
     assert status == 0 and "usage" in out.lower() and not err
+
+
+def test_help_lists_every_command_of_every_group(wtal):
+    _, out, _ = wtal("--help")
+    for words in ("evaluate", "data verify", "results check", "new method", "statistics clicks"):
+        assert f"  {words} " in out
+
+
+def test_the_version(wtal):
+    assert wtal("--version") == (0, f"wtal {__version__}\n", [])
+
+
+def test_no_command_is_bad_input_and_shows_the_list(wtal):
+    status, out, err = wtal()
+    assert (status, out) == (2, "") and any("data verify" in line for line in err)
+
+
+def test_statistics_need_their_files(wtal, tmp_path):
+    for command in (("clicks",), ("timelines",)):
+        answer = wtal("statistics", *command, "--root", str(tmp_path), "--results", str(tmp_path))
+        assert_bad_input(answer, str(tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_evaluate_prints_a_table_with_its_protocol(wtal, files):
