@@ -8,7 +8,7 @@ DEVICE ?= cpu
 # Options for installing torch alone, such as an index of CPU builds
 TORCH_OPTIONS ?=
 BIN = $(VENV)/bin
-LINTED = wtal_core tests benchmarks
+LINTED = wtal_core tests benchmarks tools
 # Small networks are slower with several threads, and each worker of a parallel run has one core
 RUN = OMP_NUM_THREADS=1 $(BIN)/python -m
 
@@ -45,6 +45,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 # Pages of docs/ that are made from the code
 docs: $(VENV)/.installed
 	$(BIN)/python -c 'from pathlib import Path; from wtal_core.cli.reference import write; write(Path("docs/commands.md"))'
+	$(BIN)/wtal results findings docs/findings.md
 
 benchmarks: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.training_step
