@@ -10,7 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import pooch  # type: ignore[import-untyped]  # ships no types
+import pooch
 
 from wtal_core.data.fingerprint import sha256_of
 from wtal_core.data.manifests import ArchiveEntry, DatasetManifest, FileEntry, load_manifest

@@ -15,7 +15,7 @@ from wtal_core.runs import behaviour
 from wtal_core.runs.ledger import UNKNOWN, files, key_of_line, read, runs_file
 
 
-def census(results: Path) -> list[dict[str, object]]:
+def census(results: Path) -> list[dict[str, Any]]:
     """One line per data set and method: how many runs, of which behaviour, how many stale.
 
     Raises WorkbookError for a damaged file, a run without history, or a folder without results.

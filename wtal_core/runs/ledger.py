@@ -345,8 +345,7 @@ def append(path: Path, line: dict[str, Any]) -> None:
     with locked(path):
         lines = dict(read(path))
         known = lines.get(key)
-        replaceable = known is None or key.endswith(f".{CHANGED}")
-        if not replaceable:
+        if known is not None and not key.endswith(f".{CHANGED}"):
             if _numbers(known) != _numbers(line):
                 raise WorkbookError(
                     f"{path}: run {key} is there with other numbers; `wtal results recompute` says "

@@ -48,7 +48,7 @@ def _labelling(trained: TrainedRun, number: int) -> dict[str, np.ndarray]:
     activation = gaufuse.host_of(config.host).activate(
         network.host(batch),
         batch,
-        replace(config.base, **dict(config.label_settings)),  # type: ignore[type-var]
+        replace(config.base, **dict(config.label_settings)),
         config.label_background,
     )
     return {

@@ -60,10 +60,8 @@ AMBIGUOUS = (("test_4", "throw", 12.5, 15), ("test_0", "jump", 0, 1), ("elsewher
 def micro_dataset() -> Dataset:
     """The data set, checked."""
     rng = np.random.default_rng(20)
-    subsets = {
-        "train": tuple(_video(plan, rng) for plan in TRAIN),
-        "test": tuple(_video(plan, rng) for plan in TEST),
-    }
+    train = tuple(_video(plan, rng) for plan in TRAIN)
+    test = tuple(_video(plan, rng) for plan in TEST)
     rows = [(plan.id, *instance) for plan in (*TRAIN, *TEST) for instance in plan.instances]
     return check_dataset(
         Dataset(
@@ -79,7 +77,8 @@ def micro_dataset() -> Dataset:
             ambiguous=_in_seconds(AMBIGUOUS),
             clicks={"action": _action_clicks(), "background": _background_clicks()},
             left_out={"actionformer": ("test_5",)},
-            **subsets,
+            train=train,
+            test=test,
         )
     )
 

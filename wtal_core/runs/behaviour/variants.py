@@ -304,10 +304,10 @@ def of_rskp() -> dict[str, rskp.Config]:
 
 
 def of_gaufuse() -> dict[str, gaufuse.Config]:
-    long = {"epochs": 8}
+    long: dict[str, Any] = {"epochs": 8}
     host = replace(of_rskp()["default"], memory_index="slot0", delta=10.0)
     host = replace(host, schedule=replace(host.schedule, **long))
-    late = {
+    late: dict[str, Any] = {
         "refresh_epochs": (3, 5),
         "temperatures": (0.02, 0.002),
         "phases": ((3, 1.0, 0.0), (6, 2.0, -2.0)),
