@@ -8,6 +8,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
+from tests.places import ROOT
 from tests.tiny_dataset import CONFIG
 from wtal_core.errors import WorkbookError
 from wtal_core.models import facnet, gaufuse, method, method_names, rskp
@@ -41,7 +42,7 @@ def write_lines(root, *lines):
 
 @pytest.mark.parametrize("name", method_names())
 def test_differences_give_the_config_back(name):
-    for config in method(name).PROFILES.values():
+    for config in method(name).profiles.values():
         values = json.loads(json.dumps(differences(config)))
         assert configured(method(name).Config, values) == config
 
@@ -58,8 +59,20 @@ def test_a_host_is_named_and_its_differences_are_its_own():
     values = differences(config)
     assert values["base"] == "facnet" and values["base.delta"] == 4.0
     assert "base.taus" not in values
-    around_rskp = gaufuse.wrap("rskp", rskp.PAPER)
-    assert not any(name.startswith("base.") for name in differences(around_rskp))
+    around_rskp = differences(gaufuse.wrap("rskp", rskp.PAPER))
+    assert around_rskp["base"] == "rskp"
+    assert not any(name.startswith("base.") for name in around_rskp)
+
+
+def test_every_committed_line_is_what_its_identity_says():
+    """A default that changes, or a field renamed, would make other requests of old lines."""
+    count = 0
+    for path in ledger.files(ROOT / "results"):
+        for record in Ledger(ROOT / "results").records(path.parts[-3], path.stem):
+            run = Run(record.method, record.config, record.line["dataset"], record.seed)
+            assert run.identity(record.line["data"]) == record.line["id"], record.key
+            count += 1
+    assert count > 1000
 
 
 def test_a_field_that_no_config_has_is_named():

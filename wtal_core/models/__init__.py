@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wtal_core.errors import WorkbookError
-from wtal_core.models.method import Method
+from wtal_core.models.contract import Method
 
 DEFINES = re.compile(r"^METHOD\b.*=", re.MULTILINE)
 

@@ -31,7 +31,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.localization.frames import FrameRule
 from wtal_core.losses.mined_background import background_counts, hardest_background
 from wtal_core.losses.video_labels import LABEL_LOSSES
-from wtal_core.models.method import Method, MethodConfig
+from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.convolution import (

@@ -22,7 +22,7 @@ from wtal_core.checks import NonNegativeFloat, PositiveInt, Rate, Share
 from wtal_core.localization.frames import FrameRule
 from wtal_core.losses.video_labels import LABEL_LOSSES
 from wtal_core.models import backtal
-from wtal_core.models.method import Method, MethodConfig
+from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.convolution import Convolution, channel_blocks, inside, neighbours

@@ -24,7 +24,7 @@ from wtal_core.localization.instances import Instances, find_instances
 from wtal_core.localization.proposals import ProposalRule
 from wtal_core.localization.suppression import suppress
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
-from wtal_core.models.method import Host, Method, MethodConfig
+from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.detected import chosen, detections, joined, outside_ambiguous
 from wtal_core.models.shared.layers import StackedLinear, cosine, dropout, xavier

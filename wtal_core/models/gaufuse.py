@@ -27,7 +27,7 @@ from wtal_core.localization.instances import Instances
 from wtal_core.localization.pseudo_labels import LabelRule, pseudo_labels
 from wtal_core.losses.over_time import mean_over_time
 from wtal_core.models import method, method_names, rskp
-from wtal_core.models.method import Host, Method, MethodConfig
+from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.detected import chosen
 from wtal_core.models.shared.inputs import Inputs, Refreshed

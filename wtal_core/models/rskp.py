@@ -31,7 +31,7 @@ from wtal_core.localization.instances import Instances, find_instances
 from wtal_core.localization.proposals import ProposalRule
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
 from wtal_core.losses.over_time import mean_over_time
-from wtal_core.models.method import Host, Method, MethodConfig
+from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.detected import detections, outside_ambiguous
 from wtal_core.models.shared.layers import StackedLinear, dropout, xavier

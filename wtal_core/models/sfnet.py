@@ -32,7 +32,7 @@ from wtal_core.localization.detections import to_table
 from wtal_core.localization.mean_threshold import runs_above_mean
 from wtal_core.localization.sequences import class_sequences
 from wtal_core.losses.mined_background import background_counts, hardest_background, last_background
-from wtal_core.models.method import Method, MethodConfig
+from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.inputs import Inputs, Refreshed
 from wtal_core.models.shared.layers import StackedLinear, dropout

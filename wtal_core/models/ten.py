@@ -34,7 +34,7 @@ from wtal_core.localization.sequences import class_sequences, pick_classes
 from wtal_core.localization.suppression import suppress
 from wtal_core.localization.upsampling import upsample
 from wtal_core.losses.over_time import mean_over_time
-from wtal_core.models.method import Method, MethodConfig
+from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.layers import StackedLinear, dropout
 from wtal_core.models.shared.sampling import pick

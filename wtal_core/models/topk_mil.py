@@ -19,7 +19,7 @@ from wtal_core.localization.instances import Instances
 from wtal_core.localization.proposals import ProposalRule, propose
 from wtal_core.localization.sequences import class_sequences, pick_classes
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
-from wtal_core.models.method import Host, Method, MethodConfig
+from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.layers import StackedLinear, dropout

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from wtal_core.data.dataset import Dataset, Video
 from wtal_core.errors import WorkbookError
-from wtal_core.models.method import MethodConfig
+from wtal_core.models.contract import MethodConfig
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.packed import Resident
 

@@ -9,6 +9,7 @@ from typing import Any
 from wtal_core.data.opening import folds
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method
+from wtal_core.models.contract import MethodConfig
 
 
 @dataclass(frozen=True)
@@ -81,15 +82,16 @@ def _differences(config: Any, start: Any) -> dict[str, Any]:
     for field in fields(config):
         value = getattr(config, field.name)
         default = _default(field) if start is None else getattr(start, field.name)
-        if value == default:
-            continue
-        if not is_dataclass(value):
-            values[field.name] = _plain(value)
-            continue
-        same_kind = type(value) is type(default)
-        if not same_kind:
+        if isinstance(value, MethodConfig):
+            # Another method's config: told from that method's defaults, whatever is usual here.
             values[field.name] = _method_of(value)
-        inner = _differences(value, default if same_kind else None)
+            inner = _differences(value, None)
+        elif is_dataclass(value) and not isinstance(value, type):
+            inner = _differences(value, default)
+        else:
+            inner = {}
+            if value != default:
+                values[field.name] = _plain(value)
         values |= {f"{field.name}.{name}": item for name, item in inner.items()}
     return values
 
@@ -114,10 +116,10 @@ def configured(kind: type, values: Mapping[str, Any]) -> Any:
 
 def _changed(default: Any, value: Any, inner: Mapping[str, Any]) -> Any:
     """A field's value: its default with inner differences, another method's config, or plain."""
+    if isinstance(default, MethodConfig):
+        return configured(method(value).Config, inner)
     if is_dataclass(default) and not isinstance(default, type):
         return _replaced(default, inner)
-    if inner or (default is None and isinstance(value, str)):
-        return configured(method(value).Config, inner)
     return _tuples(value)
 
 

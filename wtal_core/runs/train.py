@@ -18,7 +18,7 @@ from wtal_core.evaluation.ground_truth import ground_truth_of
 from wtal_core.evaluation.mean_average_precision import Score, evaluate
 from wtal_core.evaluation.protocols import PROTOCOLS
 from wtal_core.models import method
-from wtal_core.models.method import Method, MethodConfig
+from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.packed import Resident
 from wtal_core.runs.inputs import inputs_of, resident

@@ -19,7 +19,7 @@ from wtal_core.data.dataset import Dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.case import Case
 from wtal_core.models import method
-from wtal_core.models.method import Method
+from wtal_core.models.contract import Method
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.packed import Packed, Resident
 from wtal_core.runs.inputs import inputs_of, on_grid, resident

@@ -10,7 +10,7 @@ from wtal_core.checks import PositiveInt, Rate, described, hints_of, is_allowed
 from wtal_core.errors import WorkbookError
 from wtal_core.localization.frames import FrameRule
 from wtal_core.models import facnet, method, method_names, rskp, ten
-from wtal_core.models.method import Host, Method
+from wtal_core.models.contract import Host, Method
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.schedule import Schedule
 
