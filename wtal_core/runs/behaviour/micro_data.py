@@ -46,12 +46,12 @@ TRAIN = (
     Plan("train_5", 18, (("throw", 5, 12),), copies=(7, 8, 14, 15)),
 )
 TEST = (
-    Plan("test_0", 22, (("jump", 3, 9), ("jump", 14, 19))),
+    Plan("test_0", 22, (("jump", 3, 9), ("jump", 14, 20))),
     Plan("test_1", 26, (("run", 4, 11), ("run", 4, 11), ("throw", 11, 18.5)), copies=(6, 14)),
     Plan("test_2", 0, (("throw", 1, 3),)),
     Plan("test_3", 1, (("jump", 0, 1),)),
     Plan("test_4", 20, (("run", 2.5, 9), ("throw", 11, 16)), copies=(5,)),
-    Plan("test_5", 18, (("throw", 6, 13), ("jump", 1, 4))),
+    Plan("test_5", 18, (("throw", 6, 13), ("jump", 1, 4), ("jump", 4, 10))),
     Plan("test_6", 12, ()),
 )
 AMBIGUOUS = (("test_4", "throw", 12.5, 15), ("test_0", "jump", 0, 1), ("elsewhere", "run", 0, 9))
@@ -223,7 +223,10 @@ def made_detections() -> pd.DataFrame:
             rows.append((plan.id, other, start, end, 0.625))
         rows.append((plan.id, CLASSES[number % 3], 1, 2.5, 0.75))
         rows.append((plan.id, CLASSES[number % 3], plan.length, plan.length, 0.875))
-    rows.append(("test_0", "jump", 6.5, 16.5, 1.0))  # as near to one instance as to the other
+    rows.append(("test_0", "jump", 4, 19, 1.5))  # as near to one instance as to the other
+    rows.append(("test_0", "jump", 3, 9, 1.25))
+    rows.append(("test_5", "jump", 2, 9, 1.5))  # reaches 1/4 with one and 5/8 with the next
+    rows.append(("test_5", "jump", 1, 4, 1.25))
     rows.append(("test_1", "run", 4, 11, 0.5))
     table = _in_seconds([row[:4] for row in rows])
     return table.assign(score=[row[4] for row in rows])

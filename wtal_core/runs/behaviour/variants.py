@@ -14,7 +14,7 @@ from wtal_core.models.shared.schedule import Schedule
 from wtal_core.runs.behaviour.micro_data import LEVELS, UNIT
 
 EPOCHS = 6
-SHORT = {"epochs": EPOCHS, "batch_size": 3, "learning_rate": 0.02, "evaluations": 1}
+SHORT = {"epochs": EPOCHS, "batch_size": 3, "learning_rate": 0.02, "evaluations": 2}
 
 
 def variants(method_name: str) -> dict[str, Any]:
