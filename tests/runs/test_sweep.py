@@ -207,13 +207,15 @@ def test_the_cost_of_missing_runs_is_told_from_earlier_ones(tiny, tmp_path, caps
     assert sweep.cost(others, ledger, 2) == "about 1 min on 2 process(es)"
 
 
-def test_stale_runs_are_used_refused_or_computed_anew(tiny, tmp_path, monkeypatch):
+def test_stale_runs_are_used_refused_or_computed_anew(tiny, tmp_path, monkeypatch, capsys):
     ledger = Ledger(tmp_path)
     (old,) = sweep.ensure([RUN], ledger)
     monkeypatch.setattr(sweep.behaviour, "name_of", lambda name: f"{name}-2")
     monkeypatch.setattr(sweep.behaviour, "stamp", lambda name: f"{name}-2")
+    capsys.readouterr()
     (used,) = sweep.ensure([RUN], ledger)
     assert used.line == old.line
+    assert "1 of 1 runs are of an earlier behaviour, such as facnet-1" in capsys.readouterr().err
     with pytest.raises(WorkbookError, match="1 of 1 runs are of an earlier behaviour"):
         sweep.ensure([RUN], ledger, stale="refuse")
     (new,) = sweep.ensure([RUN], ledger, stale="recompute")
@@ -284,7 +286,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 
 @pytest.mark.parametrize("name", ["epochs", "batch_size"])
 def test_a_schedule_needs_at_least_one_of_each(name):
-    with pytest.raises(WorkbookError, match=f"schedule.{name} is 0"):
+    with pytest.raises(WorkbookError, match=f"Schedule: {name} is 0; expected a whole number >= 1"):
         replace(SCHEDULE, **{name: 0})
 
 

@@ -79,7 +79,7 @@ def ensure(
         for run, record in zip(runs, records, strict=True)
         if record is None or (stale == "recompute" and is_stale(record))
     ]
-    _refuse_stale([record for record in records if record], stale)
+    _tell_stale([record for record in records if record], stale)
     if not wanted:
         return [record for record in records if record]
     ledger.check_writable()
@@ -105,13 +105,21 @@ def _there(run: Run, ledger: Ledger) -> Record:
     return record
 
 
-def _refuse_stale(records: Sequence[Record], stale: Stale) -> None:
+def _tell_stale(records: Sequence[Record], stale: Stale) -> None:
+    """Say on stderr how many runs an earlier behaviour computed, or refuse them."""
     old = [record for record in records if is_stale(record)]
-    if old and stale == "refuse":
-        raise WorkbookError(
-            f"{len(old)} of {len(records)} runs are of an earlier behaviour, such as "
-            f'{old[0].behaviour}; give stale="use" or stale="recompute"'
-        )
+    if not old or stale == "recompute":
+        return
+    text = (
+        f"{len(old)} of {len(records)} runs are of an earlier behaviour, such as {old[0].behaviour}"
+    )
+    if stale == "refuse":
+        raise WorkbookError(f'{text}; give stale="use" or stale="recompute"')
+    print(
+        f"{text}, and are shown as stale; `wtal results recompute --stale` computes them anew",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def announce(runs: Sequence[Run], of: int, ledger: Ledger, jobs: int) -> None:

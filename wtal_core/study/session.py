@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.manifests import load_manifest
@@ -110,7 +110,7 @@ def open_session(
     device: str = "cpu",
     store: str = "",
     jobs: int = 1,
-    stale: Stale = "use",
+    stale: str = "use",
 ) -> Session:
     """Check a notebook's parameters and open its data set.
 
@@ -136,7 +136,7 @@ def open_session(
         device,
         ledger_for(parameters, store),
         jobs,
-        stale,
+        cast(Stale, stale),
     )
 
 

@@ -7,7 +7,15 @@ from typing import Literal
 
 import torch
 
-from wtal_core.checks import Checked, NonNegativeFloat, PositiveFloat, PositiveInt, Rate, Share
+from wtal_core.checks import (
+    Checked,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Rate,
+    Share,
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Schedule(Checked):
     reduction: Literal["sum", "mean"] = "sum"
     labels: Literal["video", "segments"] = "video"
     order: Literal["permutation", "independent"] = "permutation"
-    evaluations: PositiveInt = 20
+    evaluations: NonNegativeInt = 20
     steps: tuple[tuple[Share, NonNegativeFloat], ...] = ()
 
     def optimizer(self, network: torch.nn.Module) -> torch.optim.Adam:
