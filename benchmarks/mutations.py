@@ -25,7 +25,7 @@ import pandas  # noqa: F401  loaded here, once, for all the processes that are f
 import scipy.optimize  # noqa: F401
 import torch
 
-from wtal_core.source import PACKAGE
+from wtal_core.data.paths import PACKAGE
 
 ALL = ("backtal", "basnet", "facnet", "gaufuse", "rskp", "sfnet", "ten", "topk_mil")
 COMPUTES = {  # the parts of the package that decide a result

@@ -7,8 +7,9 @@ import ast
 import statistics
 from pathlib import Path
 
+from tests.house.imports import file_of, imports
 from tests.places import ROOT
-from wtal_core.source import PACKAGE, file_of, imports
+from wtal_core.data.paths import PACKAGE
 
 CORE = sorted(PACKAGE.glob("**/*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("**/*.py"))
@@ -35,14 +36,13 @@ ORDER = {
     "report": {"papers", "runs", "evaluation", *GROUND},
     "papers": {"evaluation", "data", *GROUND},
     "study": {"runs", "models", "losses", "localization", "evaluation", "data", "packed", *GROUND},
-    "runs": {"models", "evaluation", "data", "packed", "source", *GROUND},
+    "runs": {"models", "evaluation", "data", "packed", *GROUND},
     "models": {"losses", "localization", "packed", *GROUND},
     "losses": {"packed", *GROUND},
     "localization": {*GROUND},
     "evaluation": {"data", *GROUND},
     "data": {*GROUND},
     "packed": set(),
-    "source": set(),
     "checks": {"errors"},
     "errors": set(),
     "ragged": set(),

@@ -1,7 +1,6 @@
 """Values over seeds from committed records, without a data set."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -11,36 +10,44 @@ from tests.places import ROOT
 from wtal_core.errors import WorkbookError
 from wtal_core.models import facnet
 from wtal_core.report import seeds
+from wtal_core.runs.ledger import Ledger
+from wtal_core.runs.run import differences
 
 RESULTS = ROOT / "results"
 
 
-def write_record(root: Path, name: str, config: dict, seed: int, average: float) -> None:
-    folder = root / "some" / "runs" / "method" / name
-    folder.mkdir(parents=True)
+def write_run(
+    root: Path, config: dict, seed: int, average: float, behaviour="facnet-1", data="1"
+) -> None:
     metrics = {
-        rule: {"wtalc": {"average": average + gain}}
+        rule: {"wtalc": {"tious": [0.5], "map": [average + gain], "average": average + gain}}
         for rule, gain in (("last", 0.0), ("best", 0.01))
     }
-    (folder / "record.json").write_text(
-        json.dumps({"run": {"config": config, "seed": seed}, "metrics": metrics})
-    )
+    line = {"dataset": "some", "data": data, "method": "facnet", "config": config, "seed": seed}
+    line["id"] = json.dumps([config, seed, data], sort_keys=True)
+    Ledger(root).append(line | {"metrics": metrics, "by": {"behaviour": behaviour}}, {})
 
 
-def test_a_row_a_configuration_a_column_a_seed(tmp_path):
-    write_record(tmp_path, "a", {"x": 1, "y": 2}, 0, 0.1)
-    write_record(tmp_path, "b", {"y": 2, "x": 1}, 1, 0.2)
-    write_record(tmp_path, "c", {"x": 3}, 0, 0.3)
-    found = seeds.values_over_seeds(tmp_path, "some", "method", "wtalc")
-    assert found.loc[seeds.configuration({"x": 1, "y": 2})].tolist() == pytest.approx([10, 20])
-    assert len(found) == 2 and found.isna().sum().sum() == 1
+def test_one_row_per_configuration_and_one_column_per_seed(tmp_path):
+    write_run(tmp_path, {"x": 1, "y": 2}, 0, 0.1)
+    write_run(tmp_path, {"y": 2, "x": 1}, 1, 0.2)
+    write_run(tmp_path, {"x": 3}, 0, 0.3)
+    values = seeds.values_over_seeds(tmp_path, "some", "facnet", "wtalc")
+    assert values.loc[seeds.configuration({"x": 1, "y": 2})].tolist() == pytest.approx([10, 20])
+    assert len(values) == 2 and values.isna().sum().sum() == 1
 
 
-def test_a_record_that_is_there_twice_is_refused(tmp_path):
-    for name in "ab":
-        write_record(tmp_path, name, {"x": 1}, 0, 0.1)
-    with pytest.raises(WorkbookError, match="two records of one configuration"):
-        seeds.values_over_seeds(tmp_path, "some", "method", "wtalc")
+def test_of_several_behaviours_the_newest_counts(tmp_path):
+    write_run(tmp_path, {"x": 1}, 0, 0.1)
+    write_run(tmp_path, {"x": 1}, 0, 0.2, behaviour="facnet-2")
+    assert seeds.values_over_seeds(tmp_path, "some", "facnet", "wtalc").iloc[0, 0] == 20
+
+
+def test_runs_on_two_states_of_the_data_are_refused(tmp_path):
+    for data in "12":
+        write_run(tmp_path, {"x": 1}, 0, 0.1, data=data)
+    with pytest.raises(WorkbookError, match="two runs of one configuration and seed of facnet"):
+        seeds.values_over_seeds(tmp_path, "some", "facnet", "wtalc")
 
 
 def test_no_records_is_an_error(tmp_path):
@@ -53,7 +60,7 @@ def test_the_committed_records_hold_facnet_with_five_seeds(dataset):
     found = seeds.values_over_seeds(RESULTS, dataset, "facnet", "wtalc")
     assert (
         list(found.columns) == [0, 1, 2, 3, 4]
-        and found.loc[seeds.configuration(asdict(facnet.QUICK))].notna().all()
+        and found.loc[seeds.configuration(differences(facnet.QUICK))].notna().all()
     )
 
 

@@ -23,10 +23,10 @@ def values_over_seeds(
 
     One row per configuration (as sorted JSON), one column per seed.
 
-    Raises WorkbookError if there are none, or two of one configuration and seed (of old code, or of
-    other data).
+    A run that several behaviours have computed counts once, by the newest.
+    Raises WorkbookError if there are none, or two of one configuration and seed (of other data).
     """
-    records = Ledger(results).records(dataset, method)
+    records = Ledger(results).newest(dataset, method)
     if not records:
         raise WorkbookError(
             f"no records of {method} on {dataset} in {results.name}; `wtal reproduce` makes some"
@@ -44,9 +44,8 @@ def values_over_seeds(
     )
     if rows.duplicated(["config", "seed"]).any():
         raise WorkbookError(
-            f"two records of one configuration and seed of {method} on {dataset} in "
-            f"{results.name}; "
-            "`wtal results check` says which are of old code: delete those"
+            f"two runs of one configuration and seed of {method} on {dataset} in {results.name}, "
+            "of different data; give a results folder that holds runs on one state of the data"
         )
     return rows.pivot(index="config", columns="seed", values="value")
 

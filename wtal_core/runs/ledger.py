@@ -197,6 +197,13 @@ class Ledger:
         records = self.records(dataset, method_name, identity)
         return max(records, key=lambda record: _age(record.behaviour), default=None)
 
+    def newest(self, dataset: str, method_name: str) -> list[Record]:
+        """All runs of a method on a data set, each identity once, of its newest behaviour."""
+        chosen: dict[str, Record] = {}
+        for record in sorted(self.records(dataset, method_name), key=lambda r: _age(r.behaviour)):
+            chosen[record.line["id"]] = record
+        return list(chosen.values())
+
     def records(self, dataset: str, method_name: str, identity: str | None = None) -> list[Record]:
         """All runs of a method on a data set, or those of one identity."""
         records = []
