@@ -100,9 +100,9 @@ def test_frame_labels_become_segments():
 
 @needs_real_data
 def test_hapt_as_expected():
-    start = time.perf_counter()
+    start = time.process_time()
     dataset = open_dataset("hapt", REAL)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert (len(dataset.train), len(dataset.test)) == (
         255,
         107,
@@ -218,13 +218,13 @@ def test_hapt_labels_of_unknown_recording(hapt_folder):
 @needs_real_data
 def test_salads_folds():
     counts, ids, prints = [], [], set()
-    start = time.perf_counter()
+    start = time.process_time()
     for fold in range(folds("salads50")):
         dataset = open_dataset("salads50", REAL, fold=fold)
         counts.append((len(dataset.train), len(dataset.test)))
         ids += [video.id for video in dataset.test]
         prints.add(dataset.fingerprint)
-    assert time.perf_counter() - start < 15
+    assert time.process_time() - start < 15
     assert counts == [(217, 56), (220, 53), (219, 54), (221, 52), (215, 58)]
     assert len(ids) == len(set(ids)) == 273 and len(prints) == 5
     assert (

@@ -242,6 +242,7 @@ def of_sfnet() -> dict[str, sfnet.Config]:
         "video labels, no clicks": replace(
             default, labels="video", inputs=Inputs(), crops=None, act_gate=10.0
         ),
+        "padded batches": replace(default, padding="batch", crops=None),
         "hardest, no restart": replace(
             default,
             labels="video",
