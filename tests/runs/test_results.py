@@ -64,3 +64,24 @@ def test_provenance_counts_folds_and_names_the_rule():
         "2 seeds, 2 folds, last epoch"
         in replace(found, records={"a": found.records["a"]}).provenance()
     )
+
+
+def of_behaviour(name, behaviour):
+    sample = record(0.3, 0.2, 0.1)
+    sample.line["method"] = name
+    sample.line["by"]["behaviour"] = behaviour
+    return sample
+
+
+def test_runs_that_todays_code_did_not_compute_are_told_for_every_method():
+    rows = {
+        "a": [of_behaviour("facnet", "facnet-1"), of_behaviour("facnet", "facnet-2")],
+        "b": [of_behaviour("ten", "unknown"), of_behaviour("ten", "ten-1")],
+    }
+    plain = results({"a": TWO["a"]})
+    mixed = replace(plain, records=rows, current={"facnet": "facnet-2", "ten": "ten-1"})
+    assert mixed.validity() == (
+        "; 1 of 4 runs from before the ledger; STALE: 1 of 4 runs of behaviour facnet-1"
+    )
+    assert mixed.provenance().endswith(mixed.validity())
+    assert plain.validity() == ""

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -14,7 +15,7 @@ from wtal_core.data.manifests import load_manifest
 from wtal_core.data.opening import folds
 from wtal_core.data.paths import CHECKOUT, COMMITTED
 from wtal_core.errors import WorkbookError
-from wtal_core.models import method
+from wtal_core.models import method, method_names
 from wtal_core.runs import behaviour
 from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.results import Results
@@ -60,7 +61,7 @@ class Session:
             self.dataset.origin,
             self.profile,
             self.dataset.default_protocol,
-            current={method_name: behaviour.name_of(method_name)},
+            current=behaviours_of_today(),
         )
 
     @property
@@ -100,6 +101,12 @@ class Session:
     def path(self, suffix: str) -> Path:
         """The artifact's file with this suffix, such as ".csv" or "_ladder.png"."""
         return self.folder / (self.artifact.split("/")[1] + suffix)
+
+
+@cache
+def behaviours_of_today() -> dict[str, str]:
+    """The behaviour of every method: rows of several methods may be joined into one table."""
+    return {name: behaviour.name_of(name) for name in method_names()}
 
 
 def open_session(
