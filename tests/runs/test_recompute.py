@@ -30,7 +30,7 @@ def test_a_run_computed_again_on_one_machine_is_equal(ledger):
     before = {path: path.read_bytes() for path in ledger.root.rglob("*.jsonl")}
     line = recompute.again(record)
     assert line["outcome"] == "equal" and line["difference"] == 0
-    assert line["losses differ from epoch"] is None and line["same instruction set"]
+    assert line["losses differ from epoch"] is None and line["same instruction set"] == "yes"
     assert {path: path.read_bytes() for path in ledger.root.rglob("*.jsonl")} == before
     assert "1 of 1 runs computed again; 1 equal in every number" in recompute.summary([line])
 

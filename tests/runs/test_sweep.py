@@ -177,6 +177,7 @@ def test_a_line_says_what_was_asked_and_who_computed_it(tiny, tmp_path):
     assert by["behaviour"] == "facnet-1"
     named = {"python", "torch", "numpy", "device", "device_name", "instruction_set", "threads"}
     assert set(by["environment"]) == named
+    assert by["environment"]["threads"] == 1  # a small network, whatever the machine has
     assert len(record.history) == SCHEDULE.epochs
     assert record.line["losses"] == record.history[-1]
     assert record.line["peak_memory_mb"] > 0

@@ -11,7 +11,7 @@ import pandas as pd
 from wtal_core.data.opening import open_dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.runs import behaviour
-from wtal_core.runs.ledger import Ledger, Record, files
+from wtal_core.runs.ledger import UNKNOWN, Ledger, Record, files
 from wtal_core.runs.run import Run
 from wtal_core.runs.sweep import compute, find, is_stale, resolve_device
 
@@ -65,9 +65,9 @@ def again(record: Record, device: str = "cpu") -> dict[str, Any]:
         **line,
         "mAP then": round(before, 2),
         "mAP now": round(after, 2),
-        "difference": round(after - before, 2),
+        "difference": round(after - before, 2) + 0.0,  # no minus before a zero
         "losses differ from epoch": losses,
-        "same instruction set": _instruction_set(record) == _instruction_set(fresh),
+        "same instruction set": _same_instruction_set(record, fresh),
         "outcome": "equal" if record.line["metrics"] == fresh.line["metrics"] else "differs",
     }
 
@@ -113,5 +113,10 @@ def _first_difference(record: Record, fresh: Record) -> int | None:
     return next((epoch for epoch, (then, now) in enumerate(pairs, 1) if then != now), None)
 
 
-def _instruction_set(record: Record) -> str | None:
-    return record.line["by"]["environment"].get("instruction_set")
+def _same_instruction_set(record: Record, fresh: Record) -> str:
+    """ "yes", "no", or "unknown" for a run from before the ledger."""
+    then = record.line["by"]["environment"].get("instruction_set", UNKNOWN)
+    now = fresh.line["by"]["environment"]["instruction_set"]
+    if then == UNKNOWN:
+        return UNKNOWN
+    return "yes" if then == now else "no"

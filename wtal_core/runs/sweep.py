@@ -26,7 +26,7 @@ from wtal_core.runs import behaviour
 from wtal_core.runs.ledger import RULES, UNKNOWN, Ledger, Record, working_folder
 from wtal_core.runs.provenance import peak_memory_mb, provenance
 from wtal_core.runs.run import Run
-from wtal_core.runs.train import Trained, Trainer
+from wtal_core.runs.train import Trained, Trainer, suited_threads
 
 Stale = Literal["use", "refuse", "recompute"]
 
@@ -166,7 +166,8 @@ def compute(run: Run, ledger: Ledger, device: str, stamp: str) -> Record:
         trained = train(run, ledger, device, working / "checkpoint.pt")
         write_files(working, trained)
         line = describe(run, dataset, trained, time.monotonic() - begin)
-        line["by"] = provenance(device, stamp)
+        with suited_threads(trained.network):  # so that it says how many threads were used
+            line["by"] = provenance(device, stamp)
         line["peak_memory_mb"] = peak_memory_mb(device)
         record = ledger.append(line, columns(trained.history))
         (working / "checkpoint.pt").unlink(missing_ok=True)
