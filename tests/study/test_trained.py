@@ -234,7 +234,7 @@ def test_damaged_weights_are_named_and_can_be_deleted(session):
     expected = trained.signals("test_0")
     path = trained.record.weights("last")
     path.write_bytes(path.read_bytes()[:100])
-    trained.record._arrays_file(session.store.root).unlink()
+    trained.record._arrays_files()[0].unlink()
     with pytest.raises(WorkbookError, match=r"weights .* are damaged .*delete the file"):
         session.trained("topk_mil", TOPK).signals("test_0")
     path.unlink()
@@ -288,3 +288,29 @@ def test_with_folds_the_session_opens_the_first(monkeypatch):
     sweep.opened("salads50")
     sweep.opened("hapt")
     assert opened == [("salads50", 0), ("hapt", None)]
+
+
+def test_what_another_network_says_does_not_stand_beside_what_the_record_s_said(
+    session, monkeypatch, capsys
+):
+    """As on a processor of another kind: trained again, the run ends with another network."""
+    first = session.trained("topk_mil", TOPK).signals("test_0")
+    record = session.trained("topk_mil", TOPK).record
+    committed = record._arrays_files()[0]
+    before = committed.read_bytes()
+    forget_working_files(session.store.root)
+    train = kept.train
+
+    def other_seed(run, *rest):
+        return train(replace(run, seed=1), *rest)
+
+    monkeypatch.setattr(kept, "train", other_seed)
+    trained = session.trained("topk_mil", TOPK)
+    assert np.array_equal(trained.signals("test_0")["s_a"], first["s_a"])
+    trained.signals("test_1")
+    assert "gives other numbers than run" in capsys.readouterr().err
+    assert committed.read_bytes() == before
+    assert not np.array_equal(trained.signals("test_0")["s_a"], first["s_a"])
+    whole = trained.detections
+    stored = trained.signals("test_0")["detections"]
+    assert len(stored) == (whole["video"] == "test_0").sum()

@@ -37,6 +37,8 @@ RULES = ("last", "best")
 UNKNOWN = "unknown"
 # A line that changed, uncommitted code computed. It claims no version, and may be replaced.
 CHANGED = "changed"
+# In a working folder: the network that was trained again here is not the one of the line.
+ANOTHER_NETWORK = "another_network"
 REQUIRED = {"id", "dataset", "data", "method", "config", "seed", "metrics", "by", "seal"}
 
 
@@ -126,10 +128,17 @@ class Record:
         path = runs_file(self.roots[0], self.line["dataset"], self.method, "facts")
         append(path, sealed({"run": self.key, "facts": facts}))
 
+    @property
+    def is_another_network_here(self) -> bool:
+        """Whether this machine has trained the run again, to another network than the record's.
+
+        What is then computed from the network is kept in the working folder, not beside the line.
+        """
+        return (self.working_folder / ANOTHER_NETWORK).exists()
+
     def arrays(self, name: str) -> dict[str, np.ndarray] | None:
         """The figure arrays kept under this name; None where there are none."""
-        for root in self.roots:
-            path = self._arrays_file(root)
+        for path in self._arrays_files():
             if path.exists():
                 kept = load_file(path)
                 prefix = f"{name}/"
@@ -142,7 +151,7 @@ class Record:
 
     def keep_arrays(self, name: str, arrays: dict[str, np.ndarray]) -> None:
         """Keep small arrays that a figure draws, beside the ledger."""
-        path = self._arrays_file(self.roots[0])
+        path = self._arrays_files()[0]
         with locked(path):
             kept = load_file(path) if path.exists() else {}
             kept |= {f"{name}/{k}": np.ascontiguousarray(v) for k, v in arrays.items()}
@@ -168,8 +177,14 @@ class Record:
         paths = [working_folder(root, self.key) / name for root in self.roots]
         return next((path for path in paths if path.exists()), None)
 
-    def _arrays_file(self, root: Path) -> Path:
-        return root / self.line["dataset"] / "runs" / "arrays" / f"{self.key}.safetensors"
+    def _arrays_files(self) -> list[Path]:
+        """Where arrays may lie; the first is where they are written."""
+        if self.is_another_network_here:
+            return [self.working_folder / "arrays.safetensors"]
+        dataset = self.line["dataset"]
+        return [
+            root / dataset / "runs" / "arrays" / f"{self.key}.safetensors" for root in self.roots
+        ]
 
     def _beside(self, kind: str) -> dict[str, Any] | None:
         """What the file of this kind says of this run."""
@@ -379,7 +394,8 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock of a file below a results folder; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Locks lie beside the working files, so that nothing of them is ever committed.
-    root = next(parent.parent for parent in path.parents if parent.name == "runs").parent
+    folder = next(parent for parent in path.parents if parent.name in ("runs", ".work"))
+    root = folder.parent.parent if folder.name == "runs" else folder.parent
     locks = root / ".work" / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     with FileLock(locks / f"{'.'.join(path.relative_to(root).parts)}.lock"):

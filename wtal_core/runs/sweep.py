@@ -218,18 +218,13 @@ def resolve_device(device: str) -> str:
 
 def describe(run: Run, dataset: Dataset, trained: Trained, seconds: float) -> dict[str, Any]:
     """What a line says of a run besides who computed it. JSON values only."""
-    final = trained.history[-1] if trained.history else {}
     return {
         "id": run.identity(dataset.fingerprint),
         **run.asked(dataset.fingerprint),
         "fold": run.fold,
-        "metrics": {
-            rule: {name: _metric(score) for name, score in trained.scores[rule].items()}
-            for rule in RULES
-        },
+        **outcome_of(trained),
         "best_epoch": trained.best_epoch,
         "epochs": len(trained.history),
-        "losses": {name: round(value, 6) for name, value in final.items()},
         "detections": {rule: len(trained.detections[rule]) for rule in RULES},
         "train_seconds": round(trained.seconds, 2),
         "seconds": round(seconds, 2),
@@ -243,6 +238,16 @@ def columns(history: Sequence[dict[str, float]]) -> dict[str, list[float | None]
         name: [round(entry[name], 6) if name in entry else None for entry in history]
         for name in names
     }
+
+
+def outcome_of(trained: Trained) -> dict[str, Any]:
+    """mAP of each selection rule and protocol, and the last losses, as a line holds them."""
+    metrics = {
+        rule: {name: _metric(score) for name, score in trained.scores[rule].items()}
+        for rule in RULES
+    }
+    final = trained.history[-1] if trained.history else {}
+    return {"metrics": metrics, "losses": {name: round(value, 6) for name, value in final.items()}}
 
 
 def _metric(score: Score) -> dict[str, Any]:

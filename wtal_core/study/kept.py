@@ -1,5 +1,7 @@
 """The weights of a finished run: where they lie, and how they are put back."""
 
+import sys
+
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -7,9 +9,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from wtal_core.errors import WorkbookError
-from wtal_core.runs.ledger import Ledger, Record
+from wtal_core.runs.ledger import ANOTHER_NETWORK, Ledger, Record, finite
 from wtal_core.runs.run import Run
-from wtal_core.runs.sweep import find, resolve_device, train, write_files
+from wtal_core.runs.sweep import find, outcome_of, resolve_device, train, write_files
 from wtal_core.runs.train import Trained
 
 
@@ -58,6 +60,26 @@ def train_again(run: Run, record: Record, ledger: Ledger, device: str) -> None:
         keep_training(record, trained)
         bar.update()
     checkpoint.unlink(missing_ok=True)
+    _tell_another_network(record, trained)
+
+
+def _tell_another_network(record: Record, trained: Trained) -> None:
+    """Note, and say on stderr, where a network trained again is another one than the record's.
+
+    Bits agree on one kind of processor only. What is drawn from this network must not stand beside
+    what was drawn from the other one.
+    """
+    outcome = finite(outcome_of(trained))
+    if all(record.line[name] == value for name, value in outcome.items()):
+        return
+    (record.working_folder / ANOTHER_NETWORK).touch()
+    print(
+        f"{record.method}, seed {record.seed}: the network trained here gives other numbers than "
+        f"run {record.key}, which another kind of processor or other code computed; what is drawn "
+        "from the network is of this one",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def keep_training(record: Record, trained: Trained) -> None:

@@ -114,7 +114,8 @@ class TrainedRun:
         if values is not None:
             return Facts.of(values)
         facts = measured(self.dataset, self.class_activation, self.detections, self.embedding)
-        self.record.keep_facts(facts.values())
+        if not self.record.is_another_network_here:
+            self.record.keep_facts(facts.values())
         return facts
 
     def signals(self, video: str) -> Arrays:
@@ -161,6 +162,9 @@ class TrainedRun:
 
     def _kept(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
         arrays = self.record.arrays(name)
+        if arrays is None:
+            _ = self.network  # may turn out to be another one, whose arrays lie elsewhere
+            arrays = self.record.arrays(name)
         if arrays is None:
             arrays = compute()
             self.record.keep_arrays(name, arrays)
