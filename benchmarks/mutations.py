@@ -540,7 +540,7 @@ def measured_changes(
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / PACKAGE.name
         shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        for beside in ("data_manifests",):
+        for beside in ("data_manifests", "pyproject.toml"):  # what makes a folder a checkout
             if (PACKAGE.parent / beside).exists():
                 os.symlink(PACKAGE.parent / beside, Path(folder) / beside)
         (file,) = (path for path, text in texts.items() if mutation.old in text)

@@ -6,11 +6,10 @@ from pathlib import Path
 from tabulate import tabulate
 from tyro.conf import Positional
 
-from wtal_core.data.paths import RESULTS
 from wtal_core.errors import WorkbookError
 
 
-def check(results: Path = RESULTS, behaviour: bool = True, commit: str = "HEAD") -> int:
+def check(results: Path = Path("results"), behaviour: bool = True, commit: str = "HEAD") -> int:
     """Check that every run is whole, its provenance as written, and its behaviour today's.
 
     Exit status 1 where runs are stale, a provenance was rewritten, or a method computes other
@@ -60,7 +59,7 @@ def accept(method: Positional[str], note: str) -> int:
     return 0
 
 
-def export(target: Positional[Path], results: Path = RESULTS) -> int:
+def export(target: Positional[Path], results: Path = Path("results")) -> int:
     """Write all runs as one Parquet table: a row per run, selection rule and protocol.
 
     Args:
@@ -74,7 +73,7 @@ def export(target: Positional[Path], results: Path = RESULTS) -> int:
 
 
 def recompute(
-    results: Path = RESULTS,
+    results: Path = Path("results"),
     sample: int | None = None,
     draw: int = 0,
     stale: bool = False,
@@ -111,7 +110,7 @@ def recompute(
     return 0
 
 
-def findings(target: Positional[Path], results: Path = RESULTS) -> int:
+def findings(target: Positional[Path], results: Path = Path("results")) -> int:
     """Write what the runs say of the papers' messages, as a Markdown page.
 
     Args:
@@ -127,7 +126,7 @@ def findings(target: Positional[Path], results: Path = RESULTS) -> int:
     return 0
 
 
-def compare_tables(fresh: Positional[Path], committed: Path = RESULTS) -> int:
+def compare_tables(fresh: Positional[Path], committed: Path = Path("results")) -> int:
     """Compare fresh tables with the committed ones, row by row.
 
     Exit status 1 if the intervals of a row are apart.
