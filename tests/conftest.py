@@ -18,7 +18,7 @@ settings.register_profile("patient", deadline=None)  # a busy machine is no fail
 settings.load_profile("patient")
 install_import_hook("wtal_core", "beartype.beartype")
 
-SLOW_SECONDS = 1.0
+SLOW_SECONDS = 0.5
 SLOW_TESTS = Path(__file__).with_name("slow_tests.txt")
 
 
