@@ -1,12 +1,12 @@
 """The ledger as one table, for who wants to reckon with it."""
 
 import json
-import os
 from pathlib import Path
 
 import pandas as pd
 
 from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.files import write_whole
 from wtal_core.runs.ledger import Ledger, Record, files
 
 
@@ -33,10 +33,8 @@ def export(results: Path, target: Path) -> int:
     if target.suffix != ".parquet":
         raise WorkbookError(f"{target}: the table is written as Parquet; name it something.parquet")
     content = table(results)
-    partial = target.with_suffix(f".{os.getpid()}.partial")
     try:
-        content.to_parquet(partial, index=False)
-        os.replace(partial, target)
+        write_whole(target, lambda partial: content.to_parquet(partial, index=False))
     except OSError as error:
         raise WorkbookError(f"{target} cannot be written: {error.strerror}") from error
     return len(content)

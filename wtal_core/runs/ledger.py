@@ -32,6 +32,7 @@ from filelock import FileLock
 from safetensors.numpy import load_file, save_file
 
 from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.files import write_whole
 
 RULES = ("last", "best")
 UNKNOWN = "unknown"
@@ -155,9 +156,7 @@ class Record:
         with locked(path):
             kept = load_file(path) if path.exists() else {}
             kept |= {f"{name}/{k}": np.ascontiguousarray(v) for k, v in arrays.items()}
-            partial = path.with_suffix(f".{os.getpid()}.partial")
-            save_file(kept, partial)
-            os.replace(partial, path)
+            write_whole(path, lambda partial: save_file(kept, partial))
 
     def weights(self, rule: str = "last") -> Path | None:
         """The weights file of a selection rule; None where it was not kept: it is not in git."""
@@ -380,13 +379,15 @@ def append(path: Path, line: dict[str, Any]) -> None:
 
 def write(path: Path, lines: Iterable[dict[str, Any]]) -> None:
     """Write a whole ledger file: a temporary one, then one rename."""
-    partial = path.with_suffix(f".{os.getpid()}.partial")
     text = "".join(f"{_text(line)}\n" for line in lines)
-    with partial.open("w", encoding="utf-8") as target:
-        target.write(text)
-        target.flush()
-        os.fsync(target.fileno())
-    os.replace(partial, path)
+
+    def write_durably(partial: Path) -> None:
+        with partial.open("w", encoding="utf-8") as target:
+            target.write(text)
+            target.flush()
+            os.fsync(target.fileno())
+
+    write_whole(path, write_durably)
 
 
 @contextmanager
