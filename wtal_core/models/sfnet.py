@@ -32,10 +32,11 @@ from wtal_core.localization.detections import to_table
 from wtal_core.localization.mean_threshold import runs_above_mean
 from wtal_core.localization.sequences import class_sequences
 from wtal_core.losses.mined_background import background_counts, hardest_background, last_background
+from wtal_core.losses.over_time import shares
 from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.inputs import Inputs, Refreshed
-from wtal_core.models.shared.layers import StackedLinear, dropout
+from wtal_core.models.shared.layers import StackedLinear, dropout, upper_top_mean
 from wtal_core.models.shared.sampling import random_crops
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
@@ -284,9 +285,9 @@ def video_loss(
     lengths = torch.tensor(snippets.lengths, device=logits.device)
     counted = ((lengths >= config.shortest_video) & (present.sum(1) > 0)).nonzero()[:, 0]
     target = present / present.sum(1, keepdim=True).clamp_min(1)
-    scores = top_mean(logits, snippets, config.fraction)
+    scores = upper_top_mean(logits, snippets, config.fraction)
     values = -(target * scores.log_softmax(-1)).sum(-1)
-    return shares(values[:, counted], counted, snippets)
+    return shares(values[:, counted], counted, len(snippets.lengths))
 
 
 def frame_loss(
@@ -297,7 +298,7 @@ def frame_loss(
 ) -> Float[Tensor, " B"]:
     """Cross entropy of the labelled snippets; several classes on one share its target."""
     values = -(clicks[labelled] * logits[:, labelled].log_softmax(-1)).sum(-1)
-    return shares(values, snippets.video[labelled], snippets)
+    return shares(values, snippets.video[labelled], len(snippets.lengths))
 
 
 def mined_loss(
@@ -305,7 +306,7 @@ def mined_loss(
 ) -> Float[Tensor, " B"]:
     """Cross entropy of the mined snippets with the background."""
     values = -logits.log_softmax(-1)[..., -1].gather(1, hard)
-    return shares(values, snippets.video[hard], snippets)
+    return shares(values, snippets.video[hard], len(snippets.lengths))
 
 
 def actionness_loss(
@@ -316,35 +317,9 @@ def actionness_loss(
 ) -> Float[Tensor, " B"]:
     """-log σ(A) on labelled snippets, -log(1.001 - σ(A)) on mined ones."""
     moving_values = -logsigmoid(actionness[:, labelled])
-    moving = shares(moving_values, snippets.video[labelled], snippets)
+    moving = shares(moving_values, snippets.video[labelled], len(snippets.lengths))
     still_values = -(1 + 1e-3 - actionness.gather(1, still).sigmoid()).log()
-    return moving + shares(still_values, snippets.video[still], snippets)
-
-
-def shares(
-    values: Float[Tensor, "O N"], owner: Int[Tensor, "*O N"], snippets: Packed
-) -> Float[Tensor, " B"]:
-    """The sum over outputs of the mean over N, as shares of the videos (`owner`) whose mean over
-    the batch it is.
-    """
-    videos = len(snippets.lengths)
-    owners = owner.expand(values.shape).flatten()
-    total = values.new_zeros(videos).index_add(0, owners, values.flatten())
-    return total * (videos / max(1, values.shape[1]))
-
-
-def top_mean(
-    scores: Float[Tensor, "O M J"], snippets: Packed, fraction: int
-) -> Float[Tensor, "O B J"]:
-    """Mean of the ceil(T / fraction) largest scores of each video, per column; 0 for a video
-    without snippets.
-    """
-    means = []
-    for of_video in scores.split(snippets.lengths, 1):
-        count = -(-of_video.shape[1] // fraction)  # rounded up
-        top = of_video.topk(count, dim=1).values
-        means.append(top.mean(1) if count else top.sum(1))
-    return torch.stack(means, 1)
+    return moving + shares(still_values, snippets.video[still], len(snippets.lengths))
 
 
 @torch.no_grad()
