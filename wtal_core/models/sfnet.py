@@ -36,7 +36,7 @@ from wtal_core.losses.over_time import shares
 from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.inputs import Inputs, Refreshed
-from wtal_core.models.shared.layers import StackedLinear, dropout, upper_top_mean
+from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_rounded_up
 from wtal_core.models.shared.sampling import random_crops
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
@@ -285,7 +285,7 @@ def video_loss(
     lengths = torch.tensor(snippets.lengths, device=logits.device)
     counted = ((lengths >= config.shortest_video) & (present.sum(1) > 0)).nonzero()[:, 0]
     target = present / present.sum(1, keepdim=True).clamp_min(1)
-    scores = upper_top_mean(logits, snippets, config.fraction)
+    scores = top_mean_rounded_up(logits, snippets, config.fraction)
     values = -(target * scores.log_softmax(-1)).sum(-1)
     return shares(values[:, counted], counted, len(snippets.lengths))
 

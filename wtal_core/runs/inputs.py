@@ -69,7 +69,9 @@ def instance_counts(dataset: Dataset, videos: Sequence[Video]) -> Float[np.ndarr
     segments = dataset.segments_of("train")
     table = segments.groupby(["video", "label"]).size().unstack(fill_value=0)
     ids = [video.id for video in videos]
-    return table.reindex(index=ids, columns=list(dataset.classes), fill_value=0).to_numpy(np.float64)
+    return table.reindex(index=ids, columns=list(dataset.classes), fill_value=0).to_numpy(
+        np.float64, copy=True
+    )
 
 
 def _stacked(video: Video, dataset: Dataset) -> Float[np.ndarray, "S T D"]:

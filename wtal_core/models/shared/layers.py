@@ -101,11 +101,11 @@ def top_count(length: int, share: float) -> int:
     return max(1, int(length * share))
 
 
-def upper_top_mean(
+def top_mean_rounded_up(
     scores: Float[Tensor, "S M K"], batch: Packed, fraction: int
 ) -> Float[Tensor, "S B K"]:
-    """Mean of the ⌈T / fraction⌉ largest scores of each video, per column; 0 for a video without
-    snippets.
+    """Mean of the ceil(T / fraction) largest scores of each video, per column; 0 for a video
+    without snippets.
     """
     means = []
     for of_video in scores.split(batch.lengths, 1):
