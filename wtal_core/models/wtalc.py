@@ -71,7 +71,7 @@ class Config(MethodConfig):
 OFFICIAL = Config()
 QUICK = replace(
     OFFICIAL,
-    hidden=64,
+    hidden=128,
     dropout=0.3,  # see `backtal.QUICK`
     crop=None,
     schedule=replace(
