@@ -71,7 +71,8 @@ class Config(MethodConfig):
 OFFICIAL = Config()
 QUICK = replace(
     OFFICIAL,
-    hidden=64,
+    hidden=128,
+    dropout=0.3,  # see `backtal.QUICK`
     crop=None,
     schedule=replace(
         averaged_adam(40, 10, 5e-3, evaluations=4), pairs=OFFICIAL.schedule.pairs, repeat=True
