@@ -32,7 +32,9 @@ def test_the_interval_is_students():
 
 
 def test_an_average_is_taken_seed_by_seed_over_its_own_tious():
-    values = pd.DataFrame([[70.0, 60.0, 50.0, 40.0, 30.0, 20.0, 10.0]], columns=np.arange(1, 8) / 10)
+    values = pd.DataFrame(
+        [[70.0, 60.0, 50.0, 40.0, 30.0, 20.0, 10.0]], columns=np.arange(1, 8) / 10
+    )
     table = columns.beside_printed("ten/table6", {"k = 2": "interval=2"}, {"k = 2": values})
     here = table.droplevel(["printed row", "row"])["here"]
     assert here["average 0.1:0.5"] == "50.0" and here["average 0.3:0.7"] == "30.0"
