@@ -91,7 +91,7 @@ def timed(work: Callable[[], Any], device: str) -> tuple[float, Any]:
 
 def measure(dataset: Dataset, name: str, device: str) -> None:
     """Train a method once, as `wtal reproduce` would, and print where the time went."""
-    config = method(name).profiles["paper"]
+    config = method(name).profiles["official"]
     loading, trainer = timed(lambda: Trainer(name, config, dataset, 0, device), device)
     passes, score_test_set = [], trainer._evaluate
 

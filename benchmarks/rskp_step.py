@@ -49,7 +49,7 @@ def gradient_difference(memory: bool, batches: int = 2) -> float:
     float64, small, dropout off.
     """
     generator = torch.Generator().manual_seed(0)
-    config = replace(rskp.PAPER, embedding=12, dropout=0.0, warm_up=0 if memory else 1)
+    config = replace(rskp.OFFICIAL, embedding=12, dropout=0.0, warm_up=0 if memory else 1)
     network = rskp.Network(config, 2, 8, 5, generator).double()
     plain = RSKP(16, 12, 5, 0.0).double()
     for target, source in zip(plain.parameters(), in_plain_order(network, "data"), strict=True):
@@ -90,7 +90,7 @@ def make_steps(
     videos = Resident(
         features, np.eye(CLASSES, dtype=np.float32)[rng.integers(CLASSES, size=VIDEOS)], device
     )
-    config = replace(rskp.PAPER, embedding=2 * size, warm_up=0 if memory else 1)
+    config = replace(rskp.OFFICIAL, embedding=2 * size, warm_up=0 if memory else 1)
     network = rskp.Network(config, 2, size, CLASSES, torch.Generator().manual_seed(0)).to(device)
     optimizer, draw = config.schedule.optimizer(network), torch.Generator(device).manual_seed(0)
     plain = RSKP(2 * size, 2 * size, CLASSES, config.dropout).to(device)

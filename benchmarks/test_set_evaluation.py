@@ -59,7 +59,7 @@ def make() -> tuple[Activation, Scene, GroundTruth]:
 def main() -> None:
     activation, scene, truth = make()
     localization, detections = seconds(
-        lambda: facnet.localize(activation, scene, facnet.PAPER), REPEATS
+        lambda: facnet.localize(activation, scene, facnet.OFFICIAL), REPEATS
     )
     scoring, score = seconds(lambda: evaluate(truth, detections, PROTOCOLS["wtalc"]), REPEATS)
     print(

@@ -117,7 +117,7 @@ def make_steps(size: int, device: str) -> tuple[Callable[[int], None], Callable[
     videos = Resident(
         features, np.eye(CLASSES, dtype=np.float32)[rng.integers(CLASSES, size=VIDEOS)], device
     )
-    config = replace(facnet.PAPER, embedding=size)
+    config = replace(facnet.OFFICIAL, embedding=size)
     network = facnet.Network(config, 2, size, CLASSES, torch.Generator().manual_seed(0)).to(device)
     optimizer = config.schedule.optimizer(network)
     plain = [

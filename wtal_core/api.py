@@ -17,7 +17,7 @@ def train(
 ) -> Trained:
     """Train a method on a data set; nothing is written.
 
-    config: of the method, such as `facnet.PAPER`; None is its quick profile. device: "cpu" or
+    config: of the method, such as `facnet.OFFICIAL`; None is its quick profile. device: "cpu" or
     "cuda". Raises WorkbookError for an unknown method or data set. Returns network, detections and
     scores: `trained.scores["last"]["wtalc"].average` is mAP at the last epoch, from 0 to 1.
     """

@@ -106,6 +106,18 @@ class Packed:
             for i, j in pairwise([*cuts, len(self.lengths)])
         ]
 
+    def at(self, index: Int[Tensor, " N"], lengths: tuple[int, ...]) -> "Packed":
+        """These snippets, by their places in the packed order, as videos of these lengths; clicks
+        and pseudo labels go with them.
+        """
+        return Packed(
+            self.features[:, index],
+            lengths,
+            self.labels,
+            None if self.clicks is None else self.clicks[index],
+            None if self.targets is None else self.targets[:, :, index],
+        )
+
     def sum(self, values: Float[Tensor, "S M K"]) -> Float[Tensor, "S B K"]:
         """Sum over the snippets of each video; 0 for a video without snippets."""
         return self.membership @ values

@@ -14,7 +14,7 @@ from tests.places import GOLDEN_FOLDER
 from wtal_core.data.dataset import empty_segments
 from wtal_core.models import backtal, basnet
 from wtal_core.models.basnet import (
-    PAPER,
+    OFFICIAL,
     QUICK,
     Config,
     Network,
@@ -36,7 +36,11 @@ GOLDEN = {
     name: torch.from_numpy(value) for name, value in np.load(GOLDEN_FOLDER / "basnet.npz").items()
 }
 SMALL = replace(
-    PAPER, samples=None, width=16, filter_width=8, rule=replace(PAPER.rule, class_threshold=0.1)
+    OFFICIAL,
+    samples=None,
+    width=16,
+    filter_width=8,
+    rule=replace(OFFICIAL.rule, class_threshold=0.1),
 )
 EXACT = {"rtol": 0, "atol": 1e-9}
 LAYERS = {
@@ -186,11 +190,15 @@ def test_detections_of_sampled_videos_are_in_seconds():
 
 def test_sizes_and_settings_of_the_paper():
     assert (
-        sum(p.numel() for p in Network(PAPER, 2, 1024, 20, torch.Generator()).parameters())
+        sum(p.numel() for p in Network(OFFICIAL, 2, 1024, 20, torch.Generator()).parameters())
         == 26_262_529
     )
-    assert PAPER.schedule.epochs * 13 == 1495 and PAPER.schedule.order == "independent"
-    assert (PAPER.rule.nms, PAPER.rule.grid, PAPER.rule.outer_end) == (0.7, 24, "inclusive")
+    assert OFFICIAL.schedule.epochs * 13 == 1495 and OFFICIAL.schedule.order == "independent"
+    assert (OFFICIAL.rule.nms, OFFICIAL.rule.grid, OFFICIAL.rule.outer_end) == (
+        0.7,
+        24,
+        "inclusive",
+    )
     assert QUICK.samples is None
     shapes = {
         name: tuple(value.shape) for name, value in signals(network_of()(random_batch())).items()
@@ -203,8 +211,8 @@ def test_sizes_and_settings_of_the_paper():
 
 
 def test_each_rung_of_the_ladder_changes_one_thing():
-    rungs = list(ladder(PAPER, backtal.BASE).values())
-    assert len(rungs) == 10 and rungs[0] == PAPER
+    rungs = list(ladder(OFFICIAL, backtal.BASE).values())
+    assert len(rungs) == 10 and rungs[0] == OFFICIAL
     changed = [
         [f.name for f in fields(Config) if getattr(a, f.name) != getattr(b, f.name)]
         for a, b in pairwise(rungs)
@@ -246,7 +254,7 @@ def test_the_last_rung_is_backtal_s_baseline():
         backtal.BASE, width=16, filter_width=8, rule=replace(backtal.BASE.rule, class_threshold=0.1)
     )
     start, batch = (
-        replace(SMALL, rule=replace(PAPER.rule, class_threshold=0.1)),
+        replace(SMALL, rule=replace(OFFICIAL.rule, class_threshold=0.1)),
         random_batch((30, 50, 40)),
     )
     last = list(ladder(start, goal).values())[-1]

@@ -147,8 +147,11 @@ def test_a_missing_piece_is_named(piece):
         ({"loss": "loss"}, r"loss is 'loss'; expected a function of \(outputs, batch, config\)"),
         ({"loss": lambda outputs: {}}, "loss is .* expected a function of"),
         ({"between_epochs": lambda network: None}, "between_epochs is .* expected a function of"),
-        ({"profiles": {"paper": facnet.PAPER}}, r"profiles\['quick'\] is missing"),
-        ({"profiles": {"paper": rskp.PAPER, "quick": rskp.QUICK}}, r"expected a facnet.Config"),
+        ({"profiles": {"official": facnet.OFFICIAL}}, r"profiles\['quick'\] is missing"),
+        (
+            {"profiles": {"official": rskp.OFFICIAL, "quick": rskp.QUICK}},
+            r"expected a facnet.Config",
+        ),
         ({"Config": Schedule}, "Config is .* expected a frozen dataclass that inherits"),
         ({"host": Host()}, "host.instances is missing"),
         ({"host": replace(facnet.METHOD.host, label_settings=(("nothing", 1.0),))}, "'nothing'"),
@@ -161,3 +164,20 @@ def test_a_wrong_piece_is_named(change, message):
 
 def test_ranges_are_part_of_the_type():
     assert get_origin(Rate) is Annotated
+
+
+def test_a_profile_on_a_data_set_says_what_is_taken_where_nothing_is_published():
+    method_ = method("backtal")
+    assert method_.config_for("official", "thumos14") == (method_.profiles["official"], "")
+    assert method_.config_for("quick", "gtea") == (method_.profiles["quick"], "")
+    config, note = method_.config_for("official", "salads50")
+    assert config == method_.profiles["official"]
+    assert note == "backtal: no published setting for salads50, those for thumos14 are taken"
+    with pytest.raises(WorkbookError, match="unknown profile 'paper'; expected official, printed"):
+        method_.config_for("paper", "thumos14")
+
+
+def test_settings_of_a_benchmark_are_checked():
+    wrong = {"hacs": {"quick": facnet.QUICK}}
+    with pytest.raises(WorkbookError, match=r"benchmarks\['hacs'\]\['quick'\]"):
+        replace(method("facnet"), benchmarks=wrong)

@@ -12,7 +12,7 @@ from tests.packed_samples import LENGTHS, one_by_one, random_batch, reordered
 from tests.places import GOLDEN_FOLDER
 from wtal_core.data.dataset import empty_segments
 from wtal_core.models.facnet import (
-    PAPER,
+    OFFICIAL,
     QUICK,
     Network,
     ablate,
@@ -30,7 +30,7 @@ from wtal_core.timebase import Timebase
 GOLDEN = {
     name: torch.from_numpy(value) for name, value in np.load(GOLDEN_FOLDER / "facnet.npz").items()
 }
-SMALL = replace(PAPER, embedding=16)
+SMALL = replace(OFFICIAL, embedding=16)
 EMBEDDING = "feature_embedding.process"
 EXACT = {"rtol": 0, "atol": 1e-9}
 
@@ -232,17 +232,17 @@ def test_a_branch_without_weight_is_left_out():
 
 def test_size_of_the_paper_setting():
     assert (
-        sum(p.numel() for p in Network(PAPER, 2, 1024, 20, torch.Generator()).parameters())
+        sum(p.numel() for p in Network(OFFICIAL, 2, 1024, 20, torch.Generator()).parameters())
         == 2 * 2_121_728
     )
-    schedule = PAPER.schedule
+    schedule = OFFICIAL.schedule
     assert (schedule.epochs, schedule.batch_size, schedule.reduction) == (100, 10, "sum")
     assert (schedule.learning_rate, schedule.betas, schedule.weight_decay) == (
         1e-4,
         (0.9, 0.99),
         0.005,
     )
-    assert QUICK.taus == PAPER.taus and QUICK.thresholds == PAPER.thresholds
+    assert QUICK.taus == OFFICIAL.taus and QUICK.thresholds == OFFICIAL.thresholds
 
 
 def test_the_foreground_starts_as_the_opposite_of_the_background():
@@ -256,12 +256,12 @@ def test_the_foreground_starts_as_the_opposite_of_the_background():
 
 
 def test_thresholds_keep_their_ratio_to_the_uniform_value():
-    assert thresholds_for(PAPER, 20) == (PAPER.thresholds, PAPER.class_threshold)
-    thresholds, least = thresholds_for(replace(PAPER, background=False), 20)
-    np.testing.assert_allclose(thresholds, np.array(PAPER.thresholds) * 21 / 20)
+    assert thresholds_for(OFFICIAL, 20) == (OFFICIAL.thresholds, OFFICIAL.class_threshold)
+    thresholds, least = thresholds_for(replace(OFFICIAL, background=False), 20)
+    np.testing.assert_allclose(thresholds, np.array(OFFICIAL.thresholds) * 21 / 20)
     assert least == pytest.approx(0.1)
-    thresholds, least = thresholds_for(PAPER, 5)
-    np.testing.assert_allclose(thresholds, np.array(PAPER.thresholds) * 21 / 6)
+    thresholds, least = thresholds_for(OFFICIAL, 5)
+    np.testing.assert_allclose(thresholds, np.array(OFFICIAL.thresholds) * 21 / 6)
     assert least == pytest.approx(0.1 * 21 / 6)
 
 
@@ -292,17 +292,17 @@ TABLE_3 = {
 def test_ablate_gives_the_twenty_rows_of_table_3():
     assert len(TABLE_3) == 20
     for (branches, hybrid, background), weights in TABLE_3.items():
-        row = ablate(PAPER, branches, bool(hybrid), bool(background))
+        row = ablate(OFFICIAL, branches, bool(hybrid), bool(background))
         assert (row.lambda_cw, row.lambda_ca, row.lambda_mil) == weights
         assert row.taus == ((1.0, 2.0, 5.0) if hybrid else (1.0,))
         assert row.background == bool(background)
         untouched = replace(
-            row, lambda_cw=1.0, lambda_ca=0.1, lambda_mil=0.1, taus=PAPER.taus, background=True
+            row, lambda_cw=1.0, lambda_ca=0.1, lambda_mil=0.1, taus=OFFICIAL.taus, background=True
         )
-        assert untouched == PAPER
-    assert ablate(PAPER, "CW CA MIL", True, True) == PAPER
-    weaker = ablate(PAPER, "CA MIL", True, True, lambda_no_cw=0.1)
-    assert weaker == replace(PAPER, lambda_cw=0.0)
+        assert untouched == OFFICIAL
+    assert ablate(OFFICIAL, "CW CA MIL", True, True) == OFFICIAL
+    weaker = ablate(OFFICIAL, "CA MIL", True, True, lambda_no_cw=0.1)
+    assert weaker == replace(OFFICIAL, lambda_cw=0.0)
 
 
 def test_the_effective_cosine_scale_of_a_video_is_ten():

@@ -9,12 +9,12 @@ import torch
 
 from tests.packed_samples import random_batch
 from wtal_core.data.dataset import empty_segments
-from wtal_core.models.facnet import PAPER, Config, Network, activate, localize, loss
+from wtal_core.models.facnet import OFFICIAL, Config, Network, activate, localize, loss
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.timebase import Timebase
 
-SMALL = replace(PAPER, embedding=16)
+SMALL = replace(OFFICIAL, embedding=16)
 CLASSES = tuple(f"class {c}" for c in range(20))
 
 
@@ -45,7 +45,7 @@ def activation_of(
     return Activation(cas, scores, np.full((len(streams), snippets), 0.5), (snippets,))
 
 
-def found(activation: Activation, config: Config = PAPER, **scene) -> pd.DataFrame:
+def found(activation: Activation, config: Config = OFFICIAL, **scene) -> pd.DataFrame:
     return localize(activation, scene_of(len(activation.lengths), **scene), config)
 
 
@@ -63,7 +63,7 @@ def test_the_stream_before_the_last_ranks_below_it():
     table = found(both)
     assert table["t_start"].tolist() == [20.0, 2.0]
     assert table["score"].iloc[0] == pytest.approx(10 * table["score"].iloc[1])
-    equal = found(both, replace(PAPER, trailing_scale=1.0))
+    equal = found(both, replace(OFFICIAL, trailing_scale=1.0))
     assert equal["score"].iloc[0] == pytest.approx(equal["score"].iloc[1])
     assert sorted(equal["t_start"]) == [2.0, 20.0]
 
@@ -82,13 +82,13 @@ def test_of_equal_scores_the_leading_stream_wins(leading):
     both = activation_of(
         {3: [(trailing, trailing + 20)]}, {3: [(leading, leading + 20)]}, height=0.5, ground=0.0
     )
-    assert found(both, replace(PAPER, trailing_scale=1.0))["t_start"].tolist() == [leading]
+    assert found(both, replace(OFFICIAL, trailing_scale=1.0))["t_start"].tolist() == [leading]
 
 
 def test_a_class_below_the_class_threshold_is_passed_over():
     activation = activation_of({3: [(10, 20)]})
-    assert found(activation, replace(PAPER, class_threshold=0.81)).empty
-    assert list(found(activation, replace(PAPER, class_threshold=0.81))) == [
+    assert found(activation, replace(OFFICIAL, class_threshold=0.81)).empty
+    assert list(found(activation, replace(OFFICIAL, class_threshold=0.81))) == [
         "video",
         "label",
         "t_start",
@@ -100,7 +100,7 @@ def test_a_class_below_the_class_threshold_is_passed_over():
 def test_a_run_shorter_than_the_shortest_is_passed_over():
     activation = activation_of({3: [(10, 12)], 4: [(20, 23)]})
     assert found(activation)["label"].tolist() == ["class 4"]
-    assert len(found(activation, replace(PAPER, shortest=2))) == 2
+    assert len(found(activation, replace(OFFICIAL, shortest=2))) == 2
 
 
 def test_nms_by_iou_keeps_what_lies_inside_a_better_one_and_is_small():
@@ -110,7 +110,7 @@ def test_nms_by_iou_keeps_what_lies_inside_a_better_one_and_is_small():
     cas, scores = np.full((1, 40, 20), 0.01), np.zeros((1, 1, 20))
     cas[0, 5:30, 3], cas[0, 12:16, 3], scores[0, 0, 3] = 0.045, 0.06, 1
     activation = Activation(cas, scores, np.zeros((1, 40)), (40,))
-    rule = replace(PAPER, thresholds=(0.03, 0.05), outer_weight=1.5)
+    rule = replace(OFFICIAL, thresholds=(0.03, 0.05), outer_weight=1.5)
     longer, shorter = [5.0, 31.0], [12.0, 17.0]
     assert found(activation, rule)[["t_start", "t_end"]].values.tolist() == [longer]
     by_iou = found(activation, replace(rule, overlap="iou"))
@@ -119,7 +119,7 @@ def test_nms_by_iou_keeps_what_lies_inside_a_better_one_and_is_small():
 
 def test_upsampling_moves_borders_to_the_sixteenth_of_a_snippet():
     activation = activation_of({3: [(10, 20)]}, height=0.06)
-    fine = found(activation, replace(PAPER, upsample=16))
+    fine = found(activation, replace(OFFICIAL, upsample=16))
     borders = fine[["t_start", "t_end"]].to_numpy()
     np.testing.assert_array_equal(16 * borders, np.round(16 * borders))
     assert (borders % 1 != 0).any()

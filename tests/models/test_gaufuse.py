@@ -13,7 +13,7 @@ from tests.packed_samples import LENGTHS, random_batch
 from wtal_core.errors import WorkbookError
 from wtal_core.models import facnet, gaufuse, method, method_names, rskp, sfnet
 from wtal_core.models.gaufuse import (
-    PAPER,
+    OFFICIAL,
     PLAIN_NMS,
     QUICK,
     Config,
@@ -28,9 +28,9 @@ from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
 
-SMALL = replace(PAPER, base=replace(PAPER.base, embedding=16))
-FACNET = replace(facnet.PAPER, embedding=16)
-PRINTED = as_printed(PAPER)
+SMALL = replace(OFFICIAL, base=replace(OFFICIAL.base, embedding=16))
+FACNET = replace(facnet.OFFICIAL, embedding=16)
+PRINTED = as_printed(OFFICIAL)
 
 
 def network_of(config=SMALL, epoch=0) -> Network:
@@ -229,16 +229,16 @@ G8 = {  # item: (what it is, official code, paper)
 @pytest.mark.parametrize("item", G8)
 def test_official_code_and_paper_differ_as_the_specification_says(item):
     of, code, paper = G8[item]
-    assert of(PAPER) == pytest.approx(code) if item == "rate" else of(PAPER) == code
+    assert of(OFFICIAL) == pytest.approx(code) if item == "rate" else of(OFFICIAL) == code
     assert of(PRINTED) == paper
 
 
 def test_only_what_differs_is_turned_to_the_paper():
     same = {"host", "label_settings", "growth"}
     assert {
-        f.name for f in fields(Config) if getattr(PAPER, f.name) == getattr(PRINTED, f.name)
+        f.name for f in fields(Config) if getattr(OFFICIAL, f.name) == getattr(PRINTED, f.name)
     } == same
-    assert replace(PRINTED.base, memory_index="slot0", schedule=PAPER.schedule) == PAPER.base
+    assert replace(PRINTED.base, memory_index="slot0", schedule=OFFICIAL.schedule) == OFFICIAL.base
     host = wrap("facnet", FACNET)
     assert as_printed(host).base == FACNET and as_printed(host).refresh_epochs == (
         57,
@@ -253,8 +253,8 @@ def test_only_what_differs_is_turned_to_the_paper():
 def test_the_host_of_the_paper_is_rskp_but_for_these():
     changed = {
         name
-        for name in asdict(rskp.PAPER)
-        if getattr(rskp.PAPER, name) != getattr(PAPER.base, name)
+        for name in asdict(rskp.OFFICIAL)
+        if getattr(rskp.OFFICIAL, name) != getattr(OFFICIAL.base, name)
     }
     assert changed == {
         "schedule",
@@ -265,10 +265,12 @@ def test_the_host_of_the_paper_is_rskp_but_for_these():
         "margin",
         "margin_power",
     }
-    assert PAPER.base.spl_weights == ((0, 1.0), (101, 0.5), (201, 1.0))
-    assert replace(PAPER.schedule, steps=(), epochs=200, evaluations=40) == rskp.PAPER.schedule
-    assert PAPER.schedule.evaluations == 70  # every fifth epoch, as the official code
-    assert gaufuse.PROFILES == {"paper": PAPER, "quick": QUICK}
+    assert OFFICIAL.base.spl_weights == ((0, 1.0), (101, 0.5), (201, 1.0))
+    assert (
+        replace(OFFICIAL.schedule, steps=(), epochs=200, evaluations=40) == rskp.OFFICIAL.schedule
+    )
+    assert OFFICIAL.schedule.evaluations == 70  # every fifth epoch, as the official code
+    assert gaufuse.PROFILES == {"official": OFFICIAL, "quick": QUICK}
     assert (
         QUICK.base.spl_weights == ((0, 1.0), (20, 0.5), (40, 1.0)) and QUICK.schedule.epochs == 70
     )
@@ -277,19 +279,19 @@ def test_the_host_of_the_paper_is_rskp_but_for_these():
         50,
         60,
     ]
-    assert longer(rskp.PAPER, 350) == PAPER.base
+    assert longer(rskp.OFFICIAL, 350) == OFFICIAL.base
 
 
 @pytest.mark.parametrize("epochs", [350, 100, 35, 700])
 def test_wrapping_keeps_the_shares_of_the_epochs(epochs):
     config = wrap("facnet", replace(FACNET, schedule=Schedule(epochs=epochs)), weight=3.0)
     scale = epochs / 350
-    assert config.refresh_epochs == tuple(round(scale * e) for e in PAPER.refresh_epochs)
-    assert config.phases == tuple((round(scale * e), a, b) for e, a, b in PAPER.phases)
+    assert config.refresh_epochs == tuple(round(scale * e) for e in OFFICIAL.refresh_epochs)
+    assert config.phases == tuple((round(scale * e), a, b) for e, a, b in OFFICIAL.phases)
     assert config.growth ** (46 * scale) == pytest.approx(1.035**46)
     changed = {"host", "base", "refresh_epochs", "growth", "phases", "weight", "label_settings"}
     assert all(
-        getattr(config, f.name) == getattr(PAPER, f.name)
+        getattr(config, f.name) == getattr(OFFICIAL, f.name)
         for f in fields(Config)
         if f.name not in changed
     )
@@ -309,10 +311,10 @@ def test_refreshes_of_one_epoch_are_one_refresh_with_the_last_temperature():
 def test_the_paper_s_form_of_a_row_is_that_row_of_the_paper_s_form():
     for there in ROWS.values():
         assert (
-            as_printed(ablate(PAPER, *there)).refresh_epochs
+            as_printed(ablate(OFFICIAL, *there)).refresh_epochs
             == ablate(PRINTED, *there).refresh_epochs
         )
-        assert as_printed(ablate(PAPER, *there)).phases == ablate(PRINTED, *there).phases
+        assert as_printed(ablate(OFFICIAL, *there)).phases == ablate(PRINTED, *there).phases
 
 
 ROWS = {
@@ -326,7 +328,7 @@ ROWS = {
 
 @pytest.mark.parametrize(
     "full",
-    [PAPER, PRINTED, QUICK, wrap("facnet", FACNET)],
+    [OFFICIAL, PRINTED, QUICK, wrap("facnet", FACNET)],
     ids=["code", "paper", "quick", "facnet"],
 )
 def test_rows_of_table_4(full):
@@ -351,7 +353,7 @@ def test_rows_of_table_4(full):
     )
 
 
-@pytest.mark.parametrize("full", [PAPER, PRINTED], ids=["code", "paper"])
+@pytest.mark.parametrize("full", [OFFICIAL, PRINTED], ids=["code", "paper"])
 def test_rows_of_table_3(full):
     kinds = {"Uniform": "uniform", "Exponential": "laplace", "t": "t", "Gaussian": "gaussian"}
     training, testing = (gaufuse.distributions(full, where) for where in ("training", "testing"))
@@ -375,14 +377,14 @@ def test_rows_of_table_3(full):
 @pytest.mark.parametrize(
     ("fusion", "case"),
     [
-        (PAPER.test_fusion, "fusion_T0.2"),
+        (OFFICIAL.test_fusion, "fusion_T0.2"),
         (PLAIN_NMS, "nms"),
-        (replace(PAPER.test_fusion, temperature=0.03), "fusion_T0.03"),
+        (replace(OFFICIAL.test_fusion, temperature=0.03), "fusion_T0.03"),
     ],
 )
 def test_detections_agree_with_the_official_code(fusion, case):
     activation, scene = detected()
-    found = gaufuse.localize(activation, scene, replace(PAPER, test_fusion=fusion))
+    found = gaufuse.localize(activation, scene, replace(OFFICIAL, test_fusion=fusion))
     assert_detections(found, DETECTED["gaufuse"][case]["segments"])
 
 
@@ -421,24 +423,24 @@ def test_methods_that_can_host_are_those_with_instances_and_snippet_scores():
     ("make", "message"),
     [
         (
-            lambda: Config("sfnet", sfnet.PAPER),
+            lambda: Config("sfnet", sfnet.OFFICIAL),
             "sfnet cannot host GauFuse; choose one of facnet, rskp, topk_mil",
         ),
-        (lambda: Config("gaufuse", PAPER), "gaufuse cannot host GauFuse"),
-        (lambda: Config("nothing", PAPER), "nothing cannot host GauFuse"),
+        (lambda: Config("gaufuse", OFFICIAL), "gaufuse cannot host GauFuse"),
+        (lambda: Config("nothing", OFFICIAL), "nothing cannot host GauFuse"),
         (
-            lambda: Config("facnet", rskp.PAPER),
+            lambda: Config("facnet", rskp.OFFICIAL),
             r"base of host facnet needs to be a models.facnet.Config, got Config\(embedding=20",
         ),
         (lambda: Config("facnet"), "base of host facnet needs to be a models.facnet.Config"),
         (lambda: Config(base=None), "gaufuse: base is None; expected a MethodConfig"),
         (
-            lambda: replace(PAPER, temperatures=(0.1,)),
+            lambda: replace(OFFICIAL, temperatures=(0.1,)),
             "1 temperatures for 6 refresh epochs; give one each",
         ),
-        (lambda: replace(PAPER, refresh_epochs=()), "6 temperatures for 0 refresh epochs"),
+        (lambda: replace(OFFICIAL, refresh_epochs=()), "6 temperatures for 0 refresh epochs"),
         (
-            lambda: replace(PAPER, refresh_epochs=(2, 3, 3), temperatures=(0.1,) * 3),
+            lambda: replace(OFFICIAL, refresh_epochs=(2, 3, 3), temperatures=(0.1,) * 3),
             r"\(2, 3, 3\) do not increase",
         ),
     ],

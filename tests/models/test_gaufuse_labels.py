@@ -13,7 +13,7 @@ from wtal_core.localization.instances import Instances
 from wtal_core.localization.pseudo_labels import LabelRule, pseudo_labels
 from wtal_core.models import facnet, gaufuse, rskp
 from wtal_core.models.gaufuse import (
-    PAPER,
+    OFFICIAL,
     Config,
     Network,
     between_epochs,
@@ -25,8 +25,8 @@ from wtal_core.models.shared.inputs import Refreshed
 from wtal_core.packed import Resident
 
 HOSTS = {
-    "rskp": replace(PAPER.base, embedding=16, warm_up=2, class_threshold=0.03, delta=5.0),
-    "facnet": replace(facnet.PAPER, embedding=16, class_threshold=0.03),
+    "rskp": replace(OFFICIAL.base, embedding=16, warm_up=2, class_threshold=0.03, delta=5.0),
+    "facnet": replace(facnet.OFFICIAL, embedding=16, class_threshold=0.03),
 }
 SOON = {
     "refresh_epochs": (4, 6),
@@ -202,7 +202,7 @@ def test_a_video_shows_its_labels_on_its_own_snippets():
 
 
 def test_labels_are_made_at_the_epochs_of_the_schedule_and_kept_with_those_before(monkeypatch):
-    config, asked = replace(PAPER, base=replace(PAPER.base, embedding=8)), []
+    config, asked = replace(OFFICIAL, base=replace(OFFICIAL.base, embedding=8)), []
     network, videos, draw = network_of(config, 0), videos_of(), torch.Generator().manual_seed(1)
 
     def make(teacher, of, given, temperature, generator):

@@ -20,7 +20,7 @@ from wtal_core.localization.detections import to_table
 from wtal_core.localization.fusion import FusionRule
 from wtal_core.models import rskp
 from wtal_core.models.rskp import (
-    PAPER,
+    OFFICIAL,
     QUICK,
     Heads,
     Network,
@@ -39,7 +39,7 @@ from wtal_core.timebase import Timebase
 FOLDER = GOLDEN_FOLDER / ""
 GOLDEN = {name: torch.from_numpy(value) for name, value in np.load(FOLDER / "rskp.npz").items()}
 DETECTED = json.loads((FOLDER / "postprocess.json").read_text())
-SMALL = replace(PAPER, embedding=16)
+SMALL = replace(OFFICIAL, embedding=16)
 EXACT = {"rtol": 0, "atol": 1e-9}
 PARTS = ("p_ca", "p_cw", "f", "s")
 
@@ -112,7 +112,7 @@ def test_gradients_agree_with_the_official_code(golden):
 
 
 def test_its_parameters_and_how_they_begin():
-    network = Network(PAPER, 2, 1024, 20, torch.Generator().manual_seed(0))
+    network = Network(OFFICIAL, 2, 1024, 20, torch.Generator().manual_seed(0))
     assert sum(p.numel() for p in network.parameters()) == 4_257_792
     assert {name: tuple(p.shape) for name, p in network.named_parameters()} == {
         "embed.weight": (1, 2048, 2048),
@@ -331,7 +331,7 @@ def assert_detections(found: pd.DataFrame, segments: list) -> None:
 
 def test_detections_and_their_map_agree_with_the_official_code():
     activation, scene = detected()
-    found = localize(activation, scene, PAPER)
+    found = localize(activation, scene, OFFICIAL)
     assert_detections(found, DETECTED["rskp"]["segments"])
     rows = [
         (video, label, *segment)
@@ -353,10 +353,12 @@ def test_detections_and_their_map_agree_with_the_official_code():
 def test_another_suppression_takes_the_place_of_the_config_s():
     activation, scene = detected()
     kept = FusionRule("nms", limit=0.9)
-    assert localize(activation, scene, PAPER, kept).equals(
-        localize(activation, scene, replace(PAPER, suppression=kept))
+    assert localize(activation, scene, OFFICIAL, kept).equals(
+        localize(activation, scene, replace(OFFICIAL, suppression=kept))
     )
-    assert len(localize(activation, scene, PAPER, kept)) > len(localize(activation, scene, PAPER))
+    assert len(localize(activation, scene, OFFICIAL, kept)) > len(
+        localize(activation, scene, OFFICIAL)
+    )
 
 
 def test_instances_may_be_of_the_background_and_detections_are_not():
@@ -373,9 +375,9 @@ def test_instances_may_be_of_the_background_and_detections_are_not():
 
 
 def test_profiles():
-    assert {"paper": PAPER, "quick": QUICK} == rskp.PROFILES and rskp.Config() == PAPER
-    assert PAPER.thresholds == pytest.approx([0.001 + 0.002 * i for i in range(20)], abs=1e-12)
-    schedule = PAPER.schedule
+    assert {"official": OFFICIAL, "quick": QUICK} == rskp.PROFILES and rskp.Config() == OFFICIAL
+    assert OFFICIAL.thresholds == pytest.approx([0.001 + 0.002 * i for i in range(20)], abs=1e-12)
+    schedule = OFFICIAL.schedule
     assert (
         schedule.epochs,
         schedule.learning_rate,

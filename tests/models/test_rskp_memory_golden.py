@@ -12,7 +12,7 @@ import torch
 
 from tests.models.test_rskp import EXACT, gradients, network_of
 from tests.places import GOLDEN_FOLDER
-from wtal_core.models.rskp import PAPER, Heads, Network, activate, loss
+from wtal_core.models.rskp import OFFICIAL, Heads, Network, activate, loss
 from wtal_core.packed import Packed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -21,7 +21,7 @@ GOLDEN = {
     name: torch.from_numpy(values)
     for name, values in np.load(GOLDEN_FOLDER / "rskp_memory.npz").items()
 }
-CONFIG = replace(PAPER, embedding=32, dropout=0.0, warm_up=1, spl_weights=((0, 1.0), (1, 0.5)))
+CONFIG = replace(OFFICIAL, embedding=32, dropout=0.0, warm_up=1, spl_weights=((0, 1.0), (1, 0.5)))
 LENGTHS = tuple(GOLDEN["lengths"].tolist())
 VIDEOS = range(len(LENGTHS))
 HEADS = {"p_ca": "ca", "p_cw": "cw", "f": "att", "s": "cas"}

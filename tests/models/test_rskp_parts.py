@@ -7,14 +7,14 @@ import torch
 
 from tests.packed_samples import random_batch
 from wtal_core.models import rskp
-from wtal_core.models.rskp import PAPER, Network, loss
+from wtal_core.models.rskp import OFFICIAL, Network, loss
 
 PARTS = ("p_ca", "p_cw", "f", "s")
 
 
 def made(epoch: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """Outputs and memory, and gradients."""
-    config = replace(PAPER, embedding=16, warm_up=5, dropout=0.0)
+    config = replace(OFFICIAL, embedding=16, warm_up=5, dropout=0.0)
     network, batch = (
         Network(config, 2, 16, 5, torch.Generator().manual_seed(0)).double(),
         random_batch(),

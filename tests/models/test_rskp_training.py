@@ -13,7 +13,7 @@ from tests.tiny_dataset import tiny_dataset
 from wtal_core.localization.fusion import FusionRule
 from wtal_core.models import rskp
 from wtal_core.models.rskp import (
-    PAPER,
+    OFFICIAL,
     QUICK,
     Config,
     Network,
@@ -153,7 +153,9 @@ def test_every_field_of_config_changes_the_result(name, value):
 
 def test_every_field_of_config_and_every_value_of_a_choice_is_exercised():
     assert {name for name, _ in TRAINING + INFERENCE} == {f.name for f in fields(Config)}
-    assert {name for name, _ in INFERENCE} == set(rskp.AT_TEST_TIME) and trained_as(PAPER) == PAPER
+    assert {name for name, _ in INFERENCE} == set(rskp.AT_TEST_TIME) and trained_as(
+        OFFICIAL
+    ) == OFFICIAL
     for f in (f for f in fields(Config) if get_origin(f.type) is Literal):
         tried = {value for name, value in TRAINING + INFERENCE if name == f.name}
-        assert tried | {getattr(PAPER, f.name)} == set(get_args(f.type)), f.name
+        assert tried | {getattr(OFFICIAL, f.name)} == set(get_args(f.type)), f.name

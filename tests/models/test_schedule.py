@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.tiny_dataset import tiny_dataset
+from wtal_core.errors import WorkbookError
 from wtal_core.models import facnet, method, ten
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.runs.train import Trainer
@@ -117,7 +118,9 @@ def test_a_resumed_run_goes_on_at_the_rate_it_would_have_had(done, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "config", [ten.PAPER, ten.ACTIVITYNET12, ten.QUICK], ids=["paper", "ActivityNet 1.2", "quick"]
+    "config",
+    [ten.OFFICIAL, ten.ACTIVITYNET12, ten.QUICK],
+    ids=["paper", "ActivityNet 1.2", "quick"],
 )
 def test_the_optimiser_is_adam_with_decay_of_a_thousandth(config):
     """Of the mean of a batch: weight decay and epsilon are those of torch's Adam, whatever the
@@ -136,11 +139,11 @@ def test_the_optimiser_is_adam_with_decay_of_a_thousandth(config):
 
 @pytest.mark.parametrize(
     ("config", "videos", "low", "high"),
-    [(ten.PAPER, 200, 4990, 5010), (ten.ACTIVITYNET12, 4819, 19_900, 20_100)],
+    [(ten.OFFICIAL, 200, 4990, 5010), (ten.ACTIVITYNET12, 4819, 19_900, 20_100)],
 )
 def test_steps_of_the_paper_s_data_sets(config, videos, low, high):
     schedule = config.schedule
-    batches = schedule.batches(videos, torch.Generator())
+    batches = schedule.batches(torch.ones(videos, 1), torch.Generator())
     assert sorted(v for batch in batches for v in batch) == list(range(videos))
     assert low <= schedule.epochs * len(batches) <= high
     assert (schedule.batch_size, schedule.learning_rate, schedule.steps) == (
@@ -151,7 +154,7 @@ def test_steps_of_the_paper_s_data_sets(config, videos, low, high):
 
 
 def test_settings_of_the_paper():
-    paper = ten.PAPER
+    paper = ten.OFFICIAL
     assert (paper.lambda_bg, paper.interval, paper.beta_att, paper.beta_cas, paper.gamma) == (
         0.1,
         4,
@@ -180,7 +183,7 @@ def test_settings_of_the_paper():
         "minmax",
     )
     assert paper.thresholds == pytest.approx([0.1 + 0.05 * k for k in range(17)])
-    assert list(ten.PROFILES.items()) == [("paper", paper), ("quick", ten.QUICK)]
+    assert list(ten.PROFILES.items()) == [("official", paper), ("quick", ten.QUICK)]
     assert paper == ten.FULL == ten.Config()
     assert replace(ten.ACTIVITYNET12, schedule=paper.schedule) == replace(
         paper, lambda_bg=0.02, samples=100
@@ -219,7 +222,7 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize("full", [ten.PAPER, ten.QUICK], ids=["paper", "quick"])
+@pytest.mark.parametrize("full", [ten.OFFICIAL, ten.QUICK], ids=["paper", "quick"])
 @pytest.mark.parametrize("table", ROWS)
 def test_rows_of_the_tables_by_their_printed_names(table, full):
     found = TABLES[table](full)
@@ -239,3 +242,29 @@ def test_rows_that_are_the_same_run_are_equal():
         table_3["TEN+BGES"] == table_6["interval=4"] == ten.FULL
         and table_3["TEN"] == table_4["TEN"]
     )
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+def test_paired_batches_lead_with_videos_that_share_a_class(repeat):
+    labels = torch.zeros(40, 6)
+    labels[torch.arange(40), torch.arange(40) % 5] = 1  # the sixth class is in no video
+    schedule = Schedule(batch_size=10, pairs=3, repeat=repeat)
+    for batch in schedule.batches(labels, torch.Generator().manual_seed(3)):
+        assert len(batch) == 10
+        classes = labels[batch[:6]].argmax(1)
+        assert (classes[::2] == classes[1::2]).all() and len(set(classes[::2].tolist())) == 3
+        if not repeat:
+            assert all(batch[i] != batch[i + 1] for i in (0, 2, 4))
+        assert len(set(batch[6:])) == 4
+
+
+def test_a_class_of_one_video_makes_no_pair_without_repeat():
+    labels = torch.eye(6)
+    alone = Schedule(batch_size=4, pairs=2).paired_batch(labels, torch.Generator())
+    twice = Schedule(batch_size=4, pairs=2, repeat=True).paired_batch(labels, torch.Generator())
+    assert len(set(alone)) == 4 and twice[0] == twice[1] and twice[2] == twice[3]
+
+
+def test_pairs_that_do_not_fit_in_a_batch_are_refused():
+    with pytest.raises(WorkbookError, match="3 pairs do not fit in a batch of 5 videos"):
+        Schedule(batch_size=5, pairs=3)

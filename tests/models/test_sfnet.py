@@ -11,7 +11,7 @@ from tests.packed_samples import random_batch
 from wtal_core.data.dataset import empty_segments
 from wtal_core.errors import WorkbookError
 from wtal_core.models.sfnet import (
-    PAPER,
+    OFFICIAL,
     QUICK,
     Network,
     Outputs,
@@ -27,7 +27,7 @@ from wtal_core.packed import Packed
 from wtal_core.timebase import Timebase
 
 LENGTHS = (7, 0, 1, 4, 12, 33, 20)
-SMALL = replace(PAPER, hidden=8)
+SMALL = replace(OFFICIAL, hidden=8)
 EXACT = {"rtol": 0, "atol": 1e-9}
 NAMES = ("video", "frame", "mined", "act", "total")
 
@@ -210,13 +210,13 @@ def test_labels_come_from_clicks_or_from_the_video():
 def test_what_the_config_refuses():
     for kind in ("both", "background"):
         with pytest.raises(WorkbookError, match="choose 'action'"):
-            replace(PAPER, inputs=Inputs(clicks=kind))
+            replace(OFFICIAL, inputs=Inputs(clicks=kind))
     with pytest.raises(WorkbookError, match="labels='video'"):
-        replace(PAPER, inputs=Inputs())
+        replace(OFFICIAL, inputs=Inputs())
 
 
 def test_size_and_schedule_of_the_paper_setting():
-    network = Network(PAPER, 2, 1024, 20, torch.Generator())
+    network = Network(OFFICIAL, 2, 1024, 20, torch.Generator())
     assert sum(p.numel() for p in network.parameters()) == 16_830_552
     for layer, bound in (
         (network.act_1, (6 / (6 * 1024)) ** 0.5),
@@ -227,9 +227,9 @@ def test_size_and_schedule_of_the_paper_setting():
             and not layer.bias.any()
         )
     assert network.fuse_act.abs().sum() == 0 and (network.fuse_logits == 1).all()
-    steps = len(PAPER.schedule.batches(200, torch.Generator()))
-    assert (steps * PAPER.schedule.epochs, steps * PAPER.expand_epoch) == (8001, 2002)
-    rule = PAPER.schedule.optimizer(network).param_groups[0]
+    steps = len(OFFICIAL.schedule.batches(torch.ones(200, 1), torch.Generator()))
+    assert (steps * OFFICIAL.schedule.epochs, steps * OFFICIAL.expand_epoch) == (8001, 2002)
+    rule = OFFICIAL.schedule.optimizer(network).param_groups[0]
     assert (rule["lr"], rule["betas"]) == (1e-4, (0.9, 0.999))
     assert (rule["weight_decay"], rule["eps"]) == (pytest.approx(5e-4), pytest.approx(1e-8))
     rule = QUICK.schedule.optimizer(network).param_groups[0]

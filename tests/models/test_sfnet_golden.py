@@ -20,7 +20,7 @@ from wtal_core.losses.mined_background import (
     last_background,
 )
 from wtal_core.models.sfnet import (
-    PAPER,
+    OFFICIAL,
     Config,
     Network,
     Outputs,
@@ -38,7 +38,7 @@ GOLDEN = {
 }
 SEGMENTS = json.loads((GOLDEN_FOLDER / "sfnet_segments.json").read_text())["cases"]
 VIDEOS, LENGTH, CLASSES, SIZE = 3, 40, 5, 16
-WHOLE = replace(PAPER, hidden=SIZE, dropout=0.0, crops=None)
+WHOLE = replace(OFFICIAL, hidden=SIZE, dropout=0.0, crops=None)
 PADDED = replace(WHOLE, padding="batch")
 HARD = {"act_background": "hard_topk"}
 OUTPUTS = ("rgb", "flow", "fused")

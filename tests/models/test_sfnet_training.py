@@ -167,7 +167,7 @@ def base():
 
 def test_every_field_of_config_is_exercised():
     assert set(CHANGES) == {f.name for f in fields(Config)}
-    assert set(sfnet.PROFILES) == {"paper", "quick"}
+    assert set(sfnet.PROFILES) == {"official", "quick"}
 
 
 LOCALIZATION = {"class_fraction", "class_ratio", "act_weight", "shortest"}

@@ -14,7 +14,7 @@ from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.models.ten import (
     FULL,
-    PAPER,
+    OFFICIAL,
     QUICK,
     Config,
     Network,
@@ -391,12 +391,12 @@ def assert_found_by_hand(config: Config, seed: int):
 )
 def test_detections_are_those_of_plain_loops(changes, seed):
     """Just below a half, as IoUs of just a half are what the test after this one is about."""
-    assert_found_by_hand(replace(PAPER, **{"nms": 0.4999} | changes), seed)
+    assert_found_by_hand(replace(OFFICIAL, **{"nms": 0.4999} | changes), seed)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_runs_with_an_iou_of_just_the_limit_are_all_kept(seed):
-    assert_found_by_hand(PAPER, seed)
+    assert_found_by_hand(OFFICIAL, seed)
 
 
 def plateaus(*places: tuple[int, int], p=0.8) -> Activation:
@@ -411,7 +411,7 @@ def found_in(activation: Activation, **changes) -> list[list]:
     table = localize(
         activation,
         scene_of(len(activation.lengths)),
-        replace(PAPER, **{"thresholds": (0.5,)} | changes),
+        replace(OFFICIAL, **{"thresholds": (0.5,)} | changes),
     )
     return table[["label", "t_start", "t_end", "score"]].values.tolist()
 
@@ -473,6 +473,6 @@ def test_of_two_runs_that_overlap_by_more_than_half_the_better_one_is_kept(inner
 
 @pytest.mark.parametrize("lengths", [(0,), (0, 0), (0, 1), (1, 0, 9)])
 def test_videos_without_snippets_or_of_one_have_no_detections(lengths):
-    table = localize(random_activation(0, lengths), scene_of(len(lengths)), PAPER)
+    table = localize(random_activation(0, lengths), scene_of(len(lengths)), OFFICIAL)
     assert list(table) == ["video", "label", "t_start", "t_end", "score"]
     assert set(table["video"]) == ({"video 2"} if 9 in lengths else set())

@@ -9,10 +9,10 @@ import torch
 from tests.packed_samples import LENGTHS, one_by_one, random_batch
 from wtal_core.data.dataset import empty_segments
 from wtal_core.models.shared.activation import Activation, Scene
-from wtal_core.models.topk_mil import PAPER, Network, activate, localize, loss, signals
+from wtal_core.models.topk_mil import OFFICIAL, Network, activate, localize, loss, signals
 from wtal_core.timebase import Timebase
 
-SMALL = replace(PAPER, hidden=8)
+SMALL = replace(OFFICIAL, hidden=8)
 EXACT = {"rtol": 0, "atol": 1e-9}
 
 

@@ -7,7 +7,7 @@ import pytest
 from wtal_core.pictures import figures
 
 TABLE = pd.DataFrame([[10.0, 12.0], [20.0, 20.0], [30.0, 34.0]], index=[0.8, 1.0, 1.2])
-PAPER = pd.Series([35.8, 36.3, 36.2], index=[0.8, 1.0, 1.2])
+OFFICIAL = pd.Series([35.8, 36.3, 36.2], index=[0.8, 1.0, 1.2])
 
 
 @pytest.fixture
@@ -17,7 +17,10 @@ def drawn():
         "β (no unit)": {"reproduced": TABLE, "other": TABLE + 1},
     }
     return figures.sweeps(
-        panels, {"λ (no unit)": PAPER, "β (no unit)": PAPER.iloc[:2]}, "caption", "mAP@0.5 (%)"
+        panels,
+        {"λ (no unit)": OFFICIAL, "β (no unit)": OFFICIAL.iloc[:2]},
+        "caption",
+        "mAP@0.5 (%)",
     )
 
 
@@ -30,7 +33,7 @@ def test_a_panel_a_parameter_with_the_paper_beside_it(drawn):
     )
     assert (
         first.lines[0].get_ydata().tolist() == [11, 20, 32]
-        and first.lines[1].get_ydata().tolist() == PAPER.tolist()
+        and first.lines[1].get_ydata().tolist() == OFFICIAL.tolist()
     )
     assert [t.get_text() for t in first.get_xticklabels()] == ["0.8", "1", "1.2"]
     assert len(second.lines) == 3 and len(second.lines[2].get_ydata()) == 2
@@ -88,7 +91,7 @@ def test_lying_bars_read_from_top_to_bottom():
 
 def test_the_line_of_the_paper_is_called_as_told():
     figure = figures.sweeps(
-        {"λ": {"here": TABLE}}, {"λ": PAPER}, "caption", source="paper, on HACS"
+        {"λ": {"here": TABLE}}, {"λ": OFFICIAL}, "caption", source="paper, on HACS"
     )
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["here", "paper, on HACS"]
 

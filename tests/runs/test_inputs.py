@@ -276,4 +276,4 @@ def test_resident_videos():
 
 
 def test_configs_without_inputs_take_the_features_as_they_are():
-    assert inputs_of(facnet.PAPER) == Inputs()
+    assert inputs_of(facnet.OFFICIAL) == Inputs()

@@ -55,11 +55,11 @@ def test_only_differences_from_the_defaults_are_asked_for():
 
 
 def test_a_host_is_named_and_its_differences_are_its_own():
-    config = gaufuse.wrap("facnet", replace(facnet.PAPER, delta=4.0))
+    config = gaufuse.wrap("facnet", replace(facnet.OFFICIAL, delta=4.0))
     values = differences(config)
     assert values["base"] == "facnet" and values["base.delta"] == 4.0
     assert "base.taus" not in values
-    around_rskp = differences(gaufuse.wrap("rskp", rskp.PAPER))
+    around_rskp = differences(gaufuse.wrap("rskp", rskp.OFFICIAL))
     assert around_rskp["base"] == "rskp"
     assert not any(name.startswith("base.") for name in around_rskp)
 

@@ -26,7 +26,7 @@ def test_a_notebook_with_its_own_parameters_writes_the_committed_results(folders
 
 
 @pytest.mark.parametrize(
-    "changed", [{"seeds": 2}, {"dataset": "hapt"}, {"profile": "paper"}, {"device": "cuda"}]
+    "changed", [{"seeds": 2}, {"dataset": "hapt"}, {"profile": "official"}, {"device": "cuda"}]
 )
 def test_with_other_parameters_it_writes_into_the_user_s_folder_and_says_so(
     folders, capsys, changed

@@ -11,7 +11,7 @@ from wtal_core.cli.extras import require
 def reproduce(
     artifacts: Positional[tuple[str, ...]] = (),
     dataset: str = "simulated",
-    profile: Literal["quick", "paper"] = "quick",
+    profile: Literal["quick", "official", "printed"] = "quick",
     seeds: int = 5,
     device: str = "auto",
     jobs: int = 1,
@@ -22,7 +22,8 @@ def reproduce(
     Args:
         artifacts: papers or artifacts, such as facnet or facnet/table3; all if none is named.
         dataset: data set, see `wtal data list`.
-        profile: quick (seconds per run) or paper (the paper's sizes and schedule).
+        profile: quick (seconds per run), official (sizes and schedule of the authors' code), or
+            printed (what the paper says, where that differs).
         seeds: number of seeds, 0 .. n - 1.
         device: cpu, cuda or auto.
         jobs: runs at a time, as processes on the CPU.

@@ -20,5 +20,5 @@ def features_line(name: str) -> str:
         )
     return (
         f"{title}: features are here. Run `wtal reproduce facnet/table1 --dataset {name} "
-        f"--profile paper`."
+        f"--profile official`."
     )

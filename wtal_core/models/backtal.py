@@ -131,7 +131,7 @@ def baseline(full: Config) -> Config:
     )
 
 
-PAPER = FULL = Config()
+OFFICIAL = FULL = Config()
 BASE = baseline(FULL)
 ACTIVITYNET12 = replace(
     FULL,
@@ -164,15 +164,15 @@ HACS = replace(
     ),
 )
 QUICK = replace(
-    PAPER,
-    inputs=replace(PAPER.inputs, length=None),
+    OFFICIAL,
+    inputs=replace(OFFICIAL.inputs, length=None),
     width=64,
     filter_width=64,
     emb_hidden=64,
     dropout=0.1,  # 0.7 would leave 19 of 64 channels, whose noise top-k means take for evidence
     schedule=averaged_adam(40, 5, 5e-3, evaluations=2),
 )  # chosen by the training loss of the full model
-PROFILES = {"paper": PAPER, "quick": QUICK}
+PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 
 def with_clicks(full: Config, kind: Literal["action", "background", "both"]) -> Config:

@@ -72,16 +72,16 @@ class Config(MethodConfig):
     )
 
 
-PAPER = Config()
+OFFICIAL = Config()
 QUICK = replace(
-    PAPER,
+    OFFICIAL,
     samples=None,
     width=64,
     filter_width=64,
     dropout=0.1,  # see `backtal.QUICK`
     schedule=averaged_adam(40, 5, 5e-3, evaluations=2, order="independent"),
 )
-PROFILES = {"paper": PAPER, "quick": QUICK}
+PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 
 def ladder(start: Config, goal: backtal.Config) -> dict[str, Config]:

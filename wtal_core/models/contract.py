@@ -5,7 +5,7 @@ Network returns.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from inspect import signature
 from typing import Any, Generic, TypeVar
@@ -24,7 +24,9 @@ from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
 
 NOT_GIVEN: Any = None  # a piece that a method has to have; its absence is refused by name
-PROFILES = ("paper", "quick")
+PROFILES = ("official", "printed", "quick")
+PROFILES_ASKED = ("official", "quick")  # of every method; "printed" where the paper's text differs
+HOME = "thumos14"  # the data set of `Method.profiles`
 ARGUMENTS = {  # what each function is called with
     "loss": ("outputs", "batch", "config"),
     "activate": ("outputs", "batch", "config"),
@@ -34,13 +36,14 @@ ARGUMENTS = {  # what each function is called with
     "training_config": ("config",),
 }
 HOST_ARGUMENTS = {
+    "snippets": ("outputs", "batch"),
     "instances": ("activation", "classes", "config", "suppression"),
     "snippet_scores": ("outputs",),
     "activate": ("outputs", "batch", "config", "background"),
     "localize": ("activation", "scene", "config", "suppression"),
     "forget": ("network",),
 }
-OPTIONAL = {"between_epochs", "training_config", "forget"}
+OPTIONAL = {"between_epochs", "training_config", "forget", "snippets"}
 
 
 class MethodConfig(Checked):
@@ -79,6 +82,8 @@ class Host(Generic[C, O]):
     localize: Callable[[Activation, Scene, C, FusionRule | None], pd.DataFrame] = NOT_GIVEN
     # fields of the Config that differ while labels are made
     label_settings: tuple[tuple[str, float], ...] = ()
+    # the snippets that the scores are of, where training crops or picks some of the batch
+    snippets: Callable[[O, Packed], Packed] | None = None
     # empties the network's memory, where it has one
     forget: Callable[[Any], None] | None = None
 
@@ -93,8 +98,11 @@ class Method(Generic[C, O]):
 
     name: str
     Config: type[C] = NOT_GIVEN
-    # "paper" and "quick"
+    # settings for THUMOS14: "official", the authors' code, or the paper where there is no code;
+    # "printed", the paper's text, where it differs; and "quick", a small network for any data set
     profiles: Mapping[str, C] = NOT_GIVEN
+    # published settings for other benchmarks: data set -> "official" or "printed" -> Config
+    benchmarks: Mapping[str, Mapping[str, C]] = field(default_factory=dict)
     # built from (config, streams, size_in, classes, generator), called with (batch, generator)
     Network: type[nn.Module] = NOT_GIVEN
     # terms and their sum "total", one value per video
@@ -127,10 +135,15 @@ class Method(Generic[C, O]):
         if not is_config or "__dataclass_fields__" not in vars(self.Config):
             self._refuse("Config", self.Config, "a frozen dataclass that inherits MethodConfig")
         profiles = self.profiles if isinstance(self.profiles, Mapping) else {}
-        for profile in PROFILES:
+        for profile in (*PROFILES_ASKED, *profiles):
             config = profiles.get(profile)
-            if not isinstance(config, self.Config):
+            if profile not in PROFILES or not isinstance(config, self.Config):
                 self._refuse(f"profiles[{profile!r}]", config, f"a {self.name}.Config")
+        for dataset, published in self.benchmarks.items():
+            for profile, config in published.items():
+                if profile == "quick" or not isinstance(config, self.Config):
+                    piece = f"benchmarks[{dataset!r}][{profile!r}]"
+                    self._refuse(piece, config, f"an official or printed {self.name}.Config")
 
     def _check_host(self, host: Host[C, O]) -> None:
         if not isinstance(host, Host):
@@ -154,6 +167,26 @@ class Method(Generic[C, O]):
     def _refuse(self, piece: str, value: object, expected: str) -> None:
         state = "is missing" if value is None else f"is {value!r}"
         raise WorkbookError(f"method {self.name}: {piece} {state}; expected {expected}")
+
+    def config_for(self, profile: str, dataset: str) -> tuple[C, str]:
+        """The settings of a profile on a data set, and what to say of them: "" where they are
+        published for it, else what is taken in their place.
+
+        Raises WorkbookError for an unknown profile.
+        """
+        if profile not in PROFILES:
+            raise WorkbookError(f"unknown profile {profile!r}; expected {', '.join(PROFILES)}")
+        if profile == "quick":
+            return self.profiles[profile], ""
+        published = {HOME: self.profiles, **self.benchmarks}
+        notes = []
+        if dataset not in published:
+            notes.append(f"no published setting for {dataset}, those for {HOME} are taken")
+        settings = published.get(dataset, self.profiles)
+        if profile not in settings:
+            notes.append(f"no {profile} setting of its own, the official one is taken")
+        note = f"{self.name}: {'; '.join(notes)}" if notes else ""
+        return settings.get(profile, settings.get("official", self.profiles["official"])), note
 
     def settings(self) -> list[str]:
         """The names of the Config's fields."""

@@ -88,11 +88,11 @@ class Config(MethodConfig):
     upsample: Literal[1, 16] = 1
 
 
-PAPER = Config()
+OFFICIAL = Config()
 QUICK = replace(
-    PAPER, embedding=64, schedule=Schedule(epochs=40, learning_rate=5e-3, evaluations=5)
+    OFFICIAL, embedding=64, schedule=Schedule(epochs=40, learning_rate=5e-3, evaluations=5)
 )
-PROFILES = {"paper": PAPER, "quick": QUICK}
+PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 
 def ablate(

@@ -50,7 +50,7 @@ class Config(MethodConfig):
     # the method it is put around; `can_host` says which can be
     host: str = "rskp"
     # the host's Config, whose schedule and inputs count
-    base: MethodConfig = field(default_factory=lambda: longer(rskp.PAPER, EPOCHS))
+    base: MethodConfig = field(default_factory=lambda: longer(rskp.OFFICIAL, EPOCHS))
     # after which epochs labels are made. DIFFERS: 200, 215, 230, 245, 270, 290 in the paper
     refresh_epochs: tuple[NonNegativeInt, ...] = (200, 230, 245, 260, 275, 300)
     # of the fusion, one per refresh. DIFFERS: always 0.1 in the paper
@@ -175,10 +175,10 @@ def longer(config: rskp.Config, epochs: int) -> rskp.Config:
     )
 
 
-OFFICIAL = {"label_settings": (("cas_mix", 0.8),)}
-PAPER = wrap("rskp", longer(rskp.PAPER, EPOCHS), **OFFICIAL)
-QUICK = wrap("rskp", longer(rskp.QUICK, 70), **OFFICIAL)
-PROFILES = {"paper": PAPER, "quick": QUICK}
+LABELLING = {"label_settings": (("cas_mix", 0.8),)}
+OFFICIAL = wrap("rskp", longer(rskp.OFFICIAL, EPOCHS), **LABELLING)
+QUICK = wrap("rskp", longer(rskp.QUICK, 70), **LABELLING)
+PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 
 def as_printed(config: Config) -> Config:

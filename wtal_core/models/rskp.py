@@ -124,15 +124,15 @@ class Config(MethodConfig):
     suppression: FusionRule = NMS
 
 
-PAPER = Config()
+OFFICIAL = Config()
 QUICK = replace(
-    PAPER,
+    OFFICIAL,
     embedding=64,
     warm_up=20,
     spl_weights=((0, 1.0), (20, 0.5)),
-    schedule=replace(PAPER.schedule, epochs=40, learning_rate=1e-2, evaluations=5),
+    schedule=replace(OFFICIAL.schedule, epochs=40, learning_rate=1e-2, evaluations=5),
 )
-PROFILES = {"paper": PAPER, "quick": QUICK}
+PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 
 @dataclass(frozen=True)
@@ -594,7 +594,7 @@ def trained_as(config: Config) -> Config:
     """The config whose training this one shares: what is done at test time only is the official
     code's.
     """
-    return replace(config, **{name: vars(PAPER)[name] for name in AT_TEST_TIME})
+    return replace(config, **{name: vars(OFFICIAL)[name] for name in AT_TEST_TIME})
 
 
 METHOD = Method(

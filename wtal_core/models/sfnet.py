@@ -116,14 +116,14 @@ class Config(MethodConfig):
             )
 
 
-PAPER = Config()
+OFFICIAL = Config()
 QUICK = replace(
-    PAPER,
+    OFFICIAL,
     hidden=64,
     crops=None,
     expand_epoch=6,  # after a quarter of the steps, as there
     schedule=replace(
-        PAPER.schedule,
+        OFFICIAL.schedule,
         epochs=24,
         batch_size=10,
         learning_rate=1e-2,
@@ -132,7 +132,7 @@ QUICK = replace(
         evaluations=4,
     ),
 )
-PROFILES = {"paper": PAPER, "quick": QUICK}
+PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 
 @dataclass(frozen=True)

@@ -130,12 +130,12 @@ class Config(MethodConfig):
     )
 
 
-PAPER = FULL = Config()
+OFFICIAL = FULL = Config()
 ACTIVITYNET12 = replace(
     FULL, samples=100, lambda_bg=0.02, schedule=averaged(66, 16, 1e-3)
 )  # 20,000 steps
 QUICK = replace(FULL, embedding=64, samples=None, schedule=averaged(40, 5, 5e-3, evaluations=2))
-PROFILES = {"paper": PAPER, "quick": QUICK}
+PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 
 def baseline(full: Config) -> Config:

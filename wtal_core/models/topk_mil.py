@@ -53,11 +53,13 @@ class Config(MethodConfig):
     overlap: Share = 0.5
 
 
-PAPER = Config()
+OFFICIAL = Config()
 QUICK = replace(
-    PAPER, hidden=64, schedule=replace(PAPER.schedule, epochs=30, learning_rate=1e-3, evaluations=5)
+    OFFICIAL,
+    hidden=64,
+    schedule=replace(OFFICIAL.schedule, epochs=30, learning_rate=1e-3, evaluations=5),
 )
-PROFILES = {"paper": PAPER, "quick": QUICK}
+PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ class Trainer:
         schedule = self.config.schedule
         for group in progress.optimizer.param_groups:
             group["lr"] = schedule.learning_rate_at(progress.epoch)
-        batches = schedule.batches(len(self.train_videos), self.order)
+        batches = schedule.batches(self.train_videos.labels, self.order)
         sums = [self.step(batch) for batch in batches]
         count = sum(len(batch) for batch in batches)
         entry = {name: float(sum(terms[name] for terms in sums)) / count for name in sums[0]}

@@ -95,10 +95,10 @@ def products_here(
 ) -> dict[str, int]:
     """Matrix products, in FLOPs, of this workbook's network on one video: "localize" (evaluation)
     and "train" (the forward pass with all that losses need), and its "parameters". config: None is
-    the profile "paper".
+    the profile "official".
     """
     if config is None:
-        config = method(method_name).profiles["paper"]
+        config = method(method_name).profiles["official"]
     draw = torch.Generator().manual_seed(0)
     network = method(method_name).Network(config, streams, size, CLASSES, draw)
     batch = Packed(torch.zeros(streams, snippets, size), (snippets,), torch.zeros(1, CLASSES))

@@ -16,6 +16,7 @@ from wtal_core.data.opening import folds
 from wtal_core.data.paths import CHECKOUT, COMMITTED
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method, method_names
+from wtal_core.models.contract import PROFILES
 from wtal_core.runs import behaviour
 from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.results import Results
@@ -42,8 +43,14 @@ class Session:
     stale: Stale = "use"
 
     def base(self, method_name: str) -> Any:
-        """The method's config in this session's profile."""
-        return method(method_name).profiles[self.profile]
+        """The method's config in this session's profile, for its data set.
+
+        Where none is published for it, stderr says what is taken.
+        """
+        config, note = method(method_name).config_for(self.profile, self.dataset.name)
+        if note:
+            print(note, file=sys.stderr, flush=True)
+        return config
 
     def run(self, method_name: str, rows: Mapping[str, Any]) -> Results:
         """The results of these rows, every one with every seed."""
@@ -130,8 +137,8 @@ def open_session(
             raise WorkbookError(
                 f"parameter {name} is {value!r}; expected a whole number of at least {low}"
             )
-    if profile not in ("quick", "paper"):
-        raise WorkbookError(f"unknown profile {profile!r}; expected quick or paper")
+    if profile not in PROFILES:
+        raise WorkbookError(f"unknown profile {profile!r}; expected {', '.join(PROFILES)}")
     if stale not in get_args(Stale):
         raise WorkbookError(f"unknown stale {stale!r}; expected {', '.join(get_args(Stale))}")
     parameters = {"dataset": dataset, "profile": profile, "seeds": seeds, "device": device}

@@ -21,11 +21,7 @@ def pick(batch: Packed, samples: int, generator: torch.Generator | None) -> Pack
         draws = torch.rand(first.shape, generator=generator, device=device, dtype=torch.float64)
         first = first + torch.minimum((draws * (last - first + 1)).floor().long(), last - first)
     index = (first + (lengths.cumsum(0) - lengths)[:, None]).flatten()
-    return Packed(
-        batch.features[:, index],
-        tuple(samples if length else 0 for length in batch.lengths),
-        batch.labels,
-    )
+    return batch.at(index, tuple(samples if length else 0 for length in batch.lengths))
 
 
 def parts(

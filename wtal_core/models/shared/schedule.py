@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 
 from wtal_core.checks import (
     Checked,
@@ -16,6 +17,7 @@ from wtal_core.checks import (
     Rate,
     Share,
 )
+from wtal_core.errors import WorkbookError
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,11 @@ class Schedule(Checked):
     `labels_all`, as the official codes), or the classes of its segments, which differ in 8 of
     THUMOS14's training videos (specification S1).
     order: "permutation" passes over all videos in an epoch; "independent" draws each batch anew
-    from all of them, as
-        BaS-Net's code does from its second epoch on; an epoch then still has as many steps.
+        from all of them, as BaS-Net's code does from its second epoch on; an epoch then still has
+        as many steps.
+    pairs: so many pairs of videos that share a class lead each batch, which is then drawn anew
+        from all videos, too: rows 0 and 1, 2 and 3, and so on; see `paired_batch`. 0: none.
+    repeat: whether both videos of a pair may be the same one.
     evaluations: how often the test set is scored on the way, evenly spaced, the last epoch
     included.
     steps: (share of the epochs that are over, factor of the learning rate from then on), by share;
@@ -48,6 +53,8 @@ class Schedule(Checked):
     reduction: Literal["sum", "mean"] = "sum"
     labels: Literal["video", "segments"] = "video"
     order: Literal["permutation", "independent"] = "permutation"
+    pairs: NonNegativeInt = 0
+    repeat: bool = False
     evaluations: NonNegativeInt = 20
     steps: tuple[tuple[Share, NonNegativeFloat], ...] = ()
 
@@ -72,9 +79,22 @@ class Schedule(Checked):
         """One number from the losses of the videos of a batch."""
         return per_video.sum() if self.reduction == "sum" else per_video.mean()
 
-    def batches(self, videos: int, generator: torch.Generator) -> list[list[int]]:
-        """The batches of an epoch: indices of training videos."""
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 2 * self.pairs > self.batch_size:
+            raise WorkbookError(
+                f"schedule: {self.pairs} pairs do not fit in a batch of {self.batch_size} videos; "
+                f"lower pairs or raise batch_size"
+            )
+
+    def batches(
+        self, labels: Float[torch.Tensor, "B C"], generator: torch.Generator
+    ) -> list[list[int]]:
+        """The batches of an epoch: indices of training videos, of which these are the labels."""
+        videos = len(labels)
         starts = range(0, videos, self.batch_size)
+        if self.pairs:
+            return [self.paired_batch(labels, generator) for _ in starts]
         if self.order == "independent":
             return [
                 torch.randperm(videos, generator=generator)[: self.batch_size].tolist()
@@ -82,6 +102,28 @@ class Schedule(Checked):
             ]
         order = torch.randperm(videos, generator=generator).tolist()
         return [order[i : i + self.batch_size] for i in starts]
+
+    def paired_batch(
+        self, labels: Float[torch.Tensor, "B C"], generator: torch.Generator
+    ) -> list[int]:
+        """`pairs` different classes, two videos of each, then videos drawn from all without
+        replacement, which may be in a pair, too. A batch has fewer pairs where fewer classes have
+        two videos (with `repeat`: one). Source: W-TALC, `video_dataset.py:47-65`.
+        """
+        members = labels.cpu() > 0
+        frequent = torch.nonzero(members.sum(0) >= (1 if self.repeat else 2))[:, 0]
+        order = torch.randperm(len(frequent), generator=generator)
+        chosen = frequent[order[: self.pairs]]
+        rest = self.batch_size - 2 * len(chosen)
+        batch = []
+        for label in chosen:
+            videos = torch.nonzero(members[:, label])[:, 0]
+            if self.repeat:
+                drawn = torch.randint(len(videos), (2,), generator=generator)
+            else:
+                drawn = torch.randperm(len(videos), generator=generator)[:2]
+            batch += videos[drawn].tolist()
+        return batch + torch.randperm(len(members), generator=generator)[:rest].tolist()
 
     def is_evaluated(self, epoch: int) -> bool:
         """Whether the test set is scored after this epoch (0-based)."""

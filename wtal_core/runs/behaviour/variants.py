@@ -316,7 +316,7 @@ def of_gaufuse() -> dict[str, gaufuse.Config]:
         "growth": 1.5,
         "limit": 10.0,
     }
-    official = replace(gaufuse.wrap("rskp", host, **gaufuse.OFFICIAL), **late)
+    official = replace(gaufuse.wrap("rskp", host, **gaufuse.LABELLING), **late)
     around = {
         name: replace(config, schedule=replace(config.schedule, **long))
         for name, config in (
@@ -484,7 +484,7 @@ def in_gaufuse() -> dict[str, gaufuse.Config]:
         "topk_mil": in_topk_mil()["exact"],
     }
     wrapped = {name: gaufuse.wrap(name, host) for name, host in hosts.items()}
-    configs = {"default": gaufuse.PAPER, "as printed": gaufuse.as_printed(gaufuse.PAPER)}
+    configs = {"default": gaufuse.OFFICIAL, "as printed": gaufuse.as_printed(gaufuse.OFFICIAL)}
     configs |= {f"around {name}": config for name, config in wrapped.items()}
     fusion = wrapped["rskp"].test_fusion
     for name in ("uniform", "laplace", "t", "nms"):
