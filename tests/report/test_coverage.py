@@ -6,7 +6,7 @@ import pytest
 from wtal_core import papers
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method_names
-from wtal_core.report import columns, coverage
+from wtal_core.report import coverage, side_by_side
 from wtal_core.report.artifacts import save_table
 
 
@@ -82,7 +82,7 @@ def test_a_row_of_another_table_computes_nothing(tmp_path):
 def test_printed_columns_name_the_printed_row_themselves(tmp_path):
     values = {"[1, 2]": pd.DataFrame([[30.0] * 7], columns=[f"0.{i}" for i in range(1, 8)])}
     printed = {"[1, 2]": "(2) 1.0, 2.0"}
-    table = columns.beside_printed("facnet/table4", printed, values, {"[1, 2]": ["CW"]})
+    table = side_by_side.printed_columns("facnet/table4", printed, values, {"[1, 2]": ["CW"]})
     path = tmp_path / "hapt/facnet/table4_columns.csv"
     path.parent.mkdir(parents=True)
     save_table(table, path, "A caption.")

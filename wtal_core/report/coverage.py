@@ -17,7 +17,7 @@ import pandas as pd
 from wtal_core.errors import WorkbookError
 from wtal_core.papers import known_methods, known_papers, reported
 from wtal_core.papers.printed_values import canonical
-from wtal_core.report import columns
+from wtal_core.report import side_by_side
 from wtal_core.report.artifacts import read_tables
 from wtal_core.runs import ledger
 
@@ -188,7 +188,7 @@ def _computed(results: Path, artifact: str) -> dict[tuple[str, str], dict[str, s
 def _numbers_of_ours(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """(row, how it came about) of every number of ours in a table."""
     labels = frame.index
-    if list(frame.index.names) == columns.LEVELS:
+    if list(frame.index.names) == side_by_side.LEVELS:
         labels = frame.index.get_level_values(0)
     for column, way in OURS.items():
         if column in frame:

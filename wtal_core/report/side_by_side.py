@@ -25,7 +25,7 @@ def values_of(results: Results) -> dict[str, pd.DataFrame]:
     return {row: results.per_tiou(row) for row in results.records}
 
 
-def beside_printed(
+def printed_columns(
     artifact: str,
     rows: Mapping[str, str],
     values: Mapping[str, pd.DataFrame],
@@ -62,7 +62,7 @@ def beside_printed(
 
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:
-    """`beside_printed` for reading: one row per row of ours, a cell is "printed / here"."""
+    """`printed_columns` for reading: one row per row of ours, a cell is "printed / here"."""
     cells = table["printed"] + " / " + table["here"]
     wide = cells.droplevel(LEVELS[0]).unstack(LEVELS[2])
     rows = table.index.get_level_values(LEVELS[1]).unique()
