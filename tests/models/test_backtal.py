@@ -287,7 +287,7 @@ def test_numbers_of_the_three_data_sets():
         pytest.approx(1e-8),
         (0.9, 0.999),
     )
-    assert set(PROFILES) == {"official", "quick"} and QUICK.inputs.length is None
+    assert set(PROFILES) == {"official", "printed", "quick"} and QUICK.inputs.length is None
 
 
 def test_affinities_are_cosines_with_neighbours_in_the_video():

@@ -181,3 +181,35 @@ def test_settings_of_a_benchmark_are_checked():
     wrong = {"hacs": {"quick": facnet.QUICK}}
     with pytest.raises(WorkbookError, match=r"benchmarks\['hacs'\]\['quick'\]"):
         replace(method("facnet"), benchmarks=wrong)
+
+
+def test_printed_profiles_hold_what_the_papers_text_says():
+    """FAC-Net, Sections 3 and 4.2; BackTAL, Section 4.1 and Eq. 3, 8, 11 and 15."""
+    printed = method("facnet").profiles["printed"]
+    assert printed.video_scale == printed.delta == 5 and printed.trailing_scale == 1
+    assert (printed.upsample, printed.overlap, printed.foreground_init) == (16, "iou", "xavier")
+    for dataset, epochs, length in (
+        ("thumos14", 100, 750),
+        ("activitynet1.2", 25, 100),
+        ("hacs", 8, 200),
+    ):
+        config, note = method("backtal").config_for("printed", dataset)
+        assert note == "" and config.inputs.length == length
+        schedule = config.schedule
+        assert (schedule.epochs, schedule.batch_size, schedule.learning_rate) == (epochs, 16, 1e-4)
+        assert (config.layout, config.sep_form, config.hard) == ("paper_eq15", "eq8", "global_max")
+        assert (config.frame_mean, config.lambda_sep, config.emb_hidden) == ("per_video", 1, 0)
+        assert (config.rule.class_threshold, config.rule.nms, config.top) == (0.25, 0.7, 0.125)
+        assert config.rule.magnitude == () and config.rule.whole_video is None
+
+
+def test_settings_of_benchmarks():
+    assert method("sfnet").config_for("official", "beoid")[0].crops == (100, 400)
+    assert method("ten").config_for("official", "activitynet1.2")[0].lambda_bg == 0.02
+    config, note = method("backtal").config_for("official", "hacs")
+    assert config.schedule.select == "activitynet" and note == ""
+    assert method("backtal").profiles["official"].schedule.select == "map50"
+    assert method("rskp").config_for("printed", "activitynet1.3")[1] == (
+        "rskp: no published setting for activitynet1.3, those for thumos14 are taken; "
+        "no printed setting of its own, the official one is taken"
+    )

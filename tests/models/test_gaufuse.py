@@ -270,7 +270,7 @@ def test_the_host_of_the_paper_is_rskp_but_for_these():
         replace(OFFICIAL.schedule, steps=(), epochs=200, evaluations=40) == rskp.OFFICIAL.schedule
     )
     assert OFFICIAL.schedule.evaluations == 70  # every fifth epoch, as the official code
-    assert gaufuse.PROFILES == {"official": OFFICIAL, "quick": QUICK}
+    assert gaufuse.PROFILES == {"official": OFFICIAL, "printed": PRINTED, "quick": QUICK}
     assert (
         QUICK.base.spl_weights == ((0, 1.0), (20, 0.5), (40, 1.0)) and QUICK.schedule.epochs == 70
     )

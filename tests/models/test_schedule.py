@@ -9,9 +9,9 @@ import torch
 
 from tests.tiny_dataset import tiny_dataset
 from wtal_core.errors import WorkbookError
-from wtal_core.models import facnet, method, ten
+from wtal_core.models import facnet, method, ten, topk_mil
 from wtal_core.models.shared.schedule import Schedule
-from wtal_core.runs.train import Trainer
+from wtal_core.runs.train import SELECTING, Trainer, score
 
 SMALL = replace(ten.QUICK, embedding=8, schedule=ten.averaged(4, 4, 5e-3, evaluations=1))
 
@@ -268,3 +268,23 @@ def test_a_class_of_one_video_makes_no_pair_without_repeat():
 def test_pairs_that_do_not_fit_in_a_batch_are_refused():
     with pytest.raises(WorkbookError, match="3 pairs do not fit in a batch of 5 videos"):
         Schedule(batch_size=5, pairs=3)
+
+
+def test_the_best_epoch_is_chosen_by_what_the_schedule_selects():
+    """With a selection that no epoch changes the first evaluated one is the best."""
+    dataset = tiny_dataset()
+    found = {}
+    for select in ("average", "map50", "activitynet"):
+        schedule = Schedule(epochs=6, batch_size=4, learning_rate=0.05, evaluations=6)
+        config = replace(topk_mil.QUICK, schedule=replace(schedule, select=select), class_ratio=0.5)
+        train = Trainer("topk_mil", config, dataset, 0)
+        values = []
+        for _ in range(6):
+            train.epoch()
+            tious = SELECTING.get(select)
+            protocol = "activitynet" if tious else dataset.default_protocol
+            values.append(score(dataset, train.detect(), protocol, tious).average)
+        best = train.progress.best
+        assert best["selected"] == max(values) and best["epoch"] == values.index(max(values))
+        found[select] = values
+    assert found["average"] != found["map50"] != found["activitynet"]

@@ -178,7 +178,6 @@ def longer(config: rskp.Config, epochs: int) -> rskp.Config:
 LABELLING = {"label_settings": (("cas_mix", 0.8),)}
 OFFICIAL = wrap("rskp", longer(rskp.OFFICIAL, EPOCHS), **LABELLING)
 QUICK = wrap("rskp", longer(rskp.QUICK, 70), **LABELLING)
-PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 
 def as_printed(config: Config) -> Config:
@@ -209,6 +208,9 @@ def as_printed(config: Config) -> Config:
         limit=config.limit / 17,
         test_fusion=replace(config.test_fusion, logit="score", overlap="iou", temperature=0.03),
     )
+
+
+PROFILES = {"official": OFFICIAL, "printed": as_printed(OFFICIAL), "quick": QUICK}
 
 
 def ablate(

@@ -133,6 +133,9 @@ QUICK = replace(
     ),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
+BEOID = replace(OFFICIAL, crops=(100, 400))
+GTEA = replace(OFFICIAL, crops=(100, 150))
+BENCHMARKS = {"beoid": {"official": BEOID}, "gtea": {"official": GTEA}}
 
 
 @dataclass(frozen=True)
@@ -500,6 +503,7 @@ METHOD = Method(
     name="sfnet",
     Config=Config,
     profiles=PROFILES,
+    benchmarks=BENCHMARKS,
     Network=Network,
     loss=loss,
     activate=activate,

@@ -625,6 +625,7 @@ METHOD = Method(
     name="ten",
     Config=Config,
     profiles=PROFILES,
+    benchmarks={"activitynet1.2": {"official": ACTIVITYNET12}},
     Network=Network,
     loss=loss,
     activate=activate,

@@ -16,7 +16,7 @@ from wtal_core.data.dataset import Dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.ground_truth import ground_truth_of
 from wtal_core.evaluation.mean_average_precision import Score, evaluate
-from wtal_core.evaluation.protocols import PROTOCOLS
+from wtal_core.evaluation.protocols import ACTIVITYNET_TIOUS, PROTOCOLS
 from wtal_core.models import method
 from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
@@ -27,6 +27,7 @@ RUN_PROTOCOLS = ("wtalc", "wtalc-2019", "activitynet")
 CHECKPOINT_SECONDS = 30.0
 SMALL_NETWORK = 2_000_000  # parameters, up to which a second thread costs more than it gives
 TEST_BATCH = 32
+SELECTING = {"map50": (0.5,), "activitynet": ACTIVITYNET_TIOUS}  # tIoUs, by `Schedule.select`
 
 
 @dataclass
@@ -231,13 +232,17 @@ class Trainer:
 
     def _evaluate(self) -> float:
         """Average mAP now, by the data set's own protocol; the best epoch's weights are kept aside,
-        earlier ones on a tie.
+        earlier ones on a tie. What is best, the schedule says (`select`).
         """
         detections = self.detect()
         average = score(self.dataset, detections, self.dataset.default_protocol).average
-        if self.progress.best is None or average > self.progress.best["average"]:
+        selecting = SELECTING.get(self.config.schedule.select)
+        selected = average
+        if selecting is not None:
+            selected = score(self.dataset, detections, "activitynet", selecting).average
+        if self.progress.best is None or selected > self.progress.best["selected"]:
             self.progress.best = {
-                "average": average,
+                "selected": selected,
                 "epoch": self.progress.epoch,
                 "weights": self.progress.weights(),
             }
@@ -329,6 +334,13 @@ def scene(dataset: Dataset) -> Scene:
     )
 
 
-def score(dataset: Dataset, detections: pd.DataFrame, protocol: str) -> Score:
-    """mAP of detections on the test videos of a data set that the protocol uses."""
-    return evaluate(ground_truth_of(dataset, protocol), detections, PROTOCOLS[protocol])
+def score(
+    dataset: Dataset,
+    detections: pd.DataFrame,
+    protocol: str,
+    tious: tuple[float, ...] | None = None,
+) -> Score:
+    """mAP of detections on the test videos of a data set that the protocol uses; tious: None are
+    the protocol's own.
+    """
+    return evaluate(ground_truth_of(dataset, protocol), detections, PROTOCOLS[protocol], tious)

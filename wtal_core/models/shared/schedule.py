@@ -40,6 +40,9 @@ class Schedule(Checked):
     repeat: whether both videos of a pair may be the same one.
     evaluations: how often the test set is scored on the way, evenly spaced, the last epoch
     included.
+    select: what makes an epoch the best one on the test set: "average" mAP by the data set's own
+        protocol; mAP at tIoU .5 ("map50") or its mean over .5 to .95 ("activitynet"), both by the
+        protocol `activitynet`, as BackTAL's code does on THUMOS14 and on ActivityNet and HACS.
     steps: (share of the epochs that are over, factor of the learning rate from then on), by share;
     before the first, 1.
     """
@@ -56,6 +59,7 @@ class Schedule(Checked):
     pairs: NonNegativeInt = 0
     repeat: bool = False
     evaluations: NonNegativeInt = 20
+    select: Literal["average", "map50", "activitynet"] = "average"
     steps: tuple[tuple[Share, NonNegativeFloat], ...] = ()
 
     def optimizer(self, network: torch.nn.Module) -> torch.optim.Adam:
