@@ -17,9 +17,7 @@ import pandas as pd
 from wtal_core.errors import WorkbookError
 from wtal_core.papers import known_methods, known_papers, reported
 from wtal_core.papers.printed_values import canonical
-from wtal_core.report import side_by_side
 from wtal_core.report.artifacts import read_tables
-from wtal_core.runs import ledger
 
 Status = Literal["computed", "quoted", "not yet"]
 STATUSES: tuple[Status, ...] = ("computed", "quoted", "not yet")
@@ -31,6 +29,8 @@ OURS = {
     "true, M": "counted from layers",
     "recomputed (%)": "recomputed from printed numbers",
 }
+# the index of a table in which printed columns stand beside ours
+LEVELS = ["printed row", "row", "column"]
 # the end of a label that tells forms of one row apart
 FORM = re.compile(r", (A|B|code|paper|official|printed)$")
 # what stands behind a method's name and says nothing about the row: reference, features, venue
@@ -68,7 +68,8 @@ def printed_rows(results: Path, shown: Mapping[str, str]) -> list[PrintedRow]:
     """
     if not any(results.glob("*/*/table*.csv")):
         raise WorkbookError(f"{results} holds no tables; `wtal reproduce` makes some")
-    trained = {path.stem for path in ledger.files(results)}
+    # the ledger itself needs the part [train], which who only lists may not have installed
+    trained = {path.stem for path in results.glob("*/runs/*.jsonl")}
     rows = []
     for paper in known_papers():
         for table, content in reported(paper)["tables"].items():
@@ -188,7 +189,7 @@ def _computed(results: Path, artifact: str) -> dict[tuple[str, str], dict[str, s
 def _numbers_of_ours(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """(row, how it came about) of every number of ours in a table."""
     labels = frame.index
-    if list(frame.index.names) == side_by_side.LEVELS:
+    if list(frame.index.names) == LEVELS:
         labels = frame.index.get_level_values(0)
     for column, way in OURS.items():
         if column in frame:

@@ -11,10 +11,10 @@ from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.statistics import summary
 from wtal_core.papers import reported
 from wtal_core.papers.printed_values import RESULT, averaged, metric_name
+from wtal_core.report.coverage import LEVELS
 from wtal_core.report.tables import interval, spread
 from wtal_core.runs.results import Results
 
-LEVELS = ["printed row", "row", "column"]
 DASH = "–"
 
 
@@ -34,8 +34,8 @@ def printed_columns(
     """One line per printed cell: printed | here (mean, deviation) | 95 % interval | difference | n.
 
     artifact: such as "ten/table3". rows: row of ours -> the printed row that it stands beside.
-    values: see `values_of`; tIoUs may be numbers or texts such as "0.55". columns: row of ours ->
-    the printed columns that are of it; all, where it is not named.
+    values: see `values_of`; tIoUs may be texts such as "0.55", and "AVG" is passed over.
+    columns: row of ours -> the printed columns that are of it; all, where it is not named.
 
     In percent and points. An average such as `avg_10_50` is the mean of its tIoUs, seed by seed. A
     dash stands where the paper prints none, or where no record holds the tIoU. The difference is
@@ -49,7 +49,8 @@ def printed_columns(
             raise WorkbookError(
                 f"{artifact} prints no row {name!r}; its rows: {', '.join(printed)}"
             )
-        by_tiou = {f"m{100 * float(tiou):02.0f}": column for tiou, column in values[row].items()}
+        tious = values[row].drop(columns="AVG", errors="ignore")
+        by_tiou = {f"m{100 * float(tiou):02.0f}": column for tiou, column in tious.items()}
         for column in (columns or {}).get(row, metrics):
             if column not in metrics:
                 raise WorkbookError(
