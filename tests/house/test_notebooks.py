@@ -201,8 +201,11 @@ def test_unknown_artifact_is_refused():
 
 def test_what_a_notebook_shows_is_the_text_of_its_outputs():
     (notebook,) = artifacts.find_notebooks(("facnet/table1",))
-    assert "R-C3D [41]" in notebook.shown and "Simulated (simulated data)" in notebook.shown
-    assert "open_session" not in notebook.shown and "## The idea" not in notebook.shown
+    assert (
+        "R-C3D [41]" in notebook.output_text
+        and "Simulated (simulated data)" in notebook.output_text
+    )
+    assert "open_session" not in notebook.output_text and "## The idea" not in notebook.output_text
 
 
 def write_notebook(path: Path, *sources: str) -> None:

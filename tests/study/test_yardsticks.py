@@ -58,8 +58,10 @@ def test_the_classifier_of_equal_videos_knows_the_shares_alone():
 
 
 def test_predicted_labels_are_those_of_easy_videos(data, rows):
-    shown = [[label in video.labels for label in CLASSES] for video in data.test]
-    assert (rows.scores > 0).tolist() == shown
+    video, label = np.nonzero(rows.scores)
+    assert {(data.test[v].id, CLASSES[c]) for v, c in zip(video, label, strict=True)} == labels_of(
+        data
+    )
     assert (rows.scores[-1] == 0).all()
 
 
@@ -124,7 +126,7 @@ def test_a_true_segment_gets_every_predicted_label_whatever_its_own(data):
 
 
 def test_the_truth_reaches_everything(data, rows):
-    assert (rows.map(rows.truth(), "activitynet", []) == 100).all()
+    assert (rows.map(rows.true_detections(), "activitynet", []) == 100).all()
 
 
 def test_true_labels_take_the_place_of_predicted_ones(data, rows):
@@ -135,7 +137,7 @@ def test_true_labels_take_the_place_of_predicted_ones(data, rows):
         (start,) = data.segments.loc[data.segments["video"] == video.id, "t_start"].astype(int)
         cas[0, place + start : place + start + 5, CLASSES.index(video.labels[0])] = 1
         place += video.length
-    wrong = np.roll(rows.shown, 1, axis=1).astype(float)[None]
+    wrong = np.roll(rows.labels, 1, axis=1).astype(float)[None]
     activation = Activation(cas, wrong, cas.max(-1), tuple(rows.lengths.tolist()))
     trained = object.__new__(TrainedRun)
     run = Run("topk_mil", topk_mil.QUICK, data.name, 0)
@@ -148,7 +150,7 @@ def test_true_labels_take_the_place_of_predicted_ones(data, rows):
 
 
 def test_a_class_that_a_video_does_not_show_is_left_out(data, rows):
-    found = rows.truth().assign(label="run")
+    found = rows.true_detections().assign(label="run")
     kept = rows.only_true_labels(found)
     assert set(kept["video"]) == {v.id for v in data.test if "run" in v.labels}
 

@@ -17,8 +17,8 @@ from wtal_core.workbook.artifacts import find_notebooks
 
 def all_rows(results: Path) -> list[PrintedRow]:
     """Every printed row, judged by the tables in a results folder and by what notebooks show."""
-    shown = {notebook.artifact: notebook.shown for notebook in find_notebooks()}
-    return coverage.printed_rows(results, shown)
+    texts = {notebook.artifact: notebook.output_text for notebook in find_notebooks()}
+    return coverage.printed_rows(results, texts)
 
 
 def overview(results: Path) -> str:

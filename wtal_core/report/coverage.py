@@ -60,10 +60,10 @@ class PrintedRow:
     reason: str
 
 
-def printed_rows(results: Path, shown: Mapping[str, str]) -> list[PrintedRow]:
+def printed_rows(results: Path, texts: Mapping[str, str]) -> list[PrintedRow]:
     """Every printed row of every paper, in the order of the manifests.
 
-    results: a folder of tables. shown: artifact -> the text that its notebook shows. Raises
+    results: a folder of tables. texts: artifact -> what its notebook shows, as text. Raises
     WorkbookError where the folder holds no table of ours.
     """
     if not any(results.glob("*/*/table*.csv")):
@@ -76,16 +76,16 @@ def printed_rows(results: Path, shown: Mapping[str, str]) -> list[PrintedRow]:
             artifact = f"{paper}/{table}"
             computed = _computed(results, artifact)
             for row in content["rows"]:
-                rows.append(_judged(artifact, row, computed, shown.get(artifact, ""), trained))
+                rows.append(_judged(artifact, row, computed, texts.get(artifact, ""), trained))
     return rows
 
 
 def counts(rows: Iterable[PrintedRow]) -> dict[str, Counter[str]]:
     """Artifact -> how many of its rows have each status."""
-    counted: dict[str, Counter[str]] = {}
+    by_artifact: dict[str, Counter[str]] = {}
     for row in rows:
-        counted.setdefault(row.artifact, Counter())[row.status] += 1
-    return counted
+        by_artifact.setdefault(row.artifact, Counter())[row.status] += 1
+    return by_artifact
 
 
 def by_paper(rows: Iterable[PrintedRow]) -> pd.DataFrame:
@@ -144,7 +144,7 @@ def _judged(
     artifact: str,
     row: dict[str, Any],
     computed: Mapping[tuple[str, str], dict[str, set[str]]],
-    shown: str,
+    text: str,
     trained: set[str],
 ) -> PrintedRow:
     name = row["method"]
@@ -152,7 +152,8 @@ def _judged(
     if ways:
         where = [f"{way} ({', '.join(sorted(data))})" for way, data in sorted(ways.items())]
         return PrintedRow(artifact, name, "computed", "; ".join(where))
-    status: Status = "quoted" if name in shown else "not yet"
+    is_shown = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
+    status: Status = "quoted" if is_shown else "not yet"
     return PrintedRow(artifact, name, status, _reason(artifact, row, trained))
 
 

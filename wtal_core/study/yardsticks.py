@@ -79,18 +79,15 @@ class Yardsticks:
         return np.array([video.length for video in self.dataset.test])
 
     @cached_property
-    def shown(self) -> Bool[np.ndarray, "B C"]:
-        """The true labels of the test videos."""
-        labels = [video.labels for video in self.dataset.test]
-        return np.array(
-            [[name in of for name in self.dataset.classes] for of in labels], dtype=bool
-        )
+    def labels(self) -> Bool[np.ndarray, "B C"]:
+        """The true ones of the test videos."""
+        return _labels(self.dataset.test, self.dataset.classes)
 
     @cached_property
     def classifier(self) -> Classifier:
         videos = [video for video in self.dataset.train if video.length]
-        labels = [[float(c in video.labels) for c in self.dataset.classes] for video in videos]
-        return Classifier.fitted(np.stack([_snippets(v).mean(0) for v in videos]), np.array(labels))
+        labels = _labels(videos, self.dataset.classes).astype(float)
+        return Classifier.fitted(np.stack([_snippets(v).mean(0) for v in videos]), labels)
 
     @cached_property
     def responses(self) -> Float[np.ndarray, "M C"]:
@@ -111,26 +108,29 @@ class Yardsticks:
     def random(self, seed: int) -> pd.DataFrame:
         """`DRAWN` random segments with random scores, for each true label."""
         rng = np.random.default_rng(seed)
-        video, label = (each.repeat(DRAWN) for each in np.nonzero(self.shown))
+        video, label = (each.repeat(DRAWN) for each in np.nonzero(self.labels))
         borders = np.sort(rng.random((len(video), 2)), axis=1) * self.lengths[video, None]
         return self._table(video, label, borders[:, 0], borders[:, 1], rng.random(len(video)))
 
     def whole_videos(self) -> pd.DataFrame:
         """Each predicted label from the first snippet to the last."""
         video, label = np.nonzero(self.scores)
-        start, end = np.zeros(len(video)), self.lengths[video].astype(float)
+        start = np.zeros(len(video))
+        end = self.lengths[video].astype(float)
         return self._table(video, label, start, end, self.scores[video, label])
 
     def windows(self, seed: int) -> pd.DataFrame:
         """The video cut into 2, 4, ..., 32 equal parts, each with each predicted label. Windows of
         one score come in random order.
         """
-        pair = np.stack(np.nonzero(self.scores)).repeat(sum(PARTS), axis=1)
-        parts = np.tile(np.repeat(PARTS, PARTS), pair.shape[1] // sum(PARTS))
-        place = np.tile(np.concatenate([np.arange(n) for n in PARTS]), pair.shape[1] // sum(PARTS))
-        order = np.random.default_rng(seed).permutation(pair.shape[1])
-        order = order[parts[order] <= self.lengths[pair[0, order]]]  # a snippet is not cut
-        video, label = pair[:, order]
+        video, label = (each.repeat(sum(PARTS)) for each in np.nonzero(self.scores))
+        pairs = len(video) // sum(PARTS)
+        parts = np.tile(np.repeat(PARTS, PARTS), pairs)
+        place = np.tile(ragged.positions(np.array(PARTS)), pairs)
+        order = np.random.default_rng(seed).permutation(len(video))
+        order = order[parts[order] <= self.lengths[video[order]]]  # a snippet is not cut
+        video = video[order]
+        label = label[order]
         size = self.lengths[video] / parts[order]
         start = size * place[order]
         return self._table(video, label, start, start + size, self.scores[video, label])
@@ -155,7 +155,7 @@ class Yardsticks:
         names = np.array(self.dataset.classes, dtype=object)[label]
         return chosen.assign(label=names, score=score)[DETECTION_COLUMNS].reset_index(drop=True)
 
-    def truth(self) -> pd.DataFrame:
+    def true_detections(self) -> pd.DataFrame:
         """The ground truth as detections, all of score 1: the most that the protocol lets anybody
         reach.
         """
@@ -164,18 +164,16 @@ class Yardsticks:
     def true_labels(self, trained: TrainedRun) -> pd.DataFrame:
         """What a trained network finds when it is told which classes each video shows."""
         activation = trained.activation
-        told = np.broadcast_to(self.shown.astype(float), activation.scores.shape).copy()
-        return self.only_true_labels(
-            trained.method.localize(
-                replace(activation, scores=told), trained.scene, trained.run.config
-            )
-        )
+        scores = np.broadcast_to(self.labels.astype(float), activation.scores.shape).copy()
+        oracle = replace(activation, scores=scores)
+        detections = trained.method.localize(oracle, trained.scene, trained.run.config)
+        return self.only_true_labels(detections)
 
     def only_true_labels(self, detections: pd.DataFrame) -> pd.DataFrame:
         """Without the class that a method may take for a video that shows none."""
         video = pd.Index([v.id for v in self.dataset.test]).get_indexer(detections["video"])
         label = pd.Index(self.dataset.classes).get_indexer(detections["label"])
-        return detections[self.shown[video, label]].reset_index(drop=True)
+        return detections[self.labels[video, label]].reset_index(drop=True)
 
     def map(self, detections: pd.DataFrame, protocol: str, tious: Sequence[float]) -> pd.Series:
         """mAP in percent per tIoU; no tIoUs: those of the protocol."""
@@ -191,10 +189,9 @@ class Yardsticks:
     ) -> Float[np.ndarray, " N"]:
         """Of each segment's class, over the snippets that it touches; 0 outside of the video."""
         bounds = self.dataset.timebase.snippets(segments[["t_start", "t_end"]].to_numpy(float))
-        start, stop = np.floor(bounds[:, 0]), np.ceil(bounds[:, 1])
         length = self.lengths[video]
-        start = np.clip(start, 0, length).astype(np.int64)
-        stop = np.clip(stop, start, length).astype(np.int64)
+        start = np.clip(np.floor(bounds[:, 0]), 0, length).astype(np.int64)
+        stop = np.clip(np.ceil(bounds[:, 1]), start, length).astype(np.int64)
         first = ragged.starts(self.lengths)[video]
         sums = np.vstack([np.zeros(self.responses.shape[1]), self.responses.cumsum(0)])
         total = sums[first + stop, label] - sums[first + start, label]
@@ -239,24 +236,25 @@ def yardsticks(
         ],
         "mean pooling": [rows.map(rows.mean_pooling(), *by) for rows in folds],
         "true segments, predicted labels": [rows.map(rows.true_segments(), *by) for rows in folds],
-        "true segments, true labels": [rows.map(rows.truth(), *by) for rows in folds],
+        "true segments, true labels": [rows.map(rows.true_detections(), *by) for rows in folds],
     }
-    first, rows = seeds[0]
+    first = session.seeds[0]
+    rows = of_dataset[id(datasets[first])]
     for name, (method, config) in (trained or {}).items():
-        told = _told(rows, session.trained(method, config, first), *by)
-        lines[f"{name} (seed {first}), true labels"] = [told]
+        run = session.trained(method, config, first)
+        lines[f"{name} (seed {first}), true labels"] = [_with_true_labels(rows, run, *by)]
     return {name: pd.DataFrame(of_row) for name, of_row in lines.items()}
 
 
-def _told(
+def _with_true_labels(
     rows: Yardsticks, trained: TrainedRun, protocol: str, tious: Sequence[float]
 ) -> pd.Series:
     """mAP of a network that is told the true labels, kept beside its record."""
     name = "_".join(["true_labels", protocol, *(f"{tiou:g}" for tiou in tious)])
     kept = trained.record.arrays(name)
     if kept is None:
-        told = rows.map(rows.true_labels(trained), protocol, tious)
-        kept = {"tious": told.index.to_numpy(float), "map": told.to_numpy()}
+        values = rows.map(rows.true_labels(trained), protocol, tious)
+        kept = {"tious": values.index.to_numpy(float), "map": values.to_numpy()}
         trained.record.keep_arrays(name, kept)
     return pd.Series(kept["map"], index=list(kept["tious"]))
 
@@ -264,3 +262,12 @@ def _told(
 def _snippets(video: Video) -> Float[np.ndarray, "T D"]:
     """All streams side by side."""
     return np.concatenate(list(video.features.values()), axis=1).astype(np.float64)
+
+
+def _labels(videos: Sequence[Video], classes: Sequence[str]) -> Bool[np.ndarray, "N C"]:
+    """Which classes each video shows."""
+    place = pd.Index(classes)
+    labels = np.zeros((len(videos), len(classes)), dtype=bool)
+    for row, video in zip(labels, videos, strict=True):
+        row[place.get_indexer(list(video.labels))] = True
+    return labels

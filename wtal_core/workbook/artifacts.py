@@ -30,7 +30,7 @@ class Notebook:
         return first_cell.splitlines()[0].lstrip("# ").strip()
 
     @property
-    def shown(self) -> str:
+    def output_text(self) -> str:
         """The text of all its outputs, as it was executed last."""
         content = json.loads(self.path.read_text(encoding="utf-8"))
         outputs = [output for cell in content["cells"] for output in cell.get("outputs", [])]
