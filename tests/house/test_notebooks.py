@@ -199,6 +199,15 @@ def test_unknown_artifact_is_refused():
         artifacts.find_notebooks(("facnet/table9",))
 
 
+def test_what_a_notebook_shows_is_the_text_of_its_outputs():
+    (notebook,) = artifacts.find_notebooks(("facnet/table1",))
+    assert (
+        "R-C3D [41]" in notebook.output_text
+        and "Simulated (simulated data)" in notebook.output_text
+    )
+    assert "open_session" not in notebook.output_text and "## The idea" not in notebook.output_text
+
+
 def write_notebook(path: Path, *sources: str) -> None:
     first = nbformat.v4.new_code_cell(
         "".join(f'{p}: str = ""  # x\n' for p in ("dataset", "profile", "device", "store"))

@@ -77,3 +77,14 @@ def test_settings_of_equal_rows_are_none():
 )
 def test_mean_and_interval(values, shown):
     assert tables.mean_and_interval(pd.Series(values)) == shown
+
+
+def test_spreads_are_like_per_tiou_rows_with_their_average():
+    values = {
+        "drawn": pd.DataFrame([[10.0, 20.0], [14.0, 20.0]], columns=[0.3, 0.55]),
+        "fixed": pd.DataFrame([[50.0, 30.0]], columns=[0.3, 0.55]),
+    }
+    shown = tables.spreads(values)
+    assert list(shown.columns) == ["0.3", "0.55", "AVG"]
+    assert shown.loc["drawn"].tolist() == ["12.0 ± 2.8", "20.0 ± 0.0", "16.0 ± 1.4"]
+    assert shown.loc["fixed"].tolist() == ["50.0", "30.0", "40.0"]

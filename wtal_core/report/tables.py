@@ -59,6 +59,19 @@ def per_tiou(
     return pd.DataFrame(lines).T
 
 
+def spreads(values: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """mAP per tIoU and their mean, as `per_tiou` shows them: mean ± deviation over seeds.
+
+    values: row -> percent, one line per seed, one column per tIoU.
+    """
+    lines = {}
+    for row, by_tiou in values.items():
+        table = by_tiou.assign(AVG=by_tiou.mean(axis=1))
+        table.columns = [*(f"{tiou:.2f}".rstrip("0") for tiou in by_tiou), "AVG"]
+        lines[row] = {column: spread(table[column]) for column in table}
+    return pd.DataFrame(lines).T
+
+
 def settings(rows: Mapping[str, Any]) -> pd.DataFrame:
     """What tells configurations apart: the fields in which any two differ.
 
