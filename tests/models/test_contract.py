@@ -15,12 +15,17 @@ from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.schedule import Schedule
 
 NAMES = [
+    "a2clpt",
     "backtal",
     "basnet",
+    "bm",
+    "c3net",
+    "emmil",
     "facnet",
     "gaufuse",
     "rskp",
     "sfnet",
+    "stpn",
     "ten",
     "topk_mil",
     "um",
