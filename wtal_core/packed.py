@@ -21,6 +21,8 @@ class Packed:
     features: of S streams.
     lengths: T of each video, 0 allowed.
     labels: 1 where the class is in the video.
+    counts: how many instances of each class a training video has; None where the method does not
+        ask for them.
     clicks: what an annotator clicked on a snippet, J = C + 1 shares of the classes with the
         background last, all 0 where nobody clicked; None where the method asks for no clicks.
     targets: the N latest pseudo labels of the snippets that the method itself has made, the newest
@@ -33,6 +35,7 @@ class Packed:
     labels: Float[Tensor, "B C"]
     clicks: Float[Tensor, "M J"] | None = None
     targets: Float[Tensor, "N Q M J"] | None = None
+    counts: Float[Tensor, "B C"] | None = None
 
     @cached_property
     def video(self) -> Int[Tensor, " M"]:
@@ -102,6 +105,7 @@ class Packed:
                 self.labels[i:j],
                 None if self.clicks is None else self.clicks[starts[i] : starts[j]],
                 None if self.targets is None else self.targets[:, :, starts[i] : starts[j]],
+                None if self.counts is None else self.counts[i:j],
             )
             for i, j in pairwise([*cuts, len(self.lengths)])
         ]
@@ -116,6 +120,7 @@ class Packed:
             self.labels,
             None if self.clicks is None else self.clicks[index],
             None if self.targets is None else self.targets[:, :, index],
+            self.counts,
         )
 
     def sum(self, values: Float[Tensor, "S M K"]) -> Float[Tensor, "S B K"]:
@@ -164,11 +169,13 @@ class Resident:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         clicks: Float[np.ndarray, "M J"] | None = None,
+        counts: Float[np.ndarray, "B C"] | None = None,
     ):
         self.lengths = [f.shape[1] for f in features]
         self.features = torch.as_tensor(np.concatenate(features, 1)).to(device, dtype)
         self.labels = torch.as_tensor(labels).to(device, dtype)
         self.clicks = None if clicks is None else torch.as_tensor(clicks).to(device, dtype)
+        self.counts = None if counts is None else torch.as_tensor(counts).to(device, dtype)
         self.targets: Float[Tensor, "N Q M J"] | None = None
         self._starts = np.concatenate(([0], np.cumsum(self.lengths)))
 
@@ -189,4 +196,5 @@ class Resident:
             self.labels[index],
             clicks,
             targets,
+            None if self.counts is None else self.counts[index],
         )

@@ -14,7 +14,23 @@ from wtal_core.models.contract import Host, Method
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.schedule import Schedule
 
-NAMES = ["backtal", "basnet", "facnet", "gaufuse", "rskp", "sfnet", "ten", "topk_mil"]
+NAMES = [
+    "a2clpt",
+    "backtal",
+    "basnet",
+    "bm",
+    "c3net",
+    "emmil",
+    "facnet",
+    "gaufuse",
+    "rskp",
+    "sfnet",
+    "stpn",
+    "ten",
+    "topk_mil",
+    "um",
+    "wtalc",
+]
 PIECES = ("Config", "profiles", "Network", "loss", "activate", "localize", "signals")
 
 

@@ -288,3 +288,15 @@ def test_the_best_epoch_is_chosen_by_what_the_schedule_selects():
         assert best["selected"] == max(values) and best["epoch"] == values.index(max(values))
         found[select] = values
     assert found["average"] != found["map50"] != found["activitynet"]
+
+
+def test_repeated_batches_are_drawn_with_replacement_and_whole_batches_leave_out_the_rest():
+    labels = torch.ones(20, 1)
+    draw = torch.Generator().manual_seed(0)
+    repeated = Schedule(batch_size=15, order="repeated").batches(labels, draw)
+    assert [len(batch) for batch in repeated] == [15, 15]
+    assert any(len(set(batch)) < 15 for batch in repeated)
+    whole = Schedule(batch_size=8, whole_batches=True).batches(labels, draw)
+    assert [len(batch) for batch in whole] == [8, 8] and len({*whole[0], *whole[1]}) == 16
+    few = Schedule(batch_size=32, whole_batches=True).batches(labels, draw)
+    assert [len(batch) for batch in few] == [20]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -277,3 +278,18 @@ def test_resident_videos():
 
 def test_configs_without_inputs_take_the_features_as_they_are():
     assert inputs_of(facnet.OFFICIAL) == Inputs()
+
+
+def test_instances_are_counted_where_a_method_asks():
+    dataset = tiny_dataset()
+    told = resident(dataset, "train", "cpu", inputs=Inputs(counts=True))
+    assert resident(dataset, "train", "cpu").counts is None
+    assert resident(dataset, "test", "cpu", inputs=Inputs(counts=True)).counts is None
+    segments = dataset.segments_of("train")
+    for i, video in enumerate(dataset.train):
+        for j, label in enumerate(dataset.classes):
+            rows = segments[(segments["video"] == video.id) & (segments["label"] == label)]
+            assert told.counts[i, j] == len(rows)
+    batch = told.batch([2, 0])
+    assert torch.equal(batch.counts, told.counts[[2, 0]])
+    assert torch.equal(batch.parts(1)[1].counts, told.counts[[0]])

@@ -2,6 +2,8 @@
 all videos.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import torch
@@ -56,7 +58,20 @@ def resident(
         if subset == "train" and inputs.clicks != "none"
         else None
     )
-    return Resident(features, labels, device, clicks=clicks)
+    counts = None
+    if subset == "train" and inputs.counts:
+        counts = instance_counts(dataset, videos)
+    return Resident(features, labels, device, clicks=clicks, counts=counts)
+
+
+def instance_counts(dataset: Dataset, videos: Sequence[Video]) -> Float[np.ndarray, "B C"]:
+    """How many segments of each class the training videos have."""
+    segments = dataset.segments_of("train")
+    table = segments.groupby(["video", "label"]).size().unstack(fill_value=0)
+    ids = [video.id for video in videos]
+    return table.reindex(index=ids, columns=list(dataset.classes), fill_value=0).to_numpy(
+        np.float64, copy=True
+    )
 
 
 def _stacked(video: Video, dataset: Dataset) -> Float[np.ndarray, "S T D"]:

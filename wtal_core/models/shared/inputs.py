@@ -24,6 +24,8 @@ class Inputs(Checked):
     click_map: the snippet that holds the click's time ("floor"), the one whose begin is nearest
     ("round"), or all that
         overlap the interval that the annotator marked ("interval").
+    counts: whether the number of instances of each class in a training video is told, as 3C-Net
+        asks.
     length: snippets that every video is brought to by linear interpolation, None: as they come.
     align: where the interpolation takes snippets to lie: their centres ("half_pixel"), first and
     last on the outermost
@@ -33,6 +35,7 @@ class Inputs(Checked):
     clicks: Literal["none", "background", "action", "both"] = "none"
     annotator: PositiveInt | Literal["seed", "video"] = "seed"
     click_map: Literal["floor", "round", "interval"] = "floor"
+    counts: bool = False
     length: PositiveInt | None = None
     align: Literal["half_pixel", "corners", "left"] = "half_pixel"
 

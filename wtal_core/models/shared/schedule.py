@@ -34,7 +34,8 @@ class Schedule(Checked):
     THUMOS14's training videos (specification S1).
     order: "permutation" passes over all videos in an epoch; "independent" draws each batch anew
         from all of them, as BaS-Net's code does from its second epoch on; an epoch then still has
-        as many steps.
+        as many steps. "repeated" is that with replacement, as 3C-Net's code does.
+    whole_batches: an incomplete last batch is left out, as A2CL-PT's code does.
     pairs: so many pairs of videos that share a class lead each batch, which is then drawn anew
         from all videos, too: rows 0 and 1, 2 and 3, and so on; see `paired_batch`. 0: none.
     repeat: whether both videos of a pair may be the same one.
@@ -55,7 +56,8 @@ class Schedule(Checked):
     epsilon: NonNegativeFloat = 1e-8
     reduction: Literal["sum", "mean"] = "sum"
     labels: Literal["video", "segments"] = "video"
-    order: Literal["permutation", "independent"] = "permutation"
+    order: Literal["permutation", "independent", "repeated"] = "permutation"
+    whole_batches: bool = False
     pairs: NonNegativeInt = 0
     repeat: bool = False
     evaluations: NonNegativeInt = 20
@@ -97,8 +99,13 @@ class Schedule(Checked):
         """The batches of an epoch: indices of training videos, of which these are the labels."""
         videos = len(labels)
         starts = range(0, videos, self.batch_size)
+        if self.whole_batches and videos >= self.batch_size:
+            starts = range(0, videos - self.batch_size + 1, self.batch_size)
         if self.pairs:
             return [self.paired_batch(labels, generator) for _ in starts]
+        if self.order == "repeated":
+            size = (self.batch_size,)
+            return [torch.randint(videos, size, generator=generator).tolist() for _ in starts]
         if self.order == "independent":
             return [
                 torch.randperm(videos, generator=generator)[: self.batch_size].tolist()

@@ -8,7 +8,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from wtal_core.models import backtal, basnet, facnet, gaufuse, method, rskp, sfnet, ten, topk_mil
+from wtal_core.models import (
+    backtal,
+    basnet,
+    bm,
+    facnet,
+    gaufuse,
+    method,
+    rskp,
+    sfnet,
+    stpn,
+    ten,
+    topk_mil,
+    um,
+    wtalc,
+)
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.runs.behaviour.micro_data import LEVELS, UNIT
@@ -267,6 +281,36 @@ def of_sfnet() -> dict[str, sfnet.Config]:
     }
 
 
+def of_stpn() -> dict[str, stpn.Config]:
+    default = small(stpn.Config(), samples=12, attention_hidden=6, embedding=6)
+    embedded = stpn.with_embedding(default)
+    return {
+        "default": default,
+        "sum, bias": replace(default, pool="sum", cam_bias=True, samples=None, beta=0.01),
+        "with embedding": embedded,
+        "three snippets, for the plug-in": replace(
+            stpn.for_plug_in(default), embed="conv3x2", dropout=0.25
+        ),
+        "many thresholds, own stream": replace(
+            stpn.many_thresholds(default),
+            alpha=1.0,
+            rule=replace(default.rule, fix_class0=True, drop_frame0_run=False, outer_weight=0.5),
+        ),
+    }
+
+
+def of_bm() -> dict[str, bm.Config]:
+    default = small(bm.Config(), samples=12, attention_hidden=6)
+    return {
+        "default": default,
+        "as in DGAM": bm.as_in_dgam(default),
+        "as recollected": replace(bm.as_recollected(default), samples=None, sigma=0.5),
+        "free guide, bias": replace(
+            default, guide_detach=False, cam_bias=True, attention_hidden=None, lambda_guide=1.0
+        ),
+    }
+
+
 def of_rskp() -> dict[str, rskp.Config]:
     default = small(
         rskp.Config(),
@@ -352,6 +396,47 @@ def of_gaufuse() -> dict[str, gaufuse.Config]:
     }
 
 
+def of_um() -> dict[str, um.Config]:
+    default = small(
+        um.Config(), samples=12, width=6, dropout=0.3, pick_dropout=0.2, margin=3.0, alpha=0.05
+    )
+    return {
+        "default": default,
+        "all snippets": replace(
+            default, samples=None, action_fraction=3, background_fraction=2, beta=0.25
+        ),
+        "other constants": replace(
+            default,
+            dropout=0.0,
+            pick_dropout=0.0,
+            rule=replace(
+                default.rule,
+                at_least_one=False,
+                magnitude_range="video",
+                shortest=30,
+                nms_iou="iou",
+            ),
+        ),
+    }
+
+
+def of_wtalc() -> dict[str, wtalc.Config]:
+    official = wtalc.Config()
+    pairs = shortened(official.schedule, batch_size=5, pairs=2)
+    default = replace(official, hidden=8, dropout=0.3, crop=14, schedule=pairs)
+    return {
+        "default": default,
+        "one pair of two videos": replace(
+            default,
+            balance=0.25,
+            margin=1.0,
+            fraction=3,
+            schedule=replace(pairs, pairs=1, repeat=False),
+        ),
+        "whole videos, read as FAC-Net": replace(default, crop=None, post="facnet"),
+    }
+
+
 VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "facnet": of_facnet,
     "topk_mil": of_topk_mil,
@@ -359,8 +444,12 @@ VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "backtal": of_backtal,
     "basnet": of_basnet,
     "sfnet": of_sfnet,
+    "stpn": of_stpn,
+    "bm": of_bm,
     "rskp": of_rskp,
     "gaufuse": of_gaufuse,
+    "um": of_um,
+    "wtalc": of_wtalc,
 }
 
 
@@ -461,6 +550,30 @@ def in_sfnet() -> dict[str, sfnet.Config]:
     }
 
 
+def in_stpn() -> dict[str, stpn.Config]:
+    rule = stpn.Config().rule
+    exact = replace(rule, upsampling=1, thresholds=(0.25, 0.5, 0.75), class_threshold=0.25)
+    return {
+        "default": stpn.Config(),
+        "exact": stpn.Config(rule=exact),
+        "first class kept": stpn.Config(
+            rule=replace(exact, fix_class0=True, drop_frame0_run=False, thresholds=EXACT)
+        ),
+    }
+
+
+def in_bm() -> dict[str, bm.Config]:
+    rule = bm.Config().rule
+    exact = replace(rule, upsampling=1, thresholds=EXACT, class_threshold=0.25)
+    return {
+        "default": bm.Config(),
+        "exact": bm.Config(rule=exact),
+        "each side, by stream": bm.Config(
+            rule=replace(exact, outer_sides="each", outer=0.5), thresholds_by_stream=EXACT[:2]
+        ),
+    }
+
+
 def in_rskp() -> dict[str, rskp.Config]:
     exact = rskp.Config(thresholds=EXACT, class_threshold=0.25)
     return {
@@ -494,6 +607,27 @@ def in_gaufuse() -> dict[str, gaufuse.Config]:
     return configs | {"by score": replace(wrapped["rskp"], test_fusion=by_score)}
 
 
+def in_um() -> dict[str, um.Config]:
+    rule = um.Config().rule
+    exact = replace(rule, grid=1, thresholds=(0.0, 0.25, 0.5, 0.75), magnitude=(0.75, 1.0))
+    return {
+        "default": um.Config(),
+        "exact": um.Config(rule=exact),
+        "one class at least": um.Config(rule=replace(exact, class_threshold=0.9, nms=0.3)),
+        "own range, longer runs": um.Config(
+            rule=replace(exact, magnitude_range="video", shortest=5, at_least_one=False)
+        ),
+    }
+
+
+def in_wtalc() -> dict[str, wtalc.Config]:
+    return {
+        "default": wtalc.Config(),
+        "longer runs": wtalc.Config(shortest=4, score_weight=0.25),
+        "as FAC-Net": wtalc.Config(post="facnet"),
+    }
+
+
 LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "facnet": in_facnet,
     "topk_mil": in_topk_mil,
@@ -501,6 +635,10 @@ LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "backtal": in_backtal,
     "basnet": in_basnet,
     "sfnet": in_sfnet,
+    "stpn": in_stpn,
+    "bm": in_bm,
     "rskp": in_rskp,
     "gaufuse": in_gaufuse,
+    "um": in_um,
+    "wtalc": in_wtalc,
 }
