@@ -101,12 +101,14 @@ def test_how_and_where_a_row_was_computed(tmp_path):
     assert reason == "counted from layers (simulated)"
 
 
-def test_what_a_notebook_shows_is_quoted_and_has_a_reason(tmp_path):
+def test_what_a_notebook_shows_is_quoted_and_has_a_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr(coverage, "MODELS", tmp_path)
+    (tmp_path / "um.py").touch()
     save(tmp_path, "simulated/facnet/table1", ["FAC-Net"])
     runs = tmp_path / "simulated" / "runs"
     runs.mkdir()
     (runs / "basnet.jsonl").write_text("")
-    shown = "R-C3D [41] 54.5\nTSCN [47]\nBaS-Net [16]\nMAAN [45]\nBM [27]"
+    shown = "R-C3D [41] 54.5\nTSCN [47]\nBaS-Net [16]\nMAAN [45]\nBM [27]\nUM [17]"
     rows = judged(tmp_path, "facnet/table1", shown)
     reasons = {name: row.reason for name, row in rows.items() if row.status == "quoted"}
     assert reasons == {
@@ -115,6 +117,7 @@ def test_what_a_notebook_shows_is_quoted_and_has_a_reason(tmp_path):
         "BaS-Net [16]": "in the workbook, no row of it in this table",
         "MAAN [45]": "official public code, no specification here",
         "BM [27]": "not in the workbook yet, no public code known",
+        "UM [17]": "in the workbook, not trained yet",
     }
     assert rows["STPN [26]"].status == "not yet"
 

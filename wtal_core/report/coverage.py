@@ -19,6 +19,8 @@ from wtal_core.papers import known_methods, known_papers, reported
 from wtal_core.papers.printed_values import canonical
 from wtal_core.report.artifacts import read_tables
 
+# one file per method; only their names are asked for
+MODELS = Path(__file__).parents[1] / "models"
 Status = Literal["computed", "quoted", "not yet"]
 STATUSES: tuple[Status, ...] = ("computed", "quoted", "not yet")
 # columns of committed tables that hold numbers of ours -> how these came about
@@ -170,7 +172,10 @@ def _reason(artifact: str, row: dict[str, Any], trained: set[str]) -> str:
         return "in the workbook, no row of it in this table"
     code = f"{about['code']} public code" if "code" in about else "no public code known"
     if "workbook" in about:
-        return f"not in the workbook yet, {code}"
+        is_there = (MODELS / f"{about['workbook']}.py").exists()
+        return (
+            "in the workbook, not trained yet" if is_there else f"not in the workbook yet, {code}"
+        )
     return f"{code}, no specification here" if "code" in about else code
 
 
