@@ -25,6 +25,8 @@ NAMES = [
     "stpn",
     "ten",
     "topk_mil",
+    "um",
+    "wtalc",
 ]
 PIECES = ("Config", "profiles", "Network", "loss", "activate", "localize", "signals")
 
