@@ -214,6 +214,11 @@ def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "1 N K"]
     return [(1.0, outputs.logits[None])]
 
 
+def picked(outputs: Outputs, batch: Packed) -> Packed:
+    """The videos with the snippets that were drawn."""
+    return outputs.snippets
+
+
 def activate(
     outputs: Outputs, batch: Packed, config: Config, background: bool = False
 ) -> Activation:
@@ -282,6 +287,7 @@ METHOD = Method(
         snippet_scores=snippet_scores,
         activate=activate,
         localize=localize,
-        snippets=lambda outputs, batch: outputs.snippets,
+        label_settings=(("samples", None),),
+        snippets=picked,
     ),
 )
