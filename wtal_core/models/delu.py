@@ -84,7 +84,7 @@ QUICK = replace(
     width=64,
     attention_width=64,
     dropout=0.1,  # see `backtal.QUICK`
-    schedule=averaged_adam(30, 10, 2e-3, evaluations=2, decay=1e-3, pairs=3),
+    schedule=averaged_adam(25, 10, 5e-3, evaluations=2, decay=1e-3, pairs=3),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 

@@ -8,7 +8,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from wtal_core.models import backtal, basnet, facnet, gaufuse, method, rskp, sfnet, ten, topk_mil
+from wtal_core.models import (
+    backtal,
+    basnet,
+    co2net,
+    delu,
+    facnet,
+    gaufuse,
+    hamnet,
+    method,
+    rskp,
+    sfnet,
+    ten,
+    topk_mil,
+)
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.runs.behaviour.micro_data import LEVELS, UNIT
@@ -352,6 +365,88 @@ def of_gaufuse() -> dict[str, gaufuse.Config]:
     }
 
 
+def of_hamnet() -> dict[str, hamnet.Config]:
+    rule = replace(hamnet.Config().rule, class_threshold=0.1)
+    default = small(hamnet.Config(), samples=12, width=6, attention_width=4, dropout=0.3, rule=rule)
+    return {
+        "default": default,
+        "all snippets, hidden by range": replace(
+            default, samples=None, hide=0.5, hide_by="range", fraction=4
+        ),
+        "as on ActivityNet": replace(
+            default,
+            smoothing=5,
+            fraction=20,
+            lambda_base=0.125,
+            lambda_hard=0.125,
+            lambda_soft=1.0,
+            lambda_semi=1.0,
+            lambda_norm=0.5,
+            lambda_guide=0.1,
+        ),
+        "hidden by the paper, true tIoU": replace(
+            default,
+            hide_by="one",
+            dropout=0.0,
+            rule=replace(default.rule, extra=0.0, at_least_one=True, fix_any=True, sigma=0.5),
+        ),
+    }
+
+
+def of_co2net() -> dict[str, co2net.Config]:
+    official = co2net.Config()
+    default = replace(
+        official,
+        samples=12,
+        width=6,
+        attention_width=4,
+        dropout=0.3,
+        schedule=shortened(official.schedule, batch_size=5, pairs=2),
+    )
+    return {
+        "default": default,
+        "all snippets, no dropout of logits": replace(
+            default, samples=None, logit_dropout=0.0, consensus_dropout=0.2, fraction=4
+        ),
+        "smoothed, other weights": replace(
+            default,
+            smoothing=5,
+            class_fraction=4,
+            lambda_co_activity=0.5,
+            lambda_mutual=0.25,
+            lambda_norm=0.1,
+            lambda_guide=0.2,
+            rule=replace(default.rule, fix_any=True, outer=0.5, gamma=0.1, longer_than=2.0),
+        ),
+    }
+
+
+def of_delu() -> dict[str, delu.Config]:
+    official = delu.Config()
+    default = replace(
+        official,
+        samples=12,
+        width=6,
+        attention_width=4,
+        dropout=0.3,
+        schedule=shortened(official.schedule, batch_size=5, pairs=2),
+    )
+    return {
+        "default": default,
+        "all snippets, ranks fixed": replace(
+            default, samples=None, rank="fixed", amplitude=0.5, evidence_fraction=4
+        ),
+        "as on ActivityNet": replace(
+            default,
+            smoothing=5,
+            evidence="relu",
+            evidence_form="squares",
+            lambda_evidence=1.2,
+            lambda_uncertain=0.2,
+        ),
+    }
+
+
 VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "facnet": of_facnet,
     "topk_mil": of_topk_mil,
@@ -361,6 +456,9 @@ VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "sfnet": of_sfnet,
     "rskp": of_rskp,
     "gaufuse": of_gaufuse,
+    "hamnet": of_hamnet,
+    "co2net": of_co2net,
+    "delu": of_delu,
 }
 
 
@@ -494,6 +592,32 @@ def in_gaufuse() -> dict[str, gaufuse.Config]:
     return configs | {"by score": replace(wrapped["rskp"], test_fusion=by_score)}
 
 
+def in_hamnet() -> dict[str, hamnet.Config]:
+    rule = hamnet.Config().rule
+    exact = replace(rule, thresholds=EXACT[:2])
+    return {
+        "default": hamnet.Config(),
+        "exact": hamnet.Config(rule=exact),
+        "every class, true tIoU": hamnet.Config(
+            rule=replace(exact, class_threshold=0.25, extra=0.0, fix_any=True, at_least_one=True)
+        ),
+    }
+
+
+def in_co2net() -> dict[str, co2net.Config]:
+    exact = replace(co2net.Config().rule, thresholds=EXACT[:2])
+    return {
+        "default": co2net.Config(),
+        "exact": co2net.Config(rule=exact),
+        "longer runs": co2net.Config(rule=replace(exact, longer_than=2.0, outer=0.5, sigma=0.5)),
+    }
+
+
+def in_delu() -> dict[str, delu.Config]:
+    exact = replace(delu.Config().rule, thresholds=EXACT[:2])
+    return {"default": delu.Config(), "exact": delu.Config(rule=replace(exact, gamma=0.5))}
+
+
 LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "facnet": in_facnet,
     "topk_mil": in_topk_mil,
@@ -503,4 +627,7 @@ LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "sfnet": in_sfnet,
     "rskp": in_rskp,
     "gaufuse": in_gaufuse,
+    "hamnet": in_hamnet,
+    "co2net": in_co2net,
+    "delu": in_delu,
 }
