@@ -1,4 +1,4 @@
-"""Class activations -> detections as BackTAL and BaS-Net find them.
+"""Class activations -> detections, or instances, as BackTAL and BaS-Net find them.
 
 Runs of frames at many thresholds become proposals; suppression leaves detections.
 """
@@ -15,7 +15,15 @@ from jaxtyping import Float, Int, Num
 from wtal_core.checks import Checked
 from wtal_core.errors import WorkbookError
 from wtal_core.localization.detections import to_table
-from wtal_core.localization.frame_proposals import Margin, Runs, contrast, find_runs, normalised
+from wtal_core.localization.frame_proposals import (
+    Margin,
+    Runs,
+    find_runs,
+    inner_and_outer,
+    normalised,
+)
+from wtal_core.localization.fusion import FusionRule, fuse
+from wtal_core.localization.instances import Instances
 from wtal_core.localization.sequences import class_sequences, pick_classes
 from wtal_core.localization.suppression import suppress
 from wtal_core.localization.upsampling import resize, stretch
@@ -111,17 +119,25 @@ class _Pairs:
 
 @dataclass(frozen=True)
 class _Proposals:
-    """N scored intervals. pair: which of the pairs each belongs to. start, end: in one unit."""
+    """N scored intervals. pair: which of the pairs each belongs to. start, end: in one unit.
+
+    inner: mean activation inside.
+    """
 
     pair: Int[np.ndarray, " N"]
     start: Num[np.ndarray, " N"]
     end: Num[np.ndarray, " N"]
     score: Float[np.ndarray, " N"]
+    inner: Float[np.ndarray, " N"]
 
     def part(self, chosen: Int[np.ndarray, " K"]) -> "_Proposals":
         """Some of them, in this order."""
         return _Proposals(
-            self.pair[chosen], self.start[chosen], self.end[chosen], self.score[chosen]
+            self.pair[chosen],
+            self.start[chosen],
+            self.end[chosen],
+            self.score[chosen],
+            self.inner[chosen],
         )
 
 
@@ -156,11 +172,9 @@ def frame_detections(
     """
     _check(cas, scores, magnitude, rule)
     pairs = _pairs(scores, rule)
-    grid_points = frames if rule.grid == "frames" else lengths * rule.grid
-    points = np.where(lengths > 0, grid_points, 0)
+    points = _grid_points(lengths, frames, rule)
     activations = _Activations(cas, magnitude if rule.magnitude else None, lengths, points)
-    chunks = _chunks(points[pairs.video])
-    in_frames = _joined([_proposals(activations, pairs, chosen, rule) for chosen in chunks])
+    in_frames = _all_proposals(activations, pairs, rule)
     durations = seconds.astype(np.float64)[pairs.video]
     proposals = _in_seconds(in_frames, points[pairs.video], durations, rule.shrink)
     if rule.whole_video is not None:
@@ -185,6 +199,51 @@ def frame_detections(
         classes,
         IN_SECONDS,
     )
+
+
+def frame_instances(
+    cas: Num[np.ndarray, "M C"],
+    scores: Num[np.ndarray, "B C"],
+    magnitude: Num[np.ndarray, " M"] | None,
+    lengths: Int[np.ndarray, " B"],
+    frames: Int[np.ndarray, " B"],
+    rule: FrameRule,
+    suppression: FusionRule,
+) -> Instances:
+    """The same proposals as instances in snippets, fractions of them, on the grid of `lengths`;
+    overlapping ones settled by `suppression` and not by the rule's NMS, which is in seconds.
+
+    Arguments and errors: as `frame_detections`.
+    """
+    _check(cas, scores, magnitude, rule)
+    pairs = _pairs(scores, rule)
+    points = _grid_points(lengths, frames, rule)
+    activations = _Activations(cas, magnitude if rule.magnitude else None, lengths, points)
+    in_frames = _all_proposals(activations, pairs, rule)
+    proposals = _in_snippets(in_frames, lengths[pairs.video], points[pairs.video], rule.shrink)
+    if rule.whole_video is not None:
+        snippets = lengths[pairs.video].astype(np.float64)
+        proposals = _with_whole_videos(proposals, snippets, rule.whole_video)
+    settled = fuse(
+        proposals.pair,
+        proposals.start,
+        proposals.end,
+        proposals.score,
+        proposals.inner,
+        suppression,
+    )
+    pair = settled.group
+    return Instances(
+        pairs.video[pair], pairs.label[pair], settled.start, settled.end, settled.score
+    )
+
+
+def _grid_points(
+    lengths: Int[np.ndarray, " B"], frames: Int[np.ndarray, " B"], rule: FrameRule
+) -> Int[np.ndarray, " B"]:
+    """Places of each video's grid; 0 for a video without snippets."""
+    points = frames if rule.grid == "frames" else lengths * rule.grid
+    return np.where(lengths > 0, points, 0)
 
 
 def _check(
@@ -231,6 +290,12 @@ def _chunks(points: Int[np.ndarray, " P"]) -> list[slice]:
     return [slice(begin, end) for begin, end in pairwise([0, *cuts, len(points)])]
 
 
+def _all_proposals(activations: _Activations, pairs: _Pairs, rule: FrameRule) -> _Proposals:
+    """Proposals of all pairs, in frames, a chunk of pairs at a time."""
+    chunks = _chunks(activations.points[pairs.video])
+    return _joined([_proposals(activations, pairs, chosen, rule) for chosen in chunks])
+
+
 def _proposals(
     activations: _Activations, all_pairs: _Pairs, chosen: slice, rule: FrameRule
 ) -> _Proposals:
@@ -243,14 +308,15 @@ def _proposals(
     values, sizes = _on_grid(normalised(snippets, lengths), lengths, points, rule)
     margin = Margin(rule.outer_scale, rule.outer_end)
     runs = find_runs(values, sizes, rule.thresholds, rule.drop_frame0_run)
-    contrasts = contrast(values, sizes, runs, margin, thresholded=True)
+    inner, outer = inner_and_outer(values, sizes, runs, margin, thresholded=True)
     if activations.magnitude is not None:
         by_magnitude = _magnitude_runs(activations, activations.magnitude, pairs.video, rule)
-        more = contrast(values, sizes, by_magnitude, margin, thresholded=False)
+        more = inner_and_outer(values, sizes, by_magnitude, margin, thresholded=False)
         runs = runs.followed_by(by_magnitude)
-        contrasts = np.concatenate([contrasts, more])
-    score = contrasts + rule.gamma * pairs.score[runs.sequence]
-    return _Proposals(runs.sequence + chosen.start, runs.start, runs.end, score)
+        inner = np.concatenate([inner, more[0]])
+        outer = np.concatenate([outer, more[1]])
+    score = inner - outer + rule.gamma * pairs.score[runs.sequence]
+    return _Proposals(runs.sequence + chosen.start, runs.start, runs.end, score, inner)
 
 
 def _magnitude_runs(
@@ -289,7 +355,25 @@ def _joined(parts: Sequence[_Proposals]) -> _Proposals:
         np.concatenate([part.start for part in parts]),
         np.concatenate([part.end for part in parts]),
         np.concatenate([part.score for part in parts]),
+        np.concatenate([part.inner for part in parts]),
     )
+
+
+def _in_snippets(
+    proposals: _Proposals,
+    lengths: Int[np.ndarray, " P"],
+    points: Int[np.ndarray, " P"],
+    shrink: float,
+) -> _Proposals:
+    """From the grids of P pairs to their snippets, shorter as `_in_seconds` makes them; a border
+    between two snippets is a whole number.
+    """
+    own_points = points[proposals.pair]
+    own_lengths = lengths[proposals.pair]
+    start = proposals.start * own_lengths / own_points
+    end = proposals.end * own_lengths / own_points
+    lost = shrink * (end - start)
+    return replace(proposals, start=start + lost, end=end - lost)
 
 
 def _in_seconds(
@@ -310,10 +394,11 @@ def _in_seconds(
 def _with_whole_videos(
     proposals: _Proposals, durations: Float[np.ndarray, " P"], score: float
 ) -> _Proposals:
-    """Proposals in seconds and, at the end, the whole video for each pair that has any.
+    """Proposals and, at the end, the whole video for each pair that has any; all in one unit.
 
     The official code adds one per run, but they are all the same, and suppression leaves one.
     """
     pair = np.unique(proposals.pair)
-    whole = _Proposals(pair, np.zeros(len(pair)), durations[pair], np.full(len(pair), score))
+    same = np.full(len(pair), score)
+    whole = _Proposals(pair, np.zeros(len(pair)), durations[pair], same, same)
     return _joined([proposals, whole])

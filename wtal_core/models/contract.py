@@ -80,8 +80,8 @@ class Host(Generic[C, O]):
     activate: Callable[[O, Packed, C, bool], Activation] = NOT_GIVEN
     # as the method's own, with a rule for overlapping proposals
     localize: Callable[[Activation, Scene, C, FusionRule | None], pd.DataFrame] = NOT_GIVEN
-    # fields of the Config that differ while labels are made
-    label_settings: tuple[tuple[str, float], ...] = ()
+    # fields of the Config that differ while labels are made; None switches off, as a crop
+    label_settings: tuple[tuple[str, float | None], ...] = ()
     # the snippets that the scores are of, where training crops or picks some of the batch
     snippets: Callable[[O, Packed], Packed] | None = None
     # empties the network's memory, where it has one
