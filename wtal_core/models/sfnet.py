@@ -140,12 +140,13 @@ PROFILES = {"official": OFFICIAL, "quick": QUICK}
 @dataclass(frozen=True)
 class Outputs:
     """Logits and actionness of each stream and of their fusion. snippets: the batch, or while
-    training its random crops.
+    training its random crops. x: what the classifiers see, before dropout.
     """
 
     logits: Float[Tensor, "O M J"]
     actionness: Float[Tensor, "O M"]
     snippets: Packed
+    x: Float[Tensor, "S M D"]
 
 
 class Network(nn.Module):
@@ -191,6 +192,7 @@ class Network(nn.Module):
             torch.cat([logits, fused_logits]),
             torch.cat([actionness, fused_actionness]).squeeze(-1),
             snippets,
+            hidden,
         )
 
     def cropped(self, batch: Packed, generator: torch.Generator) -> Packed:
@@ -482,8 +484,10 @@ def snippets(outputs: Outputs, batch: Packed) -> Packed:
 
 
 def signals(outputs: Outputs) -> dict[str, Tensor]:
-    """What figures draw, the fused output last: logits s_a (O, M, J) and actionness s_f (O, M)."""
-    return {"s_a": outputs.logits, "s_f": outputs.actionness}
+    """What figures draw, the fused output last: logits s_a (O, M, J), actionness s_f (O, M) and the
+    streams' hidden layer x (S, M, D).
+    """
+    return {"s_a": outputs.logits, "s_f": outputs.actionness, "x": outputs.x}
 
 
 def instances(
