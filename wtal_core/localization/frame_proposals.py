@@ -1,4 +1,4 @@
-"""Activations on the frame grid -> scored runs, as in BackTAL and BaS-Net.
+"""Activations on the frame grid -> scored runs, as in BackTAL, BaS-Net and UM.
 
 Normalisation, thresholds, outer-inner contrast.
 """
@@ -200,7 +200,7 @@ def contrast(
     margin: Margin,
     thresholded: bool,
 ) -> Float[np.ndarray, " N"]:
-    """Mean of a run less the mean of its outer area, see `inner_and_outer`."""
+    """Mean of a run less the mean of its outer area, as `inner_and_outer` gives them."""
     inner, outer = inner_and_outer(values, lengths, runs, margin, thresholded)
     return inner - outer
 
@@ -212,7 +212,7 @@ def inner_and_outer(
     margin: Margin,
     thresholded: bool,
 ) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
-    """Mean of a run and mean of its outer area, 0 where that is empty.
+    """Mean of a run, and of its outer area, 0 where that is empty.
 
     thresholded: `runs` are all runs of these sequences, and the outer area counts what is in none
         of its threshold's runs as 0.

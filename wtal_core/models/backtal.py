@@ -43,7 +43,11 @@ from wtal_core.models.shared.convolution import (
     inside,
     neighbours,
 )
-from wtal_core.models.shared.frame_localization import instances_on_frames, localize_frames
+from wtal_core.models.shared.frame_localization import (
+    frame_instances,
+    localize_frames,
+    localize_fused,
+)
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import dropout, top_count, top_mean
 from wtal_core.models.shared.schedule import Schedule
@@ -688,10 +692,10 @@ def signals(outputs: Outputs) -> dict[str, Tensor]:
 def instances(
     activation: Activation, classes: int, config: Config, suppression: FusionRule | None = None
 ) -> list[Instances]:
-    """Instances of the joint stream in snippets of the activation, see `instances_on_frames`.
-    classes: C of the data set, which nothing here depends on.
+    """The proposals in snippets of the activation, overlapping ones settled by `suppression`, see
+    `frame_instances`. classes: C of the data set.
     """
-    return instances_on_frames(activation, config.rule, suppression)
+    return [frame_instances(activation, classes, config.rule, suppression)]
 
 
 def localize(
@@ -700,7 +704,9 @@ def localize(
     """Thresholded runs of each class and of the feature magnitude, outer-inner contrast, NMS
     (specification A5).
     """
-    return localize_frames(activation, scene, config.rule, suppression)
+    if suppression is None:
+        return localize_frames(activation, scene, config.rule)
+    return localize_fused(activation, scene, config.rule, suppression)
 
 
 METHOD = Method(

@@ -28,7 +28,11 @@ from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.convolution import Convolution, channel_blocks, inside, neighbours
-from wtal_core.models.shared.frame_localization import instances_on_frames, localize_frames
+from wtal_core.models.shared.frame_localization import (
+    frame_instances,
+    localize_frames,
+    localize_fused,
+)
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import dropout, top_mean
 from wtal_core.models.shared.sampling import pick
@@ -231,17 +235,19 @@ def snippets(outputs: Outputs, batch: Packed) -> Packed:
 def instances(
     activation: Activation, classes: int, config: Config, suppression: FusionRule | None = None
 ) -> list[Instances]:
-    """Instances of the joint stream in snippets of the activation, see `instances_on_frames`.
-    classes: C of the data set, which nothing here depends on.
+    """The proposals in snippets of the activation, overlapping ones settled by `suppression`, see
+    `frame_instances`. classes: C of the data set.
     """
-    return instances_on_frames(activation, config.rule, suppression)
+    return [frame_instances(activation, classes, config.rule, suppression)]
 
 
 def localize(
     activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None
 ) -> pd.DataFrame:
     """Thresholded runs of each class, outer-inner contrast, NMS (specification B5)."""
-    return localize_frames(activation, scene, config.rule, suppression)
+    if suppression is None:
+        return localize_frames(activation, scene, config.rule)
+    return localize_fused(activation, scene, config.rule, suppression)
 
 
 METHOD = Method(

@@ -324,7 +324,9 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
         _, latest, before = reached[-1]
         labels = latest * newest + before * older  # Eq. 8
         for share, scores in host.snippet_scores(outputs.host):
-            label_loss = label_loss + share * label_cross_entropy(scores, labels, snippets)
+            # labels of the streams' mean, or of one network for all, are those of each stream
+            own = labels.expand(len(scores), -1, -1)
+            label_loss = label_loss + share * label_cross_entropy(scores, own, snippets)
         since_first = outputs.epoch - config.refresh_epochs[0]
         weight = min(config.weight * config.growth**since_first, config.limit)
         total = total + weight * label_loss

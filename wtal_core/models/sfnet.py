@@ -37,7 +37,8 @@ from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.inputs import Inputs, Refreshed
-from wtal_core.models.shared.layers import StackedLinear, dropout
+from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_rounded_up
+from wtal_core.models.shared.sampling import random_crops
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
 
@@ -234,30 +235,6 @@ def convolution(
     return layer
 
 
-def random_crops(batch: Packed, longest: int, generator: torch.Generator) -> Packed:
-    """Longer videos cut to a random window of `longest` snippets. As in the official code it never
-    holds the last one.
-
-    DIFFERS: the official code goes on to another video if no click lies in the window; here it
-    counts in none of the means.
-    """
-    lengths = torch.tensor(batch.lengths)
-    surplus = (lengths - longest).clamp_min(0)
-    if not surplus.any():
-        return batch
-    draws = torch.rand(
-        len(lengths), generator=generator, device=generator.device, dtype=torch.float64
-    ).cpu()
-    kept = lengths - surplus
-    window = (draws * surplus).long()  # where it begins in its video
-    start_before = lengths.cumsum(0) - lengths
-    start_after = kept.cumsum(0) - kept
-    shift = window + start_before - start_after
-    rows = torch.arange(int(kept.sum())) + shift.repeat_interleave(kept)
-    rows = rows.to(batch.features.device)
-    return batch.at(rows, tuple(kept.tolist()))
-
-
 def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     """Video, frame, mined background and actionness losses, and "total", summed over the outputs
     (specification C3).
@@ -308,7 +285,7 @@ def video_loss(
     lengths = torch.tensor(snippets.lengths, device=logits.device)
     counted = ((lengths >= config.shortest_video) & (present.sum(1) > 0)).nonzero()[:, 0]
     target = present / present.sum(1, keepdim=True).clamp_min(1)
-    scores = top_mean(logits, snippets, config.fraction)
+    scores = top_mean_rounded_up(logits, snippets, config.fraction)
     values = -(target * scores.log_softmax(-1)).sum(-1)
     return shares(values[:, counted], counted, snippets)
 
@@ -355,20 +332,6 @@ def shares(
     owners = owner.expand(values.shape).flatten()
     total = values.new_zeros(videos).index_add(0, owners, values.flatten())
     return total * (videos / max(1, values.shape[1]))
-
-
-def top_mean(
-    scores: Float[Tensor, "O M J"], snippets: Packed, fraction: int
-) -> Float[Tensor, "O B J"]:
-    """Mean of the ceil(T / fraction) largest scores of each video, per column; 0 for a video
-    without snippets.
-    """
-    means = []
-    for of_video in scores.split(snippets.lengths, 1):
-        count = -(-of_video.shape[1] // fraction)  # rounded up
-        top = of_video.topk(count, dim=1).values
-        means.append(top.mean(1) if count else top.sum(1))
-    return torch.stack(means, 1)
 
 
 @torch.no_grad()

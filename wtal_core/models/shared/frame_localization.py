@@ -1,5 +1,5 @@
-"""From an activation and a scene to what the localization on frames takes: durations and frames of
-videos.
+"""From an activation and a scene to what `frame_detections` takes: durations and frames of
+videos; and the same proposals as instances, for GauFuse.
 """
 
 from dataclasses import replace
@@ -8,34 +8,24 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from wtal_core.localization.frames import FrameRule, frame_detections, frame_instances
-from wtal_core.localization.fusion import FusionRule
+from wtal_core.localization.frames import FrameRule, frame_detections, frame_proposals
+from wtal_core.localization.fusion import FusionRule, fuse
 from wtal_core.localization.instances import Instances
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.detected import detections
 
-FRAMES_PER_SNIPPET = 16  # where there is no scene to say how many frames a video has
+FRAMES_PER_SNIPPET = 16
 
 
-def localize_frames(
-    activation: Activation, scene: Scene, rule: FrameRule, suppression: FusionRule | None = None
-) -> pd.DataFrame:
+def localize_frames(activation: Activation, scene: Scene, rule: FrameRule) -> pd.DataFrame:
     """Detections of the one joint stream of an activation, `video, label, t_start, t_end, score` in
     seconds.
 
-    A video's frames are its snippets before rescaling (`scene.lengths`) times the stride, and its
-    duration is the time that these snippets span, so that BackTAL's frame_num and duration, and
-    BaS-Net's 16 L / 25, are both met.
-    suppression: None is the NMS of the rule, in seconds; another settles overlapping proposals in
-        snippets of the activation.
+    A video's duration is the time that its snippets before rescaling (`scene.lengths`) span, so
+    that BackTAL's duration and BaS-Net's 16 L / 25 are both met.
     """
     native = np.asarray(scene.lengths, dtype=np.int64)
     begin = float(scene.timebase.seconds(0.0))
-    one_frame_per_second = replace(scene.timebase, fps=1.0, offset=0.0)
-    frames = np.rint(one_frame_per_second.seconds(native)).astype(np.int64)
-    if suppression is not None:
-        (joint,) = instances_on_frames(activation, rule, suppression, frames)
-        return detections(joint.rescaled(activation.lengths, scene.lengths), scene)
     magnitude = None if activation.magnitude is None else activation.magnitude[0]
     found = frame_detections(
         activation.cas[0],
@@ -43,7 +33,7 @@ def localize_frames(
         magnitude,
         np.asarray(activation.lengths, dtype=np.int64),
         np.asarray(scene.timebase.seconds(native)) - begin,
-        frames,
+        frames_of(scene),
         rule,
         scene.videos,
         scene.classes,
@@ -51,26 +41,61 @@ def localize_frames(
     return found.assign(t_start=found["t_start"] + begin, t_end=found["t_end"] + begin)
 
 
-def instances_on_frames(
-    activation: Activation,
-    rule: FrameRule,
-    suppression: FusionRule | None = None,
-    frames: Int[np.ndarray, " B"] | None = None,
-) -> list[Instances]:
-    """Instances of the one joint stream, in snippets of the activation; overlapping ones settled by
-    `suppression`, None: NMS at the rule's limit by the true IoU, as no seconds are known here.
+def frames_of(scene: Scene) -> Int[np.ndarray, " B"]:
+    """Frames of each video: its snippets before rescaling times the stride, as BackTAL's
+    frame_num.
+    """
+    native = np.asarray(scene.lengths, dtype=np.int64)
+    one_frame_per_second = replace(scene.timebase, fps=1.0, offset=0.0)
+    return np.rint(one_frame_per_second.seconds(native)).astype(np.int64)
 
-    frames: of each video; None: 16 per snippet of the activation.
+
+def frame_instances(
+    activation: Activation,
+    classes: int,
+    rule: FrameRule,
+    suppression: FusionRule | None,
+    frames: Int[np.ndarray, " B"] | None = None,
+) -> Instances:
+    """Instances of the one joint stream, in snippets of the activation; proposals of a class that
+    overlap are settled by `suppression`.
+
+    classes: C, the background not among them.
+    suppression: None is NMS by the true IoU at the rule's limit, as overlaps in seconds ask for a
+        time base; it is there in `localize_frames`.
+    frames: of each video, for the grid "frames"; None: 16 per snippet.
     """
     lengths = np.asarray(activation.lengths, dtype=np.int64)
-    return [
-        frame_instances(
-            activation.cas[0],
-            activation.scores[0],
-            None if activation.magnitude is None else activation.magnitude[0],
-            lengths,
-            FRAMES_PER_SNIPPET * lengths if frames is None else frames,
-            rule,
-            suppression or FusionRule("nms", limit=rule.nms, overlap="iou"),
-        )
-    ]
+    proposals = frame_proposals(
+        activation.cas[0],
+        activation.scores[0],
+        None if activation.magnitude is None else activation.magnitude[0],
+        lengths,
+        lengths,
+        FRAMES_PER_SNIPPET * lengths if frames is None else frames,
+        rule,
+    )
+    settled = fuse(
+        proposals.video * (classes + 1) + proposals.label,
+        proposals.start,
+        proposals.end,
+        proposals.score,
+        proposals.inner,
+        suppression or FusionRule("nms", limit=rule.nms, overlap="iou"),
+    )
+    return Instances(
+        proposals.video[settled.head],
+        proposals.label[settled.head],
+        settled.start,
+        settled.end,
+        settled.score,
+    )
+
+
+def localize_fused(
+    activation: Activation, scene: Scene, rule: FrameRule, suppression: FusionRule
+) -> pd.DataFrame:
+    """Detections as `localize_frames`, overlapping proposals settled by another rule."""
+    classes = len(scene.classes)
+    instances = frame_instances(activation, classes, rule, suppression, frames_of(scene))
+    return detections(instances.rescaled(activation.lengths, scene.lengths), scene)
