@@ -46,6 +46,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 docs: $(VENV)/.installed
 	$(BIN)/python -c 'from pathlib import Path; from wtal_core.cli.reference import write; write(Path("docs/commands.md"))'
 	$(BIN)/wtal results findings docs/findings.md
+	$(BIN)/python -c 'from pathlib import Path; from wtal_core.cli.rows import write; write(Path("results"), Path("docs/rows.md"), Path("README.md"))'
 
 benchmarks: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.training_step

@@ -1,4 +1,4 @@
-"""Localization of BackTAL and BaS-Net as plain loops over one video, the way that one would first
+"""Localization of BackTAL, BaS-Net and UM as plain loops over one video, the way that one would first
 write it. Slow.
 """
 
@@ -11,6 +11,8 @@ def detect_plain(activations, probabilities, magnitude, seconds, frames, rule):
     activations: a list of T numbers a class. magnitude: T numbers, or None. rule: a `FrameRule`.
     """
     labels = [c for c, p in enumerate(probabilities) if p >= rule.class_threshold]
+    if rule.at_least_one and not labels:
+        labels = [max(range(len(probabilities)), key=lambda c: probabilities[c])]
     if not rule.fix_class0 and not any(labels):
         labels = []
     found = []
@@ -29,12 +31,12 @@ def propose_class_plain(activation, magnitude, seconds, frames, rule, gain):
         kept = [a if a >= level and a > 0 else 0.0 for a in row]
         runs += [(run, kept) for run in runs_plain(kept, rule)]
     if rule.magnitude:
-        strength = on_grid_plain(
-            [min(max(a, 0.0), 1.0) for a in normalised_plain(magnitude)], frames, rule
-        )
+        in_range = magnitude if rule.magnitude_range == "given" else normalised_plain(magnitude)
+        strength = on_grid_plain([min(max(a, 0.0), 1.0) for a in in_range], frames, rule)
         for level in rule.magnitude:
             kept = [a if a >= level else 0.0 for a in strength]
             runs += [(run, row) for run in runs_plain(kept, rule)]
+    runs = [(run, values) for run, values in runs if run[1] - run[0] >= rule.shortest]
     proposals = [
         (*timed_plain(run, len(row), seconds, rule), contrast_plain(values, *run, rule) + gain)
         for run, values in runs

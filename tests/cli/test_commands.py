@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.data_samples import REAL, needs_real_data
+from tests.places import ROOT
 from wtal_core import __version__
 from wtal_core.cli import main
 
@@ -61,9 +62,33 @@ def assert_bad_input(answer, *words: str) -> None:
 
 
 def test_list_names_the_artifacts(wtal):
-    status, out, err = wtal("list")
+    status, out, err = wtal("list", "--results", str(ROOT / "results"))
     assert status == 0 and not err
-    assert "facnet/table3" in out
+    (line,) = [line for line in out.splitlines() if line.startswith("ten/table3 ")]
+    assert line.split()[-3:] == ["4", "0", "0"]
+    *_, last = out.splitlines()
+    assert "261 printed rows" in last and sum(map(int, last.split()[-3:])) == 261
+
+
+def test_list_tells_the_rows_of_a_table_with_their_reasons(wtal):
+    results = str(ROOT / "results")
+    status, out, err = wtal("list", "--rows", "backtal/table3", "--results", results)
+    assert status == 0 and not err
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ["backtal/table3"] * 3
+    (line,) = [line for line in out.splitlines() if "SSN [28]" in line]
+    assert "quoted" in line and "fully supervised" in line
+
+
+def test_list_refuses_a_table_that_is_not_there(wtal):
+    results = str(ROOT / "results")
+    answer = wtal("list", "--rows", "facnet/table99", "--results", results)
+    assert_bad_input(answer, "'facnet/table99'", "facnet/table1")
+
+
+def test_list_without_tables_names_the_artifacts_alone(wtal, tmp_path):
+    status, out, err = wtal("list", "--results", str(tmp_path))
+    assert status == 0 and len(err) == 1 and "printed rows are not counted" in err[0]
+    assert "facnet/table3" in out and "computed" not in out
 
 
 def test_data_list_names_the_data_sets_and_their_origin(wtal):

@@ -8,7 +8,9 @@ import pytest
 from tests.places import ROOT
 from wtal_core.cli.entry import GROUPS, all_commands, overview
 from wtal_core.cli.reference import reference
+from wtal_core.cli.rows import all_rows
 from wtal_core.data.manifests import dataset_names
+from wtal_core.report import coverage
 from wtal_core.workbook.artifacts import find_notebooks
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -71,6 +73,14 @@ def test_targets_of_make_in_texts_exist():
 def test_the_page_of_commands_is_what_the_commands_say():
     """`make docs` writes it."""
     assert (ROOT / "docs" / "commands.md").read_text() == reference()
+
+
+def test_the_counts_of_printed_rows_are_what_the_committed_tables_say():
+    """`make docs` writes them."""
+    rows = all_rows(ROOT / "results")
+    assert (ROOT / "docs" / "rows.md").read_text() == coverage.page(rows)
+    readme = (ROOT / "README.md").read_text()
+    assert readme == coverage.in_readme(readme, rows)
 
 
 def test_the_overview_has_one_line_per_command():

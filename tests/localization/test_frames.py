@@ -153,6 +153,9 @@ def rules(draw):
         "grid": st.sampled_from(["frames", 1, 4]),
         "drop_frame0_run": st.booleans(),
         "fix_class0": st.booleans(),
+        "at_least_one": st.booleans(),
+        "magnitude_range": st.sampled_from(["video", "given"]),
+        "shortest": st.integers(1, 3),
     }
     return {name: draw(values) for name, values in pick.items()}
 

@@ -18,6 +18,7 @@ NAMES = [
     "backtal",
     "basnet",
     "co2net",
+    "cw_plugin",
     "delu",
     "facnet",
     "gaufuse",

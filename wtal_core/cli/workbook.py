@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Literal
 
-from tabulate import tabulate
 from tyro.conf import Positional
 
 from wtal_core.cli.extras import require
@@ -45,11 +44,20 @@ def reproduce(
     return int(run_notebooks(artifacts, results, parameters) > 0)
 
 
-def list_artifacts() -> int:
-    """Print the tables and figures that can be regenerated."""
-    from wtal_core.workbook.artifacts import find_notebooks
+def list_artifacts(rows: str = "", results: Path = Path("results")) -> int:
+    """Print the tables and figures that can be regenerated, and how many printed rows are computed.
 
-    print(tabulate([(n.artifact, n.title) for n in find_notebooks()], ("artifact", "what")))
+    Args:
+        rows: a paper or table, such as facnet or facnet/table1, whose printed rows are told one by
+            one: computed, quoted or not yet, and why.
+        results: folder of tables in which rows of ours are looked for.
+    """
+    from wtal_core.cli import rows as printed
+
+    if rows:
+        print(printed.one_by_one(rows, results))
+    else:
+        print(printed.overview(results))
     return 0
 
 

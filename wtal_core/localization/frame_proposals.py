@@ -1,4 +1,4 @@
-"""Activations on the frame grid -> scored runs, as in BackTAL and BaS-Net.
+"""Activations on the frame grid -> scored runs, as in BackTAL, BaS-Net and UM.
 
 Normalisation, thresholds, outer-inner contrast.
 """
@@ -200,7 +200,19 @@ def contrast(
     margin: Margin,
     thresholded: bool,
 ) -> Float[np.ndarray, " N"]:
-    """Mean of a run less the mean of its outer area, 0 where that is empty.
+    """Mean of a run less the mean of its outer area, as `inner_and_outer` gives them."""
+    inner, outer = inner_and_outer(values, lengths, runs, margin, thresholded)
+    return inner - outer
+
+
+def inner_and_outer(
+    values: Float[np.ndarray, " M"],
+    lengths: Int[np.ndarray, " P"],
+    runs: Runs,
+    margin: Margin,
+    thresholded: bool,
+) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
+    """Mean of a run, and of its outer area, 0 where that is empty.
 
     thresholded: `runs` are all runs of these sequences, and the outer area counts what is in none
         of its threshold's runs as 0.
@@ -214,7 +226,6 @@ def contrast(
         whole = sums.total(runs.sequence, left, right)
     inner_size = runs.end - runs.start
     outer_size = np.maximum(right - left - inner_size, 1)
-    return (
-        sums.value(runs.sequence, inner) / inner_size
-        - sums.value(runs.sequence, whole - inner) / outer_size
-    )
+    inner_mean = sums.value(runs.sequence, inner) / inner_size
+    outer_mean = sums.value(runs.sequence, whole - inner) / outer_size
+    return inner_mean, outer_mean

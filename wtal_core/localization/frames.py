@@ -1,4 +1,4 @@
-"""Class activations -> detections as BackTAL and BaS-Net find them.
+"""Class activations -> detections as BackTAL, BaS-Net and UM find them.
 
 Runs of frames at many thresholds become proposals; suppression leaves detections.
 """
@@ -12,10 +12,16 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Num
 
-from wtal_core.checks import Checked
+from wtal_core.checks import Checked, PositiveInt
 from wtal_core.errors import WorkbookError
 from wtal_core.localization.detections import to_table
-from wtal_core.localization.frame_proposals import Margin, Runs, contrast, find_runs, normalised
+from wtal_core.localization.frame_proposals import (
+    Margin,
+    Runs,
+    find_runs,
+    inner_and_outer,
+    normalised,
+)
 from wtal_core.localization.sequences import class_sequences, pick_classes
 from wtal_core.localization.suppression import suppress
 from wtal_core.localization.upsampling import resize, stretch
@@ -49,6 +55,11 @@ class FrameRule(Checked):
     drop_frame0_run: where frame 0 alone passes a threshold, nothing is proposed there, as in both
         official codes.
     fix_class0: False loses a video whose only class is the first one, as in BaS-Net's code.
+    at_least_one: a video without any class is localized by its best one, as in UM's code.
+    magnitude_range: the feature magnitude is brought to [0, 1] between a video's least and largest
+        one ("video"), or comes there ("given"), as in UM's code.
+    shortest: places of the grid that a run needs; shorter ones still count in outer areas. UM's
+        code asks for 2 of 24 per snippet.
     """
 
     class_threshold: float = 0.25
@@ -65,6 +76,9 @@ class FrameRule(Checked):
     grid: Literal["frames"] | int = "frames"
     drop_frame0_run: bool = True
     fix_class0: bool = True
+    at_least_one: bool = False
+    magnitude_range: Literal["video", "given"] = "video"
+    shortest: PositiveInt = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -111,18 +125,72 @@ class _Pairs:
 
 @dataclass(frozen=True)
 class _Proposals:
-    """N scored intervals. pair: which of the pairs each belongs to. start, end: in one unit."""
+    """N scored intervals.
+
+    pair: which of the pairs each belongs to.
+    start, end: in one unit.
+    inner: mean activation inside, of a whole video its score.
+    """
 
     pair: Int[np.ndarray, " N"]
     start: Num[np.ndarray, " N"]
     end: Num[np.ndarray, " N"]
     score: Float[np.ndarray, " N"]
+    inner: Float[np.ndarray, " N"]
 
     def part(self, chosen: Int[np.ndarray, " K"]) -> "_Proposals":
         """Some of them, in this order."""
         return _Proposals(
-            self.pair[chosen], self.start[chosen], self.end[chosen], self.score[chosen]
+            self.pair[chosen],
+            self.start[chosen],
+            self.end[chosen],
+            self.score[chosen],
+            self.inner[chosen],
         )
+
+
+@dataclass(frozen=True)
+class FrameProposals:
+    """N scored proposals before suppression, by video, then class.
+
+    video, label: indices.
+    start, end: in the unit of the spans that `frame_proposals` was given.
+    inner: mean activation inside, of a whole video its score.
+    """
+
+    video: Int[np.ndarray, " N"]
+    label: Int[np.ndarray, " N"]
+    start: Float[np.ndarray, " N"]
+    end: Float[np.ndarray, " N"]
+    score: Float[np.ndarray, " N"]
+    inner: Float[np.ndarray, " N"]
+
+
+def frame_proposals(
+    cas: Num[np.ndarray, "M C"],
+    scores: Num[np.ndarray, "B C"],
+    magnitude: Num[np.ndarray, " M"] | None,
+    lengths: Int[np.ndarray, " B"],
+    spans: Num[np.ndarray, " B"],
+    frames: Int[np.ndarray, " B"],
+    rule: FrameRule,
+) -> FrameProposals:
+    """What `frame_detections` suppresses overlapping ones of.
+
+    spans: length of each video, in any unit: seconds, or snippets. The others as there.
+    Raises WorkbookError as `frame_detections` does.
+    """
+    pairs, proposals = _proposed(cas, scores, magnitude, lengths, spans, frames, rule)
+    order = np.argsort(proposals.pair, kind="stable")
+    ordered = proposals.part(order)
+    return FrameProposals(
+        pairs.video[ordered.pair],
+        pairs.label[ordered.pair],
+        ordered.start,
+        ordered.end,
+        ordered.score,
+        ordered.inner,
+    )
 
 
 def frame_detections(
@@ -150,21 +218,11 @@ def frame_detections(
     Equal scores of a video and class are kept, suppressed and listed in this order: class proposals
     by threshold, then start; magnitude proposals the same; the whole video. Official codes leave it
     undefined (an unstable sort).
-    Source: BackTAL, `post_process/functions.py`, `nms.py`; BaS-Net, `test.py`, `utils.py`.
+    Source: BackTAL, `post_process/functions.py`, `nms.py`; BaS-Net and UM, `test.py`, `utils.py`.
     Raises WorkbookError if a value that is read is not finite or a rule needs magnitudes that are
     not there.
     """
-    _check(cas, scores, magnitude, rule)
-    pairs = _pairs(scores, rule)
-    grid_points = frames if rule.grid == "frames" else lengths * rule.grid
-    points = np.where(lengths > 0, grid_points, 0)
-    activations = _Activations(cas, magnitude if rule.magnitude else None, lengths, points)
-    chunks = _chunks(points[pairs.video])
-    in_frames = _joined([_proposals(activations, pairs, chosen, rule) for chosen in chunks])
-    durations = seconds.astype(np.float64)[pairs.video]
-    proposals = _in_seconds(in_frames, points[pairs.video], durations, rule.shrink)
-    if rule.whole_video is not None:
-        proposals = _with_whole_videos(proposals, durations, rule.whole_video)
+    pairs, proposals = _proposed(cas, scores, magnitude, lengths, seconds, frames, rule)
     kept = suppress(
         proposals.pair,
         proposals.start,
@@ -185,6 +243,30 @@ def frame_detections(
         classes,
         IN_SECONDS,
     )
+
+
+def _proposed(
+    cas: Num[np.ndarray, "M C"],
+    scores: Num[np.ndarray, "B C"],
+    magnitude: Num[np.ndarray, " M"] | None,
+    lengths: Int[np.ndarray, " B"],
+    spans: Num[np.ndarray, " B"],
+    frames: Int[np.ndarray, " B"],
+    rule: FrameRule,
+) -> tuple[_Pairs, _Proposals]:
+    """All proposals, in the unit of the spans, and the pairs that they are of."""
+    _check(cas, scores, magnitude, rule)
+    pairs = _pairs(scores, rule)
+    grid_points = frames if rule.grid == "frames" else lengths * rule.grid
+    points = np.where(lengths > 0, grid_points, 0)
+    activations = _Activations(cas, magnitude if rule.magnitude else None, lengths, points)
+    chunks = _chunks(points[pairs.video])
+    on_grid = _joined([_proposals(activations, pairs, chosen, rule) for chosen in chunks])
+    own_spans = spans.astype(np.float64)[pairs.video]
+    proposals = _in_spans(on_grid, points[pairs.video], own_spans, rule.shrink)
+    if rule.whole_video is not None:
+        proposals = _with_whole_videos(proposals, own_spans, rule.whole_video)
+    return pairs, proposals
 
 
 def _check(
@@ -208,7 +290,7 @@ def _check(
 
 def _pairs(scores: Num[np.ndarray, "B C"], rule: FrameRule) -> _Pairs:
     """The pairs to localize."""
-    video, label = pick_classes(scores, rule.class_threshold)
+    video, label = pick_classes(scores, rule.class_threshold, rule.at_least_one)
     if not rule.fix_class0:
         classes_of_video = np.bincount(video, minlength=len(scores))
         localized = (label > 0) | (classes_of_video[video] > 1)
@@ -243,14 +325,16 @@ def _proposals(
     values, sizes = _on_grid(normalised(snippets, lengths), lengths, points, rule)
     margin = Margin(rule.outer_scale, rule.outer_end)
     runs = find_runs(values, sizes, rule.thresholds, rule.drop_frame0_run)
-    contrasts = contrast(values, sizes, runs, margin, thresholded=True)
+    inner, outer = inner_and_outer(values, sizes, runs, margin, thresholded=True)
     if activations.magnitude is not None:
         by_magnitude = _magnitude_runs(activations, activations.magnitude, pairs.video, rule)
-        more = contrast(values, sizes, by_magnitude, margin, thresholded=False)
+        more = inner_and_outer(values, sizes, by_magnitude, margin, thresholded=False)
         runs = runs.followed_by(by_magnitude)
-        contrasts = np.concatenate([contrasts, more])
-    score = contrasts + rule.gamma * pairs.score[runs.sequence]
-    return _Proposals(runs.sequence + chosen.start, runs.start, runs.end, score)
+        inner = np.concatenate([inner, more[0]])
+        outer = np.concatenate([outer, more[1]])
+    score = inner - outer + rule.gamma * pairs.score[runs.sequence]
+    proposals = _Proposals(runs.sequence + chosen.start, runs.start, runs.end, score, inner)
+    return proposals.part(np.flatnonzero(runs.end - runs.start >= rule.shortest))
 
 
 def _magnitude_runs(
@@ -265,7 +349,8 @@ def _magnitude_runs(
     snippets, lengths = class_sequences(
         magnitude[:, None], activations.lengths, each, np.zeros_like(each)
     )
-    unit = np.clip(normalised(snippets, lengths), 0, 1)
+    in_range = snippets if rule.magnitude_range == "given" else normalised(snippets, lengths)
+    unit = np.clip(in_range, 0, 1)
     values, sizes = _on_grid(unit, lengths, activations.points[each], rule)
     runs = find_runs(values, sizes, rule.magnitude, rule.drop_frame0_run)
     pair, index = pairs_by_key(own, runs.sequence)
@@ -289,31 +374,35 @@ def _joined(parts: Sequence[_Proposals]) -> _Proposals:
         np.concatenate([part.start for part in parts]),
         np.concatenate([part.end for part in parts]),
         np.concatenate([part.score for part in parts]),
+        np.concatenate([part.inner for part in parts]),
     )
 
 
-def _in_seconds(
+def _in_spans(
     proposals: _Proposals,
     points: Int[np.ndarray, " P"],
-    durations: Float[np.ndarray, " P"],
+    spans: Float[np.ndarray, " P"],
     shrink: float,
 ) -> _Proposals:
-    """From the grids of P pairs to seconds, each shorter by the share `shrink` at both sides."""
+    """From the grids of P pairs to the unit of their spans, each shorter by the share `shrink` at
+    both sides.
+    """
     own_points = points[proposals.pair]
-    own_durations = durations[proposals.pair]
-    start = proposals.start / own_points * own_durations
-    end = proposals.end / own_points * own_durations
+    own_spans = spans[proposals.pair]
+    start = proposals.start / own_points * own_spans
+    end = proposals.end / own_points * own_spans
     lost = shrink * (end - start)
     return replace(proposals, start=start + lost, end=end - lost)
 
 
 def _with_whole_videos(
-    proposals: _Proposals, durations: Float[np.ndarray, " P"], score: float
+    proposals: _Proposals, spans: Float[np.ndarray, " P"], score: float
 ) -> _Proposals:
-    """Proposals in seconds and, at the end, the whole video for each pair that has any.
+    """Proposals and, at the end, the whole video for each pair that has any.
 
     The official code adds one per run, but they are all the same, and suppression leaves one.
     """
     pair = np.unique(proposals.pair)
-    whole = _Proposals(pair, np.zeros(len(pair)), durations[pair], np.full(len(pair), score))
+    scores = np.full(len(pair), score)
+    whole = _Proposals(pair, np.zeros(len(pair)), spans[pair], scores, scores)
     return _joined([proposals, whole])

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from wtal_core.data.dataset import Dataset
 from wtal_core.pictures import figures
-from wtal_core.report import messages, tables
+from wtal_core.report import columns, messages, tables
 from wtal_core.runs.ledger import Record
 from wtal_core.runs.results import Results
 
@@ -83,6 +83,22 @@ class Ablation:
             suffix,
             f"{self.about}. mAP (%) a tIoU, mean ± deviation over seeds.",
         )
+
+    def columns(
+        self,
+        artifact: str,
+        rows: Mapping[str, str],
+        of_row: Mapping[str, Sequence[str]] | None = None,
+    ) -> pd.DataFrame:
+        """Every printed column beside ours, see `columns.beside_printed`; returned for reading.
+
+        rows: row of ours -> printed row. of_row: row of ours -> the printed columns that are of it.
+        """
+        values = columns.values_of(self.results)
+        table = columns.beside_printed(artifact, rows, values, of_row)
+        caption = f"{self.about}. Every printed column, on {self.source}, beside ours: mAP (%)."
+        self._save(table, "_columns", caption)
+        return columns.compact(table)
 
     def bars(self, suffix: str = "") -> Figure:
         """One bar per row, one dot per seed, a line for the paper."""

@@ -10,6 +10,7 @@ from wtal_core.errors import WorkbookError
 
 FOLDER = NOTEBOOKS
 NAME = re.compile(r"((?:table|figure)\d+)_\w+")
+TEXTS = ("text/plain", "text/markdown")  # kinds of output that are read
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,15 @@ class Notebook:
         content = json.loads(self.path.read_text(encoding="utf-8"))
         first_cell = "".join(content["cells"][0]["source"])
         return first_cell.splitlines()[0].lstrip("# ").strip()
+
+    @property
+    def shown(self) -> str:
+        """The text of all its outputs, as it was executed last."""
+        content = json.loads(self.path.read_text(encoding="utf-8"))
+        outputs = [output for cell in content["cells"] for output in cell.get("outputs", [])]
+        texts = [output.get("text", []) for output in outputs]
+        texts += [output.get("data", {}).get(kind, []) for output in outputs for kind in TEXTS]
+        return "\n".join("".join(text) for text in texts)
 
 
 def find_notebooks(wanted: tuple[str, ...] = ()) -> list[Notebook]:

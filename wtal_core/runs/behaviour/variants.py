@@ -12,6 +12,7 @@ from wtal_core.models import (
     backtal,
     basnet,
     co2net,
+    cw_plugin,
     delu,
     facnet,
     gaufuse,
@@ -317,6 +318,32 @@ def of_rskp() -> dict[str, rskp.Config]:
     }
 
 
+def hosts() -> dict[str, Any]:
+    """What plug-ins are put around."""
+    every = {
+        "facnet": of_facnet,
+        "topk_mil": of_topk_mil,
+        "basnet": of_basnet,
+        "backtal": of_backtal,
+        "sfnet": of_sfnet,
+        "ten": of_ten,
+    }
+    return {name: variants_of()["default"] for name, variants_of in every.items()}
+
+
+def of_cw_plugin() -> dict[str, cw_plugin.Config]:
+    around = {
+        f"around {name}": cw_plugin.wrap(name, config, lambda_cw=1.0)
+        for name, config in hosts().items()
+        if name != "topk_mil"
+    }
+    default = cw_plugin.wrap("topk_mil", of_topk_mil()["default"])
+    other = replace(
+        around["around facnet"], foreground="own", taus=(2.0,), delta=0.5, video_scale=5.0
+    )
+    return {"default": default, **around, "own vector, one head": other}
+
+
 def of_gaufuse() -> dict[str, gaufuse.Config]:
     long: dict[str, Any] = {"epochs": 8}
     host = replace(of_rskp()["default"], memory_index="slot0", delta=10.0)
@@ -332,17 +359,17 @@ def of_gaufuse() -> dict[str, gaufuse.Config]:
     official = replace(gaufuse.wrap("rskp", host, **gaufuse.LABELLING), **late)
     around = {
         name: replace(config, schedule=replace(config.schedule, **long))
-        for name, config in (
-            ("facnet", of_facnet()["default"]),
-            ("topk_mil", of_topk_mil()["default"]),
-        )
+        for name, config in hosts().items()
+    }
+    wrapped = {
+        f"around {name}": replace(gaufuse.wrap(name, config), **late)
+        for name, config in around.items()
     }
     return {
         "default": official,
         "as printed": replace(gaufuse.as_printed(official), **{**late, "limit": 2.0}),
         "LinPro alone": gaufuse.ablate(official, True, False, False, False),
-        "around facnet": replace(gaufuse.wrap("facnet", around["facnet"]), **late),
-        "around topk_mil": replace(gaufuse.wrap("topk_mil", around["topk_mil"]), **late),
+        **wrapped,
         "nearest scores, t": replace(
             official,
             label_rule=replace(official.label_rule, rows="mean", infeasible="least_squares"),
@@ -459,6 +486,7 @@ VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "hamnet": of_hamnet,
     "co2net": of_co2net,
     "delu": of_delu,
+    "cw_plugin": of_cw_plugin,
 }
 
 
@@ -580,6 +608,10 @@ def in_gaufuse() -> dict[str, gaufuse.Config]:
         "rskp": in_rskp()["exact"],
         "facnet": in_facnet()["exact"],
         "topk_mil": in_topk_mil()["exact"],
+        "basnet": in_basnet()["exact"],
+        "backtal": in_backtal()["exact"],
+        "sfnet": in_sfnet()["default"],
+        "ten": in_ten()["exact"],
     }
     wrapped = {name: gaufuse.wrap(name, host) for name, host in hosts.items()}
     configs = {"default": gaufuse.OFFICIAL, "as printed": gaufuse.as_printed(gaufuse.OFFICIAL)}
@@ -618,6 +650,10 @@ def in_delu() -> dict[str, delu.Config]:
     return {"default": delu.Config(), "exact": delu.Config(rule=replace(exact, gamma=0.5))}
 
 
+def in_cw_plugin() -> dict[str, cw_plugin.Config]:
+    return {"default": cw_plugin.OFFICIAL}
+
+
 LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "facnet": in_facnet,
     "topk_mil": in_topk_mil,
@@ -630,4 +666,5 @@ LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "hamnet": in_hamnet,
     "co2net": in_co2net,
     "delu": in_delu,
+    "cw_plugin": in_cw_plugin,
 }
