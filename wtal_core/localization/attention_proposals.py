@@ -7,14 +7,13 @@ All classes of a video share its proposals, runs of snippets above thresholds on
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Int, Num
 
 from wtal_core.checks import Checked, NonNegativeFloat, PositiveFloat, Share
 from wtal_core.errors import WorkbookError
-from wtal_core.localization.frame_proposals import Margin, Runs, contrast, find_runs
+from wtal_core.localization.frame_proposals import Margin, Runs, find_runs, inner_and_outer
 from wtal_core.localization.fusion import FusionRule, fuse
 from wtal_core.localization.instances import Instances
-from wtal_core.localization.proposals import PrefixSums
 from wtal_core.localization.sequences import class_sequences, pick_classes
 from wtal_core.localization.soft_suppression import softened
 from wtal_core.segments import pairs_by_key
@@ -69,14 +68,15 @@ def attention_instances(
     values, sizes = class_sequences(cas, lengths, video, label)
     runs = _runs_of_pairs(attention, lengths, video, rule)
     pair = runs.sequence
-    contrasts = contrast(values, sizes, runs, Margin(rule.outer, "inclusive"), thresholded=False)
-    score = contrasts + rule.gamma * scores[video, label].astype(np.float64)[pair]
+    margin = Margin(rule.outer, "inclusive")
+    inner, outer = inner_and_outer(values, sizes, runs, margin, thresholded=False)
+    score = inner - outer + rule.gamma * scores[video, label].astype(np.float64)[pair]
     start = runs.start.astype(np.float64)
     end = runs.end.astype(np.float64)
     if suppression is None:
         score = softened(pair, start, end, score, rule.sigma, rule.extra)
     else:
-        settled = fuse(pair, start, end, score, _inner_means(values, sizes, runs), suppression)
+        settled = fuse(pair, start, end, score, inner, suppression)
         pair = settled.group
         start = settled.start
         end = settled.end
@@ -103,12 +103,3 @@ def _runs_of_pairs(
     runs = find_runs(rows, sizes, above, drop_frame0_run=not rule.fix_any)
     pair, index = pairs_by_key(own, runs.sequence)
     return replace(runs.where(index), sequence=pair)
-
-
-def _inner_means(
-    values: Float[np.ndarray, " M"], sizes: Int[np.ndarray, " P"], runs: Runs
-) -> Float[np.ndarray, " N"]:
-    """Mean activation of each run, which fusion weighs proposals by."""
-    sums = PrefixSums(values, sizes)
-    inner = sums.total(runs.sequence, runs.start, runs.end)
-    return sums.value(runs.sequence, inner) / (runs.end - runs.start)
