@@ -127,7 +127,7 @@ class Consensus(nn.Module):
         super().__init__()
         self.config = config
         width = config.attention_width
-        # sees a video's mean, a sequence of one: only its middle tap does anything
+        # sees a video's mean, a sequence of one, so that only its middle tap does anything
         self.whole = kaiming_convolution(size_in, size_in, 3, generator)
         self.each = kaiming_convolution(size_in, size_in, 3, generator)
         self.attend_1 = kaiming_convolution(size_in, width, 3, generator)
@@ -145,8 +145,8 @@ class Consensus(nn.Module):
         rate = self.config.consensus_dropout
         size = batch.membership.sum(1, keepdim=True).clamp_min(1)
         mean = (batch.membership @ main) / size  # (B, I)
-        whole = leaky_relu(mean @ self.whole.weight[1] + self.whole.bias, SLOPE)
-        whole = dropout(whole, rate, generator)
+        means = Packed(mean[None], (1,) * len(mean), batch.labels)
+        whole = dropout(leaky_relu(self.whole(mean, means), SLOPE), rate, generator)
         each = dropout(leaky_relu(self.each(auxiliary, batch), SLOPE), rate, generator)
         filtered = (whole[batch.video] * each).sigmoid() * main
         hidden = leaky_relu(self.attend_1(filtered, batch), SLOPE)

@@ -280,7 +280,8 @@ def kaiming_convolution(
     layer = Convolution(size_in, size_out, taps, True, generator)
     with torch.no_grad():
         layer.weight.mul_(6**0.5)
-        layer.bias.zero_()
+        if layer.bias is not None:
+            layer.bias.zero_()
     return layer
 
 
