@@ -48,15 +48,14 @@ class Config(MethodConfig):
     width: PositiveInt = 2048  # channels of the fused embedding and the classifier
     attention_width: PositiveInt = 512  # channels of the attentions' hidden layers
     consensus_dropout: Rate = 0.5  # of the layers that filter, and of the attentions' first one
-    # of the attention's logit, so that half of the training attentions are 1/2. DIFFERS: the paper
-    # says nothing of it
+    # of the attention's logit, so that half of the training attentions are 1/2; 0 leaves it out
     logit_dropout: Rate = 0.5
     dropout: Rate = 0.7  # of the embedding, and twice in the classifier
     smoothing: PositiveInt = 1  # snippets that logits and attentions are averaged over, odd
 
     # losses
     fraction: PositiveInt = 7  # k = T // fraction of the top-k means
-    lambda_co_activity: NonNegativeFloat = 1.0  # of two videos of a pair; the paper says as much
+    lambda_co_activity: NonNegativeFloat = 1.0  # of the two videos of each pair
     lambda_mutual: NonNegativeFloat = 1.0  # of each attention's distance from the other ones
     lambda_norm: NonNegativeFloat = 0.8  # of the mean attention
     lambda_guide: NonNegativeFloat = 0.8  # of the attention's distance from the logits
@@ -94,7 +93,7 @@ QUICK = replace(
     attention_width=64,
     dropout=0.1,  # see `backtal.QUICK`
     schedule=averaged_adam(25, 10, 5e-3, evaluations=2, decay=1e-3, pairs=3),
-)
+)  # chosen by the training loss
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 

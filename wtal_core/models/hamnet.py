@@ -105,7 +105,7 @@ QUICK = replace(
     attention_width=64,
     dropout=0.1,  # see `backtal.QUICK`
     schedule=averaged_adam(40, 5, 2e-3, evaluations=2, decay=1e-3),
-)
+)  # chosen by the training loss
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 
