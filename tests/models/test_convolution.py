@@ -13,6 +13,8 @@ from wtal_core.models.shared.convolution import (
     channel_blocks,
     coefficients,
     inside,
+    kaiming_convolution,
+    moving_mean,
     neighbours,
 )
 from wtal_core.packed import Packed
@@ -169,3 +171,23 @@ def test_neighbours_are_zero_beyond_the_ends_and_stay_in_their_video():
     x = torch.arange(1.0, 6)[:, None]
     assert neighbours(x, 3)[..., 0].tolist() == [[0, 1, 2, 3, 4], [1, 2, 3, 4, 5], [2, 3, 4, 5, 0]]
     assert inside(batch, 3).tolist() == [[0, 1, 0, 1, 1], [1] * 5, [1, 0, 1, 1, 0]]
+
+
+@pytest.mark.parametrize("width", [1, 3, 5])
+def test_moving_means_stay_in_their_video_and_count_zeros_beyond(width):
+    batch = random_batch()
+    x = batch.features[0, :, :3]
+    expected = []
+    for video in x.split(batch.lengths):
+        for t in range(len(video)):
+            near = video[max(0, t - width // 2) : t + width // 2 + 1]
+            expected.append(near.sum(0) / width)
+    torch.testing.assert_close(moving_mean(x, batch, width), torch.stack(expected))
+
+
+def test_kaiming_weights_fill_their_range_and_biases_are_zero():
+    first = kaiming_convolution(50, 40, 3, torch.Generator().manual_seed(0))
+    bound = (6 / 150) ** 0.5
+    assert 0.99 * bound < first.weight.abs().max() <= bound * (1 + 1e-6)
+    assert first.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)
+    assert not first.bias.any()

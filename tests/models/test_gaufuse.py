@@ -11,7 +11,7 @@ import torch
 from tests.models.test_rskp import DETECTED, EXACT, assert_detections, detected
 from tests.packed_samples import LENGTHS, random_batch
 from wtal_core.errors import WorkbookError
-from wtal_core.models import facnet, gaufuse, method, method_names, rskp, sfnet
+from wtal_core.models import cw_plugin, facnet, gaufuse, method, method_names, rskp
 from wtal_core.models.gaufuse import (
     OFFICIAL,
     PLAIN_NMS,
@@ -407,11 +407,9 @@ def test_everything_else_is_the_host_s():
     assert SMALL.inputs == Inputs() and SMALL.schedule is SMALL.base.schedule
 
 
-def test_methods_that_can_host_are_those_with_instances_and_snippet_scores():
+def test_all_methods_can_host_but_those_that_are_put_around_others():
     able = [name for name in method_names() if gaufuse.can_host(name)]
-    assert {"facnet", "rskp", "topk_mil"} <= set(able) and not {"gaufuse", "sfnet", "ten"} & set(
-        able
-    )
+    assert set(method_names()) - set(able) == {"gaufuse", "cw_plugin"}
     assert not gaufuse.can_host("nothing")
     for name in able:
         config = wrap(name, method(name).profiles["quick"])
@@ -423,8 +421,8 @@ def test_methods_that_can_host_are_those_with_instances_and_snippet_scores():
     ("make", "message"),
     [
         (
-            lambda: Config("sfnet", sfnet.OFFICIAL),
-            "sfnet cannot host GauFuse; choose one of facnet, rskp, topk_mil",
+            lambda: Config("cw_plugin", cw_plugin.OFFICIAL),
+            "cw_plugin cannot host GauFuse; choose one of backtal, basnet, facnet",
         ),
         (lambda: Config("gaufuse", OFFICIAL), "gaufuse cannot host GauFuse"),
         (lambda: Config("nothing", OFFICIAL), "nothing cannot host GauFuse"),

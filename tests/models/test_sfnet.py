@@ -142,7 +142,8 @@ def test_which_snippets_the_actionness_loss_teaches(choice):
     batch.clicks[:] = 0
     batch.clicks[[2, 15], 0] = 1
     actionness = torch.linspace(1, -1, 30, dtype=torch.float64).repeat(3, 1).requires_grad_()
-    outputs = Outputs(torch.zeros(3, 30, 6, dtype=torch.float64), actionness, batch)
+    logits = torch.zeros(3, 30, 6, dtype=torch.float64)
+    outputs = Outputs(logits, actionness, batch, batch.features)
     loss(outputs, batch, replace(SMALL, act_background=choice, mined_ratio=2.0))[
         "total"
     ].mean().backward()
@@ -254,7 +255,8 @@ def test_the_streams_meet_in_the_fused_output_only():
         rtol=0,
         atol=1e-6,
     )
-    assert {name: len(value) for name, value in signals(before).items()} == {"s_a": 3, "s_f": 3}
+    lengths = {name: len(value) for name, value in signals(before).items()}
+    assert lengths == {"s_a": 3, "s_f": 3, "x": 2}
     assert network_of(streams=1)(random_batch(LENGTHS, streams=1)).logits.shape == (
         2,
         sum(LENGTHS),
@@ -308,10 +310,12 @@ def scene_of(videos: int) -> Scene:
 @pytest.mark.parametrize("seed", range(5))
 def test_detections_are_those_of_plain_loops(seed):
     draw = torch.Generator().manual_seed(seed)
+    batch = random_batch(LENGTHS)
     outputs = Outputs(
         torch.randn(3, sum(LENGTHS), 6, generator=draw, dtype=torch.float64) - 0.5,
         torch.randn(3, sum(LENGTHS), generator=draw, dtype=torch.float64),
-        random_batch(LENGTHS),
+        batch,
+        batch.features,
     )
     table = localize(activate(outputs, outputs.snippets, SMALL), scene_of(len(LENGTHS)), SMALL)
     cuts = np.cumsum(LENGTHS)[:-1]

@@ -247,7 +247,8 @@ def detections_of(logits: torch.Tensor, actionness: torch.Tensor) -> list[list[f
         (length,),
         torch.zeros(1, classes, dtype=torch.float64),
     )
-    outputs = Outputs(torch.nn.functional.pad(logits, (0, 1))[None], actionness[None], batch)
+    logits = torch.nn.functional.pad(logits, (0, 1))[None]
+    outputs = Outputs(logits, actionness[None], batch, batch.features)
     scene = Scene(
         ("video",),
         tuple(map(str, range(classes))),

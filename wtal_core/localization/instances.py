@@ -3,6 +3,7 @@
 Classes are picked, proposals made, and overlapping ones fused or suppressed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +29,17 @@ class Instances:
     start: Float[np.ndarray, " N"]
     end: Float[np.ndarray, " N"]
     score: Float[np.ndarray, " N"]
+
+    def rescaled(self, lengths: Sequence[int], others: Sequence[int]) -> "Instances":
+        """On another grid: a video of `lengths` snippets has as many as in `others` there. Videos
+        whose number is the same keep their borders to the bit; elsewhere none ends behind the
+        video.
+        """
+        here = np.asarray(lengths)[self.video]
+        there = np.asarray(others)[self.video]
+        start = np.where(here == there, self.start, self.start * there / here)
+        end = np.where(here == there, self.end, np.minimum(self.end * there / here, there))
+        return replace(self, start=start, end=end)
 
 
 def find_instances(

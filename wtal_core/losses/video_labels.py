@@ -1,5 +1,5 @@
-"""What video-level class logits owe to the label set of the video: BackTAL's and BaS-Net's
-forms.
+"""What video-level class logits owe to the label set of the video: the cross entropy of BackTAL and
+others, and BaS-Net's binary one.
 """
 
 from jaxtyping import Float
@@ -8,13 +8,13 @@ from torch.nn.functional import binary_cross_entropy
 
 
 def label_cross_entropy(
-    logits: Float[Tensor, "B K"], labels: Float[Tensor, "B K"]
+    logits: Float[Tensor, "B K"], labels: Float[Tensor, "B K"], extra: float = 1e-10
 ) -> Float[Tensor, " B"]:
-    """−Σ_j ŷ_j log softmax(s)_j with ŷ = y / (Σ y + 1e-10), a value a video; 0 without any label.
+    """−Σ_j ŷ_j log softmax(s)_j with ŷ = y / (Σ y + extra), a value a video; 0 without any label.
 
-    Source: BackTAL, `lib/criterion/loss.py:112-118`.
+    Source: BackTAL, `lib/criterion/loss.py:112-118`; HAM-Net, CO2-Net and DELU add 1e-4.
     """
-    target = labels / (labels.sum(-1, keepdim=True) + 1e-10)
+    target = labels / (labels.sum(-1, keepdim=True) + extra)
     return -(target * logits.log_softmax(-1)).sum(-1)
 
 

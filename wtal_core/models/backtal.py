@@ -29,9 +29,11 @@ from wtal_core.checks import (
 )
 from wtal_core.errors import WorkbookError
 from wtal_core.localization.frames import FrameRule
+from wtal_core.localization.fusion import FusionRule
+from wtal_core.localization.instances import Instances
 from wtal_core.losses.mined_background import background_counts, hardest_background
 from wtal_core.losses.video_labels import LABEL_LOSSES
-from wtal_core.models.contract import Method, MethodConfig
+from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.convolution import (
@@ -41,11 +43,15 @@ from wtal_core.models.shared.convolution import (
     inside,
     neighbours,
 )
-from wtal_core.models.shared.frame_localization import localize_frames
+from wtal_core.models.shared.frame_localization import (
+    frame_instances,
+    localize_frames,
+    localize_fused,
+)
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import dropout, top_count, top_mean
 from wtal_core.models.shared.schedule import Schedule
-from wtal_core.models.shared.two_passes import activation_of, pass_weights
+from wtal_core.models.shared.two_passes import activation_of, pass_weights, supp_scores
 from wtal_core.packed import Packed
 
 Mean = Literal["batch", "per_video"]
@@ -699,11 +705,13 @@ def mean_over_videos(
     return torch.where(chosen, values, 0) * len(values) / chosen.sum().clamp_min(1)
 
 
-def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
+def activate(
+    outputs: Outputs, batch: Packed, config: Config, background: bool = False
+) -> Activation:
     """Class activation sequences = logits of the supp pass; class scores = softmax of its video
     logits; attention = w; magnitude = length of the supp pass's f1, from which proposals without a
     class come."""
-    return activation_of(outputs, batch.lengths)
+    return activation_of(outputs, batch.lengths, background)
 
 
 def signals(outputs: Outputs) -> dict[str, Tensor]:
@@ -716,11 +724,24 @@ def signals(outputs: Outputs) -> dict[str, Tensor]:
     return drawn
 
 
-def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFrame:
+def instances(
+    activation: Activation, classes: int, config: Config, suppression: FusionRule | None = None
+) -> list[Instances]:
+    """The proposals in snippets of the activation, overlapping ones settled by `suppression`, see
+    `frame_instances`. classes: C of the data set.
+    """
+    return [frame_instances(activation, classes, config.rule, suppression)]
+
+
+def localize(
+    activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None
+) -> pd.DataFrame:
     """Thresholded runs of each class and of the feature magnitude, outer-inner contrast, NMS
     (specification A5).
     """
-    return localize_frames(activation, scene, config.rule)
+    if suppression is None:
+        return localize_frames(activation, scene, config.rule)
+    return localize_fused(activation, scene, config.rule, suppression)
 
 
 METHOD = Method(
@@ -733,4 +754,10 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    host=Host(
+        instances=instances,
+        snippet_scores=supp_scores,
+        activate=activate,
+        localize=localize,
+    ),
 )

@@ -20,18 +20,24 @@ from torch.nn.functional import leaky_relu, pad
 
 from wtal_core.checks import NonNegativeFloat, PositiveInt, Rate, Share
 from wtal_core.localization.frames import FrameRule
+from wtal_core.localization.fusion import FusionRule
+from wtal_core.localization.instances import Instances
 from wtal_core.losses.video_labels import LABEL_LOSSES
 from wtal_core.models import backtal
-from wtal_core.models.contract import Method, MethodConfig
+from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.convolution import Convolution, channel_blocks, inside, neighbours
-from wtal_core.models.shared.frame_localization import localize_frames
+from wtal_core.models.shared.frame_localization import (
+    frame_instances,
+    localize_frames,
+    localize_fused,
+)
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import dropout, top_mean
 from wtal_core.models.shared.sampling import pick
 from wtal_core.models.shared.schedule import Schedule
-from wtal_core.models.shared.two_passes import activation_of, pass_weights
+from wtal_core.models.shared.two_passes import activation_of, pass_weights, supp_scores
 from wtal_core.packed import Packed
 
 
@@ -204,12 +210,14 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     return {"base": base, "supp": supp, "norm": norm, "total": total}
 
 
-def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
+def activate(
+    outputs: Outputs, batch: Packed, config: Config, background: bool = False
+) -> Activation:
     """Class activation sequences = logits of the supp pass; class scores = softmax of its video
     logits; attention = w; magnitude = length of the supp pass's first hidden layer, which BackTAL
     proposes segments by.
     """
-    return activation_of(outputs, outputs.snippets.lengths)
+    return activation_of(outputs, outputs.snippets.lengths, background)
 
 
 def signals(outputs: Outputs) -> dict[str, Tensor]:
@@ -219,9 +227,27 @@ def signals(outputs: Outputs) -> dict[str, Tensor]:
     return {"s_a": outputs.cas[-1:], "w": outputs.w.sigmoid()[None], "x": outputs.feature[None]}
 
 
-def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFrame:
+def snippets(outputs: Outputs, batch: Packed) -> Packed:
+    """The videos with the snippets that were picked, and their pseudo labels."""
+    return outputs.snippets
+
+
+def instances(
+    activation: Activation, classes: int, config: Config, suppression: FusionRule | None = None
+) -> list[Instances]:
+    """The proposals in snippets of the activation, overlapping ones settled by `suppression`, see
+    `frame_instances`. classes: C of the data set.
+    """
+    return [frame_instances(activation, classes, config.rule, suppression)]
+
+
+def localize(
+    activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None
+) -> pd.DataFrame:
     """Thresholded runs of each class, outer-inner contrast, NMS (specification B5)."""
-    return localize_frames(activation, scene, config.rule)
+    if suppression is None:
+        return localize_frames(activation, scene, config.rule)
+    return localize_fused(activation, scene, config.rule, suppression)
 
 
 METHOD = Method(
@@ -233,4 +259,11 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    host=Host(
+        instances=instances,
+        snippet_scores=supp_scores,
+        activate=activate,
+        localize=localize,
+        snippets=snippets,
+    ),
 )

@@ -42,8 +42,9 @@ HOST_ARGUMENTS = {
     "activate": ("outputs", "batch", "config", "background"),
     "localize": ("activation", "scene", "config", "suppression"),
     "forget": ("network",),
+    "foreground": ("network",),
 }
-OPTIONAL = {"between_epochs", "training_config", "forget", "snippets"}
+OPTIONAL = {"between_epochs", "training_config", "forget", "snippets", "foreground"}
 
 
 class MethodConfig(Checked):
@@ -68,7 +69,10 @@ O = TypeVar("O")  # noqa: E741  outputs
 
 @dataclass(frozen=True, kw_only=True)
 class Host(Generic[C, O]):
-    """What GauFuse asks of a method that it is put around. `Method` checks it."""
+    """What a plug-in asks of a method that it is put around; `Method` checks it. GauFuse asks for
+    all but `foreground`; FAC-Net's CW branch for `snippets`, `foreground` and the signals "x"
+    (S, M, D) and "s_a" (S, M, J).
+    """
 
     __no_type_check__ = True  # as in `Checked`
 
@@ -80,12 +84,14 @@ class Host(Generic[C, O]):
     activate: Callable[[O, Packed, C, bool], Activation] = NOT_GIVEN
     # as the method's own, with a rule for overlapping proposals
     localize: Callable[[Activation, Scene, C, FusionRule | None], pd.DataFrame] = NOT_GIVEN
-    # fields of the Config that differ while labels are made
-    label_settings: tuple[tuple[str, float], ...] = ()
+    # fields of the Config that differ while labels are made; None switches off, as a crop
+    label_settings: tuple[tuple[str, float | None], ...] = ()
     # the snippets that the scores are of, where training crops or picks some of the batch
     snippets: Callable[[O, Packed], Packed] | None = None
     # empties the network's memory, where it has one
     forget: Callable[[Any], None] | None = None
+    # the network's vector (S, 1, D) that foreground snippets are like in the embedding "x"
+    foreground: Callable[[Any], Tensor] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +117,7 @@ class Method(Generic[C, O]):
     activate: Callable[[O, Packed, C], Activation] = NOT_GIVEN
     # detections `video, label, t_start, t_end, score`
     localize: Callable[[Activation, Scene, C], pd.DataFrame] = NOT_GIVEN
-    # what figures draw, by name
+    # what figures draw, by name; a host also has its embedding "x" and its class scores "s_a"
     signals: Callable[[O], dict[str, Tensor]] = NOT_GIVEN
     # what the method itself makes of the training videos after an epoch
     between_epochs: Callable[[Any, Resident, C, int, torch.Generator], Refreshed | None] | None = (
@@ -119,7 +125,7 @@ class Method(Generic[C, O]):
     )
     # the config whose training another one shares, where they differ at test time only
     training_config: Callable[[C], C] | None = None
-    # None: GauFuse cannot be put around it
+    # None: no plug-in can be put around it
     host: Host[C, O] | None = None
 
     def __post_init__(self) -> None:

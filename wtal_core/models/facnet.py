@@ -26,6 +26,7 @@ from wtal_core.localization.suppression import suppress
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
 from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
+from wtal_core.models.shared.class_wise import foreground_scores, hybrid_attention
 from wtal_core.models.shared.detected import chosen, detections, joined, outside_ambiguous
 from wtal_core.models.shared.layers import StackedLinear, cosine, dropout, xavier
 from wtal_core.models.shared.schedule import Schedule
@@ -194,7 +195,7 @@ class Network(nn.Module):
         pooled = pooled.unflatten(2, attention.shape[2:])  # (S, B, H, K + 1, D)
         f_a = pooled[..., :classes, :]
         f_f = pooled[..., classes, :]
-        r_a = config.video_scale * cosine(f_a, self.w_f[:, None, None]).squeeze(-1).mean(2)  # Eq. 4
+        r_a = foreground_scores(f_a, self.w_f, config.video_scale)  # Eq. 4
         r_f = config.video_scale * cosine(f_f, self.w_a[:, None]).mean(2)  # Eq. 11
         weighted = (attention[..., :classes] * scores[:, :, None, :classes]).mean(2)
         r_m = config.video_scale / config.delta * batch.sum(weighted)  # Eq. 13
@@ -213,18 +214,6 @@ def first_centres(
 ) -> Float[Tensor, "S K D"]:
     """Initial class centres of each stream, Xavier-uniform."""
     return xavier(streams, size, count, generator).detach().transpose(1, 2)
-
-
-def hybrid_attention(
-    scores: Float[Tensor, "S M J"], taus: tuple[float, ...], batch: Packed
-) -> Float[Tensor, "S M H J"]:
-    """Softmax over the snippets of each video at H temperatures (Eq. 2 and 9; Section 3.5).
-
-    The heads' video-level scores, not their attention, are averaged later
-    (`model/main_branch.py:69,79,85`).
-    """
-    sharp = torch.stack([tau * scores for tau in taus], 2)
-    return batch.softmax(sharp.flatten(2)).unflatten(2, sharp.shape[2:])
 
 
 def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Tensor, " B"]]:
@@ -282,6 +271,11 @@ def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "S M K"]
 def signals(outputs: Outputs) -> dict[str, Tensor]:
     """What figures draw: s_a (S, M, K), s_f (S, M) and the embedding x (S, M, D)."""
     return {"s_a": outputs.s_a, "s_f": outputs.s_f, "x": outputs.x}
+
+
+def foreground(network: Network) -> Float[Tensor, "S 1 D"]:
+    """w_f, which the snippets of actions are like."""
+    return network.w_f
 
 
 def thresholds_for(config: Config, classes: int) -> tuple[tuple[float, ...], float]:
@@ -367,5 +361,6 @@ METHOD = Method(
         localize=localize,
         # each stream's pseudo labels are of its own instances alone
         label_settings=(("trailing_scale", 1.0),),
+        foreground=foreground,
     ),
 )

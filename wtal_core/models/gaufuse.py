@@ -60,7 +60,7 @@ class Config(MethodConfig):
     # constraints and programme (Eq. 5, 6). DIFFERS: rows of means in the paper, without bounds
     label_rule: LabelRule = ROWS_OF_ONES
     # (field of `base`, its value while labels are made)
-    label_settings: tuple[tuple[str, Finite], ...] = ()
+    label_settings: tuple[tuple[str, Finite | None], ...] = ()
     # all classes that pass the host's threshold, or the video's. DIFFERS: "each class" in the paper
     label_classes: Literal["predicted", "labels"] = "predicted"
     # whether the background has labels where it passes the threshold. DIFFERS: not in the paper
@@ -319,12 +319,16 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     total = losses["total"]
     label_loss = torch.zeros_like(total)
     reached = [phase for phase in config.phases if outputs.epoch >= phase[0]]
-    if batch.targets is not None and reached:
-        newest, older = batch.targets
+    host = host_of(config.host)
+    snippets = host.snippets(outputs.host, batch) if host.snippets else batch
+    if snippets.targets is not None and reached:
+        newest, older = snippets.targets
         _, latest, before = reached[-1]
         labels = latest * newest + before * older  # Eq. 8
-        for share, scores in host_of(config.host).snippet_scores(outputs.host):
-            label_loss = label_loss + share * label_cross_entropy(scores, labels, batch)
+        for share, scores in host.snippet_scores(outputs.host):
+            # labels of the streams' mean, or of one network for all, are those of each stream
+            own = labels.expand(len(scores), -1, -1)
+            label_loss = label_loss + share * label_cross_entropy(scores, own, snippets)
         since_first = outputs.epoch - config.refresh_epochs[0]
         weight = min(config.weight * config.growth**since_first, config.limit)
         total = total + weight * label_loss
@@ -378,7 +382,7 @@ def between_epochs(
 
 
 def make_labels(
-    teacher: nn.Module,
+    teacher: Any,
     videos: Resident,
     config: Config,
     temperature: float,
@@ -390,17 +394,21 @@ def make_labels(
     """
     host = host_of(config.host)
     settings = method(config.host).configure(config.base, **dict(config.label_settings))
+    teacher.config = settings  # such as: no crops, so that it sees all that labels are of
     activations = []
     for first in range(0, len(videos), VIDEOS_AT_ONCE):
         part = videos.batch(range(first, min(first + VIDEOS_AT_ONCE, len(videos))))
         outputs = teacher(part, generator)
         activations.append(host.activate(outputs, part, settings, config.label_background))
+    activation = Activation.join(activations)
     columns = host.snippet_scores(outputs)[0][1].shape[-1]
     rule = replace(config.train_fusion, temperature=temperature)
     classes = videos.labels.shape[1]
     labels = []
     infeasible = []
-    for instances in host.instances(Activation.join(activations), classes, settings, rule):
+    for instances in host.instances(activation, classes, settings, rule):
+        # a host that picks its snippets says where actions are among those it has picked
+        instances = instances.rescaled(activation.lengths, videos.lengths)
         if config.label_classes == "labels":
             instances = of_labels(instances, videos.labels.cpu().numpy())
         dense, unsolved = on_snippets(

@@ -28,13 +28,15 @@ from wtal_core.checks import (
     Rate,
 )
 from wtal_core.errors import WorkbookError
-from wtal_core.localization.detections import to_table
+from wtal_core.localization.fusion import FusionRule
+from wtal_core.localization.instances import Instances
 from wtal_core.localization.mean_threshold import runs_above_mean
 from wtal_core.localization.sequences import class_sequences
 from wtal_core.losses.mined_background import background_counts, hardest_background, last_background
 from wtal_core.losses.over_time import shares
-from wtal_core.models.contract import Method, MethodConfig
+from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
+from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.inputs import Inputs, Refreshed
 from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_rounded_up
 from wtal_core.models.shared.sampling import random_crops
@@ -143,12 +145,13 @@ BENCHMARKS = {"beoid": {"official": BEOID}, "gtea": {"official": GTEA}}
 @dataclass(frozen=True)
 class Outputs:
     """Logits and actionness of each stream and of their fusion. snippets: the batch, or while
-    training its random crops.
+    training its random crops. x: what the classifiers see, before dropout.
     """
 
     logits: Float[Tensor, "O M J"]
     actionness: Float[Tensor, "O M"]
     snippets: Packed
+    x: Float[Tensor, "S M D"]
 
 
 class Network(nn.Module):
@@ -194,6 +197,7 @@ class Network(nn.Module):
             torch.cat([logits, fused_logits]),
             torch.cat([actionness, fused_actionness]).squeeze(-1),
             snippets,
+            hidden,
         )
 
     def cropped(self, batch: Packed, generator: torch.Generator) -> Packed:
@@ -403,11 +407,14 @@ def spread(
     return targets
 
 
-def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
+def activate(
+    outputs: Outputs, batch: Packed, config: Config, background: bool = False
+) -> Activation:
     """Class activation sequences = fused logits + act_weight * fused actionness; scores: the mean
     of the top logits, raw.
 
-    Attention, for display: σ of the actionness.
+    Attention, for display: σ of the actionness. There is no column of the background, which no
+    actionness is of.
     """
     logits = outputs.logits[-1:, :, :-1].double()
     actionness = outputs.actionness[-1:].double()
@@ -421,14 +428,30 @@ def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
     )
 
 
+def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "1 M J"]]]:
+    """What pseudo labels of snippets are compared with, and its share: the fused logits."""
+    return [(1.0, outputs.logits[-1:])]
+
+
+def snippets(outputs: Outputs, batch: Packed) -> Packed:
+    """The videos as they were cropped, and their pseudo labels."""
+    return outputs.snippets
+
+
 def signals(outputs: Outputs) -> dict[str, Tensor]:
-    """What figures draw, the fused output last: logits s_a (O, M, J) and actionness s_f (O, M)."""
-    return {"s_a": outputs.logits, "s_f": outputs.actionness}
+    """What figures draw, the fused output last: logits s_a (O, M, J), actionness s_f (O, M) and the
+    streams' hidden layer x (S, M, D).
+    """
+    return {"s_a": outputs.logits, "s_f": outputs.actionness, "x": outputs.x}
 
 
-def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFrame:
-    """Runs of each class above the mean of its sequence, scored by peak and class score; no NMS
-    (specification C5).
+def instances(
+    activation: Activation, classes: int, config: Config, suppression: FusionRule | None = None
+) -> list[Instances]:
+    """Runs of each class above the mean of its sequence, scored by peak and class score
+    (specification C5). classes: C of the data set, which nothing here depends on.
+
+    There is one threshold per class, so its runs never overlap: `suppression` finds nothing to do.
     """
     scores = activation.scores[0]
     lengths = np.asarray(activation.lengths, dtype=np.int64)
@@ -438,16 +461,18 @@ def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFra
     runs = runs_above_mean(sequences, sequence_lengths, config.shortest)
     of_video = video[runs.sequence]
     of_class = label[runs.sequence]
-    return to_table(
-        of_video,
-        of_class,
-        runs.start,
-        runs.end,
-        (runs.peak + scores[of_video, of_class]) / 100,
-        scene.videos,
-        scene.classes,
-        scene.timebase,
-    )
+    score = (runs.peak + scores[of_video, of_class]) / 100
+    start = runs.start.astype(np.float64)
+    end = runs.end.astype(np.float64)
+    return [Instances(of_video, of_class, start, end, score)]
+
+
+def localize(
+    activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None
+) -> pd.DataFrame:
+    """Detections: all instances; no NMS."""
+    (joint,) = instances(activation, len(scene.classes), config, suppression)
+    return detections(joint, scene)
 
 
 METHOD = Method(
@@ -461,4 +486,13 @@ METHOD = Method(
     localize=localize,
     signals=signals,
     between_epochs=between_epochs,
+    host=Host(
+        instances=instances,
+        snippet_scores=snippet_scores,
+        activate=activate,
+        localize=localize,
+        snippets=snippets,
+        # the teacher sees whole videos
+        label_settings=(("crops", None),),
+    ),
 )

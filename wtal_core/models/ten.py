@@ -28,14 +28,22 @@ from wtal_core.checks import (
     Rate,
     Share,
 )
-from wtal_core.localization.detections import to_table
-from wtal_core.localization.frame_proposals import Margin, contrast, find_runs, normalised
+from wtal_core.localization.frame_proposals import (
+    Margin,
+    Runs,
+    find_runs,
+    inner_and_outer,
+    normalised,
+)
+from wtal_core.localization.fusion import FusionRule, fuse
+from wtal_core.localization.instances import Instances
 from wtal_core.localization.sequences import class_sequences, pick_classes
 from wtal_core.localization.suppression import suppress
 from wtal_core.localization.upsampling import upsample
 from wtal_core.losses.over_time import mean_over_time
-from wtal_core.models.contract import Method, MethodConfig
+from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
+from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.layers import StackedLinear, dropout
 from wtal_core.models.shared.sampling import pick
 from wtal_core.models.shared.schedule import Schedule
@@ -529,9 +537,12 @@ def correlation(base: Branch, batch: Packed) -> Float[Tensor, " B"]:
     return torch.where(varies, mean_over_time(a * q, batch) / scale, 0)
 
 
-def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
+def activate(
+    outputs: Outputs, batch: Packed, config: Config, background: bool = False
+) -> Activation:
     """Class activation sequences = localization scores of Eq. 14; class scores = p^fg; attention =
-    a. The base branch only.
+    a. The base branch only. There is no column of the background: Eq. 14 adds the attention, which
+    is against it.
     """
     base = outputs.base
     class_scores = base.cas.softmax(-1)[:, :-1]
@@ -558,9 +569,35 @@ def signals(outputs: Outputs) -> dict[str, Tensor]:
     return {"s_a": base.cas[None], "w": base.attention[None], "x": base.x}
 
 
-def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFrame:
-    """Runs above many thresholds of the upsampled localization score, outer-inner contrast, NMS
-    (specification A9).
+def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "1 M K"]]]:
+    """What pseudo labels of snippets are compared with, and its share: logits of the base pass. The
+    second pass repeats snippets, and learns by its distance to the base pass.
+    """
+    return [(1.0, outputs.base.cas[None])]
+
+
+def snippets(outputs: Outputs, batch: Packed) -> Packed:
+    """The videos with the snippets that were drawn, and their pseudo labels."""
+    return outputs.snippets
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """N proposals of P pairs of a video and a class, before suppression.
+
+    video, label: of the pairs. runs: on the finer grid. score: confidence. inner: mean inside.
+    """
+
+    video: Int[np.ndarray, " P"]
+    label: Int[np.ndarray, " P"]
+    runs: Runs
+    score: Float[np.ndarray, " N"]
+    inner: Float[np.ndarray, " N"]
+
+
+def propose(activation: Activation, config: Config) -> Proposals:
+    """Runs above many thresholds of the upsampled localization score, and their outer-inner
+    contrast.
     """
     scores = activation.scores[0]
     lengths = np.asarray(activation.lengths, dtype=np.int64)
@@ -574,27 +611,53 @@ def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFra
     runs = runs.where(runs.end - runs.start >= config.shortest)
 
     margin = Margin(config.outer, "inclusive")
-    score = contrast(sequences, points, runs, margin, thresholded=False)
-    score += config.score_class * scores[video[runs.sequence], label[runs.sequence]]
+    inner, outer = inner_and_outer(sequences, points, runs, margin, thresholded=False)
+    class_score = scores[video[runs.sequence], label[runs.sequence]]
+    score = inner - outer + config.score_class * class_score
+    return Proposals(video, label, runs, score, inner)
 
+
+def instances(
+    activation: Activation, classes: int, config: Config, suppression: FusionRule | None = None
+) -> list[Instances]:
+    """Instances of the joint stream, overlapping proposals settled by `suppression`, None: NMS by
+    the true IoU, as no seconds are known here. classes: C, which nothing here depends on.
+    """
+    proposals = propose(activation, config)
+    settled = fuse(
+        proposals.runs.sequence,
+        proposals.runs.start / config.upsampling,
+        proposals.runs.end / config.upsampling,
+        proposals.score,
+        proposals.inner,
+        suppression or FusionRule("nms", limit=config.nms, overlap="iou"),
+    )
+    pair = settled.group
+    video = proposals.video[pair]
+    label = proposals.label[pair]
+    return [Instances(video, label, settled.start, settled.end, settled.score)]
+
+
+def localize(
+    activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None
+) -> pd.DataFrame:
+    """Detections: all proposals after NMS (specification A9), or settled by `suppression`."""
+    if suppression is not None:
+        (joint,) = instances(activation, len(scene.classes), config, suppression)
+        return detections(joint, scene)
+    proposals = propose(activation, config)
+    runs = proposals.runs
     start = runs.start / config.upsampling
     end = runs.end / config.upsampling
     # points are whole numbers: their overlaps are exact
     place = (runs.start, runs.end)
     if config.nms_iou == "plus_one_seconds":
         place = (scene.timebase.seconds(start), scene.timebase.seconds(end))
-    kept = suppress(runs.sequence, *place, score, config.nms, config.nms_iou)
+    kept = suppress(runs.sequence, *place, proposals.score, config.nms, config.nms_iou)
     pair = runs.sequence[kept]
-    return to_table(
-        video[pair],
-        label[pair],
-        start[kept],
-        end[kept],
-        score[kept],
-        scene.videos,
-        scene.classes,
-        scene.timebase,
-    )
+    video = proposals.video[pair]
+    label = proposals.label[pair]
+    return detections(Instances(video, label, start[kept], end[kept], proposals.score[kept]), scene)
 
 
 METHOD = Method(
@@ -607,4 +670,13 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    host=Host(
+        instances=instances,
+        snippet_scores=snippet_scores,
+        activate=activate,
+        localize=localize,
+        snippets=snippets,
+        # the teacher sees all snippets
+        label_settings=(("samples", None),),
+    ),
 )

@@ -64,10 +64,13 @@ PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 @dataclass(frozen=True)
 class Outputs:
-    """Snippet logits and the video's class probabilities, of the one network."""
+    """Snippet logits, the video's class probabilities, and the hidden layer x, of the one
+    network.
+    """
 
     logits: Float[Tensor, "1 M C"]
     p: Float[Tensor, "1 B C"]
+    x: Float[Tensor, "1 M D"]
 
 
 class Network(nn.Module):
@@ -86,7 +89,8 @@ class Network(nn.Module):
         features = batch.features.transpose(0, 1).flatten(1)[None]  # (1, M, S D)
         hidden = dropout(self.embed(features, batch).relu(), self.config.dropout, generator)
         logits = self.classify(hidden, batch)
-        return Outputs(logits, batch.top_mean(logits, self.config.fraction).softmax(-1))
+        p = batch.top_mean(logits, self.config.fraction).softmax(-1)
+        return Outputs(logits, p, hidden)
 
 
 def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Tensor, " B"]]:
@@ -114,8 +118,8 @@ def activate(
 
 
 def signals(outputs: Outputs) -> dict[str, Tensor]:
-    """What figures draw: s_a (1, M, C)."""
-    return {"s_a": outputs.logits}
+    """What figures draw: s_a (1, M, C) and the hidden layer x (1, M, D)."""
+    return {"s_a": outputs.logits, "x": outputs.x}
 
 
 def instances(

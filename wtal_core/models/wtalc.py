@@ -220,5 +220,7 @@ METHOD = Method(
         activate=activate,
         localize=localize,
         snippets=lambda outputs, batch: outputs.snippets,
+        # the teacher sees whole videos
+        label_settings=(("crop", None),),
     ),
 )

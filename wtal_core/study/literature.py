@@ -47,9 +47,7 @@ def rivals(artifact: str) -> list[Rival]:
 def trained(session: Session, artifact: str) -> tuple[Results, dict[str, str]]:
     """The runs of every rival, each a row by its name, and row -> printed row."""
     found = rivals(artifact)
-    parts = [
-        session.run(rival.method, {rival.name: session.base(rival.method)}) for rival in found
-    ]
+    parts = [session.run(rival.method, {rival.name: session.base(rival.method)}) for rival in found]
     records = {row: runs for part in parts for row, runs in part.records.items()}
     return replace(parts[0], records=records), {rival.name: rival.printed for rival in found}
 

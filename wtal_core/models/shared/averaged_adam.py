@@ -1,4 +1,4 @@
-"""The optimiser of the click lineage: Adam on the mean over a batch."""
+"""The optimiser of many official codes: Adam on the mean over a batch."""
 
 from typing import Literal
 
@@ -11,9 +11,11 @@ def averaged_adam(
     learning_rate: float,
     evaluations: int | None = None,
     order: Literal["permutation", "independent"] = "permutation",
+    decay: float = 5e-4,
+    pairs: int = 0,
 ) -> Schedule:
-    """Adam with torch's betas and epsilon and decay 5e-4 on the mean gradient of a batch, as
-    BaS-Net's and BackTAL's codes.
+    """Adam with torch's betas and epsilon on the mean gradient of a batch; decay 5e-4 as BaS-Net's
+    and BackTAL's codes, 1e-3 as HAM-Net's and CO2-Net's. pairs: see `Schedule`.
 
     `Schedule` holds both for the sum, so they are times the batch size. evaluations: None scores
     the test set each epoch.
@@ -23,9 +25,10 @@ def averaged_adam(
         batch_size=batch_size,
         learning_rate=learning_rate,
         betas=(0.9, 0.999),
-        weight_decay=batch_size * 5e-4,
+        weight_decay=batch_size * decay,
         epsilon=batch_size * 1e-8,
         reduction="mean",
         order=order,
+        pairs=pairs,
         evaluations=evaluations or epochs,
     )

@@ -269,3 +269,24 @@ class Convolution(nn.Module):
 
     def _biased(self, x: Tensor) -> Tensor:
         return x if self.bias is None else x + self.bias
+
+
+def kaiming_convolution(
+    size_in: int, size_out: int, taps: int, generator: torch.Generator
+) -> Convolution:
+    """One that begins with weights uniform in ±√(6 / (h D_in)), as torch's `kaiming_uniform_`, and
+    biases of 0 (HAM-Net, CO2-Net, DELU).
+    """
+    layer = Convolution(size_in, size_out, taps, True, generator)
+    with torch.no_grad():
+        layer.weight.mul_(6**0.5)
+        if layer.bias is not None:
+            layer.bias.zero_()
+    return layer
+
+
+def moving_mean(x: Float[Tensor, "M K"], batch: Packed, width: int) -> Float[Tensor, "M K"]:
+    """Mean over `width` (odd) snippets around each; what lies beyond a video's ends counts as 0."""
+    if width == 1:
+        return x
+    return (inside(batch, width)[..., None] * neighbours(x, width)).sum(0) / width

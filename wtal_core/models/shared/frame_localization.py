@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
 from wtal_core.localization.frames import FrameRule, frame_detections, frame_proposals
 from wtal_core.localization.fusion import FusionRule, fuse
@@ -13,19 +14,18 @@ from wtal_core.localization.instances import Instances
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.detected import detections
 
+FRAMES_PER_SNIPPET = 16
+
 
 def localize_frames(activation: Activation, scene: Scene, rule: FrameRule) -> pd.DataFrame:
     """Detections of the one joint stream of an activation, `video, label, t_start, t_end, score` in
     seconds.
 
-    A video's frames are its snippets before rescaling (`scene.lengths`) times the stride, and its
-    duration is the time that these snippets span, so that BackTAL's frame_num and duration, and
-    BaS-Net's 16 L / 25, are both met.
+    A video's duration is the time that its snippets before rescaling (`scene.lengths`) span, so
+    that BackTAL's duration and BaS-Net's 16 L / 25 are both met.
     """
     native = np.asarray(scene.lengths, dtype=np.int64)
     begin = float(scene.timebase.seconds(0.0))
-    one_frame_per_second = replace(scene.timebase, fps=1.0, offset=0.0)
-    frames = np.rint(one_frame_per_second.seconds(native)).astype(np.int64)
     magnitude = None if activation.magnitude is None else activation.magnitude[0]
     found = frame_detections(
         activation.cas[0],
@@ -33,7 +33,7 @@ def localize_frames(activation: Activation, scene: Scene, rule: FrameRule) -> pd
         magnitude,
         np.asarray(activation.lengths, dtype=np.int64),
         np.asarray(scene.timebase.seconds(native)) - begin,
-        frames,
+        frames_of(scene),
         rule,
         scene.videos,
         scene.classes,
@@ -41,14 +41,29 @@ def localize_frames(activation: Activation, scene: Scene, rule: FrameRule) -> pd
     return found.assign(t_start=found["t_start"] + begin, t_end=found["t_end"] + begin)
 
 
+def frames_of(scene: Scene) -> Int[np.ndarray, " B"]:
+    """Frames of each video: its snippets before rescaling times the stride, as BackTAL's
+    frame_num.
+    """
+    native = np.asarray(scene.lengths, dtype=np.int64)
+    one_frame_per_second = replace(scene.timebase, fps=1.0, offset=0.0)
+    return np.rint(one_frame_per_second.seconds(native)).astype(np.int64)
+
+
 def frame_instances(
-    activation: Activation, classes: int, rule: FrameRule, suppression: FusionRule | None
+    activation: Activation,
+    classes: int,
+    rule: FrameRule,
+    suppression: FusionRule | None,
+    frames: Int[np.ndarray, " B"] | None = None,
 ) -> Instances:
     """Instances of the one joint stream, in snippets of the activation; proposals of a class that
     overlap are settled by `suppression`.
 
-    None: NMS by the true IoU at the rule's limit, as overlaps in seconds ask for a time base; it is
-    there in `localize_frames`. On the grid "frames", a snippet has 16 of them.
+    classes: C, the background not among them.
+    suppression: None is NMS by the true IoU at the rule's limit, as overlaps in seconds ask for a
+        time base; it is there in `localize_frames`.
+    frames: of each video, for the grid "frames"; None: 16 per snippet.
     """
     lengths = np.asarray(activation.lengths, dtype=np.int64)
     proposals = frame_proposals(
@@ -57,11 +72,11 @@ def frame_instances(
         None if activation.magnitude is None else activation.magnitude[0],
         lengths,
         lengths,
-        16 * lengths,
+        FRAMES_PER_SNIPPET * lengths if frames is None else frames,
         rule,
     )
     settled = fuse(
-        proposals.video * classes + proposals.label,
+        proposals.video * (classes + 1) + proposals.label,
         proposals.start,
         proposals.end,
         proposals.score,
@@ -77,16 +92,10 @@ def frame_instances(
     )
 
 
-def on_native_grid(instances: Instances, lengths: tuple[int, ...], scene: Scene) -> Instances:
-    """Instances of videos brought to `lengths` snippets, in the snippets of the time base."""
-    native = np.asarray(scene.lengths, dtype=np.float64)
-    factor = (native / np.maximum(lengths, 1))[instances.video]
-    return replace(instances, start=instances.start * factor, end=instances.end * factor)
-
-
 def localize_fused(
     activation: Activation, scene: Scene, rule: FrameRule, suppression: FusionRule
 ) -> pd.DataFrame:
     """Detections as `localize_frames`, overlapping proposals settled by another rule."""
-    instances = frame_instances(activation, len(scene.classes), rule, suppression)
-    return detections(on_native_grid(instances, activation.lengths, scene), scene)
+    classes = len(scene.classes)
+    instances = frame_instances(activation, classes, rule, suppression, frames_of(scene))
+    return detections(instances.rescaled(activation.lengths, scene.lengths), scene)

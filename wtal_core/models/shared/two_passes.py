@@ -43,14 +43,26 @@ def pass_weights(attention: Float[Tensor, " M"], both: bool | None = None) -> Fl
     return attention[None]
 
 
-def activation_of(outputs: TwoPasses, lengths: tuple[int, ...]) -> Activation:
+def supp_scores(outputs: TwoPasses) -> list[tuple[float, Float[Tensor, "1 M K"]]]:
+    """What pseudo labels of snippets are compared with, and its share: the supp pass, by which
+    actions are localized.
+    """
+    return [(1.0, outputs.cas[-1:])]
+
+
+def activation_of(
+    outputs: TwoPasses, lengths: tuple[int, ...], background: bool = False
+) -> Activation:
     """What the supp pass says: class activation sequences = its logits; class scores = softmax of
     its video logits; attention = w; magnitude = length of its first hidden layer.
+
+    background: with its column, the last one.
     """
+    columns = outputs.cas.shape[-1] - 1 + background
     magnitude = torch.linalg.vector_norm(outputs.feature, dim=-1)
     return Activation(
-        cas=as_array(outputs.cas[-1:, :, :-1]),
-        scores=as_array(outputs.s[-1:].softmax(-1)[..., :-1]),
+        cas=as_array(outputs.cas[-1:, :, :columns]),
+        scores=as_array(outputs.s[-1:].softmax(-1)[..., :columns]),
         attention=as_array(outputs.w.sigmoid()[None]),
         lengths=lengths,
         magnitude=as_array(magnitude[None]),

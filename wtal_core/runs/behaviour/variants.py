@@ -12,8 +12,12 @@ from wtal_core.models import (
     backtal,
     basnet,
     bm,
+    co2net,
+    cw_plugin,
+    delu,
     facnet,
     gaufuse,
+    hamnet,
     method,
     rskp,
     sfnet,
@@ -348,6 +352,32 @@ def of_rskp() -> dict[str, rskp.Config]:
     }
 
 
+def hosts() -> dict[str, Any]:
+    """What plug-ins are put around."""
+    every = {
+        "facnet": of_facnet,
+        "topk_mil": of_topk_mil,
+        "basnet": of_basnet,
+        "backtal": of_backtal,
+        "sfnet": of_sfnet,
+        "ten": of_ten,
+    }
+    return {name: variants_of()["default"] for name, variants_of in every.items()}
+
+
+def of_cw_plugin() -> dict[str, cw_plugin.Config]:
+    around = {
+        f"around {name}": cw_plugin.wrap(name, config, lambda_cw=1.0)
+        for name, config in hosts().items()
+        if name != "topk_mil"
+    }
+    default = cw_plugin.wrap("topk_mil", of_topk_mil()["default"])
+    other = replace(
+        around["around facnet"], foreground="own", taus=(2.0,), delta=0.5, video_scale=5.0
+    )
+    return {"default": default, **around, "own vector, one head": other}
+
+
 def of_gaufuse() -> dict[str, gaufuse.Config]:
     long: dict[str, Any] = {"epochs": 8}
     host = replace(of_rskp()["default"], memory_index="slot0", delta=10.0)
@@ -363,17 +393,17 @@ def of_gaufuse() -> dict[str, gaufuse.Config]:
     official = replace(gaufuse.wrap("rskp", host, **gaufuse.LABELLING), **late)
     around = {
         name: replace(config, schedule=replace(config.schedule, **long))
-        for name, config in (
-            ("facnet", of_facnet()["default"]),
-            ("topk_mil", of_topk_mil()["default"]),
-        )
+        for name, config in hosts().items()
+    }
+    wrapped = {
+        f"around {name}": replace(gaufuse.wrap(name, config), **late)
+        for name, config in around.items()
     }
     return {
         "default": official,
         "as printed": replace(gaufuse.as_printed(official), **{**late, "limit": 2.0}),
         "LinPro alone": gaufuse.ablate(official, True, False, False, False),
-        "around facnet": replace(gaufuse.wrap("facnet", around["facnet"]), **late),
-        "around topk_mil": replace(gaufuse.wrap("topk_mil", around["topk_mil"]), **late),
+        **wrapped,
         "nearest scores, t": replace(
             official,
             label_rule=replace(official.label_rule, rows="mean", infeasible="least_squares"),
@@ -416,6 +446,58 @@ def of_um() -> dict[str, um.Config]:
                 shortest=30,
                 nms_iou="iou",
             ),
+def of_hamnet() -> dict[str, hamnet.Config]:
+    rule = replace(hamnet.Config().rule, class_threshold=0.1)
+    default = small(hamnet.Config(), samples=12, width=6, attention_width=4, dropout=0.3, rule=rule)
+    return {
+        "default": default,
+        "all snippets, hidden by range": replace(
+            default, samples=None, hide=0.5, hide_by="range", fraction=4
+        ),
+        "as on ActivityNet": replace(
+            default,
+            smoothing=5,
+            fraction=20,
+            lambda_base=0.125,
+            lambda_hard=0.125,
+            lambda_soft=1.0,
+            lambda_semi=1.0,
+            lambda_norm=0.5,
+            lambda_guide=0.1,
+        ),
+        "hidden by the paper, true tIoU": replace(
+            default,
+            hide_by="one",
+            dropout=0.0,
+            rule=replace(default.rule, extra=0.0, at_least_one=True, fix_any=True, sigma=0.5),
+        ),
+    }
+
+
+def of_co2net() -> dict[str, co2net.Config]:
+    official = co2net.Config()
+    default = replace(
+        official,
+        samples=12,
+        width=6,
+        attention_width=4,
+        dropout=0.3,
+        schedule=shortened(official.schedule, batch_size=5, pairs=2),
+    )
+    return {
+        "default": default,
+        "all snippets, no dropout of logits": replace(
+            default, samples=None, logit_dropout=0.0, consensus_dropout=0.2, fraction=4
+        ),
+        "smoothed, other weights": replace(
+            default,
+            smoothing=5,
+            class_fraction=4,
+            lambda_co_activity=0.5,
+            lambda_mutual=0.25,
+            lambda_norm=0.1,
+            lambda_guide=0.2,
+            rule=replace(default.rule, fix_any=True, outer=0.5, gamma=0.1, longer_than=2.0),
         ),
     }
 
@@ -434,6 +516,29 @@ def of_wtalc() -> dict[str, wtalc.Config]:
             schedule=replace(pairs, pairs=1, repeat=False),
         ),
         "whole videos, read as FAC-Net": replace(default, crop=None, post="facnet"),
+def of_delu() -> dict[str, delu.Config]:
+    official = delu.Config()
+    default = replace(
+        official,
+        samples=12,
+        width=6,
+        attention_width=4,
+        dropout=0.3,
+        schedule=shortened(official.schedule, batch_size=5, pairs=2),
+    )
+    return {
+        "default": default,
+        "all snippets, ranks fixed": replace(
+            default, samples=None, rank="fixed", amplitude=0.5, evidence_fraction=4
+        ),
+        "as on ActivityNet": replace(
+            default,
+            smoothing=5,
+            evidence="relu",
+            evidence_form="squares",
+            lambda_evidence=1.2,
+            lambda_uncertain=0.2,
+        ),
     }
 
 
@@ -450,6 +555,10 @@ VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "gaufuse": of_gaufuse,
     "um": of_um,
     "wtalc": of_wtalc,
+    "hamnet": of_hamnet,
+    "co2net": of_co2net,
+    "delu": of_delu,
+    "cw_plugin": of_cw_plugin,
 }
 
 
@@ -596,6 +705,10 @@ def in_gaufuse() -> dict[str, gaufuse.Config]:
         "rskp": in_rskp()["exact"],
         "facnet": in_facnet()["exact"],
         "topk_mil": in_topk_mil()["exact"],
+        "basnet": in_basnet()["exact"],
+        "backtal": in_backtal()["exact"],
+        "sfnet": in_sfnet()["default"],
+        "ten": in_ten()["exact"],
     }
     wrapped = {name: gaufuse.wrap(name, host) for name, host in hosts.items()}
     configs = {"default": gaufuse.OFFICIAL, "as printed": gaufuse.as_printed(gaufuse.OFFICIAL)}
@@ -617,6 +730,14 @@ def in_um() -> dict[str, um.Config]:
         "one class at least": um.Config(rule=replace(exact, class_threshold=0.9, nms=0.3)),
         "own range, longer runs": um.Config(
             rule=replace(exact, magnitude_range="video", shortest=5, at_least_one=False)
+def in_hamnet() -> dict[str, hamnet.Config]:
+    rule = hamnet.Config().rule
+    exact = replace(rule, thresholds=EXACT[:2])
+    return {
+        "default": hamnet.Config(),
+        "exact": hamnet.Config(rule=exact),
+        "every class, true tIoU": hamnet.Config(
+            rule=replace(exact, class_threshold=0.25, extra=0.0, fix_any=True, at_least_one=True)
         ),
     }
 
@@ -627,6 +748,24 @@ def in_wtalc() -> dict[str, wtalc.Config]:
         "longer runs": wtalc.Config(shortest=4, score_weight=0.25),
         "as FAC-Net": wtalc.Config(post="facnet"),
     }
+
+
+def in_co2net() -> dict[str, co2net.Config]:
+    exact = replace(co2net.Config().rule, thresholds=EXACT[:2])
+    return {
+        "default": co2net.Config(),
+        "exact": co2net.Config(rule=exact),
+        "longer runs": co2net.Config(rule=replace(exact, longer_than=2.0, outer=0.5, sigma=0.5)),
+    }
+
+
+def in_delu() -> dict[str, delu.Config]:
+    exact = replace(delu.Config().rule, thresholds=EXACT[:2])
+    return {"default": delu.Config(), "exact": delu.Config(rule=replace(exact, gamma=0.5))}
+
+
+def in_cw_plugin() -> dict[str, cw_plugin.Config]:
+    return {"default": cw_plugin.OFFICIAL}
 
 
 LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -642,4 +781,8 @@ LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "gaufuse": in_gaufuse,
     "um": in_um,
     "wtalc": in_wtalc,
+    "hamnet": in_hamnet,
+    "co2net": in_co2net,
+    "delu": in_delu,
+    "cw_plugin": in_cw_plugin,
 }
