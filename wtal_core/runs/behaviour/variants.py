@@ -352,32 +352,6 @@ def of_rskp() -> dict[str, rskp.Config]:
     }
 
 
-def hosts() -> dict[str, Any]:
-    """What plug-ins are put around."""
-    every = {
-        "facnet": of_facnet,
-        "topk_mil": of_topk_mil,
-        "basnet": of_basnet,
-        "backtal": of_backtal,
-        "sfnet": of_sfnet,
-        "ten": of_ten,
-    }
-    return {name: variants_of()["default"] for name, variants_of in every.items()}
-
-
-def of_cw_plugin() -> dict[str, cw_plugin.Config]:
-    around = {
-        f"around {name}": cw_plugin.wrap(name, config, lambda_cw=1.0)
-        for name, config in hosts().items()
-        if name != "topk_mil"
-    }
-    default = cw_plugin.wrap("topk_mil", of_topk_mil()["default"])
-    other = replace(
-        around["around facnet"], foreground="own", taus=(2.0,), delta=0.5, video_scale=5.0
-    )
-    return {"default": default, **around, "own vector, one head": other}
-
-
 def of_gaufuse() -> dict[str, gaufuse.Config]:
     long: dict[str, Any] = {"epochs": 8}
     host = replace(of_rskp()["default"], memory_index="slot0", delta=10.0)
@@ -393,17 +367,17 @@ def of_gaufuse() -> dict[str, gaufuse.Config]:
     official = replace(gaufuse.wrap("rskp", host, **gaufuse.LABELLING), **late)
     around = {
         name: replace(config, schedule=replace(config.schedule, **long))
-        for name, config in hosts().items()
-    }
-    wrapped = {
-        f"around {name}": replace(gaufuse.wrap(name, config), **late)
-        for name, config in around.items()
+        for name, config in (
+            ("facnet", of_facnet()["default"]),
+            ("topk_mil", of_topk_mil()["default"]),
+        )
     }
     return {
         "default": official,
         "as printed": replace(gaufuse.as_printed(official), **{**late, "limit": 2.0}),
         "LinPro alone": gaufuse.ablate(official, True, False, False, False),
-        **wrapped,
+        "around facnet": replace(gaufuse.wrap("facnet", around["facnet"]), **late),
+        "around topk_mil": replace(gaufuse.wrap("topk_mil", around["topk_mil"]), **late),
         "nearest scores, t": replace(
             official,
             label_rule=replace(official.label_rule, rows="mean", infeasible="least_squares"),
@@ -446,6 +420,53 @@ def of_um() -> dict[str, um.Config]:
                 shortest=30,
                 nms_iou="iou",
             ),
+        ),
+    }
+
+
+def of_wtalc() -> dict[str, wtalc.Config]:
+    official = wtalc.Config()
+    pairs = shortened(official.schedule, batch_size=5, pairs=2)
+    default = replace(official, hidden=8, dropout=0.3, crop=14, schedule=pairs)
+    return {
+        "default": default,
+        "one pair of two videos": replace(
+            default,
+            balance=0.25,
+            margin=1.0,
+            fraction=3,
+            schedule=replace(pairs, pairs=1, repeat=False),
+        ),
+        "whole videos, read as FAC-Net": replace(default, crop=None, post="facnet"),
+    }
+
+
+def hosts() -> dict[str, Any]:
+    """What plug-ins are put around."""
+    every = {
+        "facnet": of_facnet,
+        "topk_mil": of_topk_mil,
+        "basnet": of_basnet,
+        "backtal": of_backtal,
+        "sfnet": of_sfnet,
+        "ten": of_ten,
+    }
+    return {name: variants_of()["default"] for name, variants_of in every.items()}
+
+
+def of_cw_plugin() -> dict[str, cw_plugin.Config]:
+    around = {
+        f"around {name}": cw_plugin.wrap(name, config, lambda_cw=1.0)
+        for name, config in hosts().items()
+        if name != "topk_mil"
+    }
+    default = cw_plugin.wrap("topk_mil", of_topk_mil()["default"])
+    other = replace(
+        around["around facnet"], foreground="own", taus=(2.0,), delta=0.5, video_scale=5.0
+    )
+    return {"default": default, **around, "own vector, one head": other}
+
+
 def of_hamnet() -> dict[str, hamnet.Config]:
     rule = replace(hamnet.Config().rule, class_threshold=0.1)
     default = small(hamnet.Config(), samples=12, width=6, attention_width=4, dropout=0.3, rule=rule)
@@ -502,20 +523,6 @@ def of_co2net() -> dict[str, co2net.Config]:
     }
 
 
-def of_wtalc() -> dict[str, wtalc.Config]:
-    official = wtalc.Config()
-    pairs = shortened(official.schedule, batch_size=5, pairs=2)
-    default = replace(official, hidden=8, dropout=0.3, crop=14, schedule=pairs)
-    return {
-        "default": default,
-        "one pair of two videos": replace(
-            default,
-            balance=0.25,
-            margin=1.0,
-            fraction=3,
-            schedule=replace(pairs, pairs=1, repeat=False),
-        ),
-        "whole videos, read as FAC-Net": replace(default, crop=None, post="facnet"),
 def of_delu() -> dict[str, delu.Config]:
     official = delu.Config()
     default = replace(
@@ -705,10 +712,6 @@ def in_gaufuse() -> dict[str, gaufuse.Config]:
         "rskp": in_rskp()["exact"],
         "facnet": in_facnet()["exact"],
         "topk_mil": in_topk_mil()["exact"],
-        "basnet": in_basnet()["exact"],
-        "backtal": in_backtal()["exact"],
-        "sfnet": in_sfnet()["default"],
-        "ten": in_ten()["exact"],
     }
     wrapped = {name: gaufuse.wrap(name, host) for name, host in hosts.items()}
     configs = {"default": gaufuse.OFFICIAL, "as printed": gaufuse.as_printed(gaufuse.OFFICIAL)}
@@ -730,14 +733,6 @@ def in_um() -> dict[str, um.Config]:
         "one class at least": um.Config(rule=replace(exact, class_threshold=0.9, nms=0.3)),
         "own range, longer runs": um.Config(
             rule=replace(exact, magnitude_range="video", shortest=5, at_least_one=False)
-def in_hamnet() -> dict[str, hamnet.Config]:
-    rule = hamnet.Config().rule
-    exact = replace(rule, thresholds=EXACT[:2])
-    return {
-        "default": hamnet.Config(),
-        "exact": hamnet.Config(rule=exact),
-        "every class, true tIoU": hamnet.Config(
-            rule=replace(exact, class_threshold=0.25, extra=0.0, fix_any=True, at_least_one=True)
         ),
     }
 
@@ -747,6 +742,18 @@ def in_wtalc() -> dict[str, wtalc.Config]:
         "default": wtalc.Config(),
         "longer runs": wtalc.Config(shortest=4, score_weight=0.25),
         "as FAC-Net": wtalc.Config(post="facnet"),
+    }
+
+
+def in_hamnet() -> dict[str, hamnet.Config]:
+    rule = hamnet.Config().rule
+    exact = replace(rule, thresholds=EXACT[:2])
+    return {
+        "default": hamnet.Config(),
+        "exact": hamnet.Config(rule=exact),
+        "every class, true tIoU": hamnet.Config(
+            rule=replace(exact, class_threshold=0.25, extra=0.0, fix_any=True, at_least_one=True)
+        ),
     }
 
 
