@@ -9,12 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 from wtal_core.models import (
+    a2clpt,
     backtal,
     basnet,
     bm,
+    c3net,
     co2net,
     cw_plugin,
     delu,
+    emmil,
     facnet,
     gaufuse,
     hamnet,
@@ -549,6 +552,59 @@ def of_delu() -> dict[str, delu.Config]:
     }
 
 
+def of_c3net() -> dict[str, c3net.Config]:
+    default = small(c3net.Config(), hidden=8, dropout=0.3, crops=(8, 14), centre_delay=5)
+    return {
+        "default": default,
+        "whole videos, one division, every step": replace(
+            default, crops=None, centre_mean="once", centre_delay=0, count_every_second=False
+        ),
+        "smoothed, as on ActivityNet": replace(
+            default, smooth=True, rule=c3net.ACTIVITYNET12.rule, beta=0.1, fraction=3
+        ),
+        "neither centres nor counts": replace(
+            default, alpha=0.0, beta=0.0, shortest_video=9, inputs=Inputs(), class_fraction=3
+        ),
+        "other weights": replace(default, alpha=0.1, centre_rate=0.5, count_absent=0.5, crops=None),
+    }
+
+
+def of_a2clpt() -> dict[str, a2clpt.Config]:
+    default = small(a2clpt.Config(), hidden=8, dropout=0.3, crop=14, erased=4, centre_delay=5)
+    return {
+        "default": default,
+        "whole videos, other angles": replace(
+            default,
+            crop=None,
+            centre_delay=0,
+            gamma=1.0,
+            margin_negative=0.5,
+            margin_centre=0.25,
+            beta=(0.2, 0.5),
+        ),
+        "erased by the crop's length": replace(default, erase_by="crop", omega=0.2, fraction=3),
+        "above the middle": replace(
+            default,
+            alpha=0.25,
+            centre_rates=(0.5,),
+            rule=replace(default.rule, threshold="middle", class_ratio=0.0),
+            class_fraction=3,
+        ),
+    }
+
+
+def of_emmil() -> dict[str, emmil.Config]:
+    turns = {"first_m": 1, "first_e": 1, "second_m": 1, "video_epochs": 4}
+    default = small(emmil.Config(), hidden=8, **turns)
+    return {
+        "default": default,
+        "ranked, as printed": replace(
+            default, class_weight=0.2, confidence="mean", keep_last=True, gamma=0.4
+        ),
+        "long first steps": replace(default, first_m=2, first_e=2, second_m=2, threshold=0.2),
+    }
+
+
 VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "facnet": of_facnet,
     "topk_mil": of_topk_mil,
@@ -566,6 +622,9 @@ VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "co2net": of_co2net,
     "delu": of_delu,
     "cw_plugin": of_cw_plugin,
+    "c3net": of_c3net,
+    "a2clpt": of_a2clpt,
+    "emmil": of_emmil,
 }
 
 
@@ -775,6 +834,33 @@ def in_cw_plugin() -> dict[str, cw_plugin.Config]:
     return {"default": cw_plugin.OFFICIAL}
 
 
+def in_c3net() -> dict[str, c3net.Config]:
+    rule = c3net.Config().rule
+    return {
+        "default": c3net.Config(),
+        "longer runs of all classes": c3net.Config(
+            rule=replace(rule, class_ratio=0.0, shortest=4, score_weight=0.25)
+        ),
+        "above 0": c3net.Config(rule=replace(rule, threshold="zero")),
+    }
+
+
+def in_a2clpt() -> dict[str, a2clpt.Config]:
+    rule = a2clpt.Config().rule
+    return {
+        "default": a2clpt.Config(),
+        "above the middle": a2clpt.Config(rule=replace(rule, threshold="middle", shortest=1)),
+    }
+
+
+def in_emmil() -> dict[str, emmil.Config]:
+    return {
+        "default": emmil.Config(),
+        "ranked, with last runs": emmil.Config(confidence="mean", keep_last=True, threshold=0.25),
+        "more classes": emmil.Config(class_threshold=1 / 16, threshold=0.0),
+    }
+
+
 LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "facnet": in_facnet,
     "topk_mil": in_topk_mil,
@@ -792,4 +878,7 @@ LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "co2net": in_co2net,
     "delu": in_delu,
     "cw_plugin": in_cw_plugin,
+    "c3net": in_c3net,
+    "a2clpt": in_a2clpt,
+    "emmil": in_emmil,
 }
