@@ -24,7 +24,6 @@ from wtal_core.data.verify import check_file, verify
 from wtal_core.errors import WorkbookError
 
 MANIFEST = DatasetManifest("small", "Small", "real", folder="small")
-FEATURES = "Thumos14reduced-I3D-JOINTFeatures.npy"
 
 
 def statuses(findings):
@@ -32,7 +31,7 @@ def statuses(findings):
 
 
 @needs_real_data
-@pytest.mark.parametrize("name", ["hapt", "salads50", "activitynet1.3"])
+@pytest.mark.parametrize("name", ["hapt", "salads50"])
 def test_real_folders_are_right(name):
     wrong = [finding for finding in verify(name, REAL) if finding.status != "ok" and finding.needed]
     assert not wrong
@@ -44,17 +43,18 @@ def test_real_folders_are_right(name):
 @needs_real_data
 def test_thumos14_lacks_its_features():
     findings = verify("thumos14", REAL)
-    assert [finding.file for finding in findings if finding.status != "ok"] == [FEATURES]
-    missing = next(finding for finding in findings if finding.file == FEATURES)
+    assert [finding.file for finding in findings if finding.status != "ok"] == ["features"]
+    missing = next(finding for finding in findings if finding.file == "features")
+    assert missing.found == "0 of 200 training and 0 of 212 test videos"
     assert missing.status == "missing" and missing.needed and "wtalc-pytorch" in missing.expected
     assert statuses(findings)["counts of test_activitynet"] == "ok"
 
 
 def test_empty_folder(tmp_path):
     findings = verify("thumos14", tmp_path)
-    assert set(statuses(findings).values()) == {"missing"} and len(findings) == len(
-        load_manifest("thumos14").files
-    )
+    files = {entry.path for entry in load_manifest("thumos14").files if not entry.features}
+    assert set(statuses(findings).values()) == {"missing"}
+    assert set(statuses(findings)) == files | {"annotations"}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_status_of_a_file(tmp_path, content, entry, status):
     [
         (np.full((3, 2048), np.nan, np.float32), "not finite"),
         (np.ones((3, 7), np.float32), "wrong shape"),
-        (np.ones((3, 2048), np.float32), "ok"),
+        (np.ones((7, 2048), np.float32), "ok"),
     ],
 )
 def test_features_are_looked_into(tmp_path, bad, status):
@@ -90,12 +90,10 @@ def test_features_are_looked_into(tmp_path, bad, status):
     write_annotations(tmp_path / "thumos14")
     write_joint(tmp_path / "thumos14", [*video_features()[:3], bad])
     findings = verify("thumos14", tmp_path)
-    finding = next(finding for finding in findings if finding.file == "features (joint)")
+    assert statuses(findings)["features (joint)"] == "ok"
+    finding = next(finding for finding in findings if finding.file == "opening")
     assert finding.status == status and (status == "ok" or VIDEOS[3] in finding.found)
-    assert (
-        statuses(findings)["counts of train"] == "wrong counts"
-        and statuses(findings)[FEATURES] == "wrong shape"
-    )
+    assert statuses(findings)["counts of train"] == "wrong counts"
 
 
 @needs_real_data
@@ -280,9 +278,9 @@ def test_the_status_does_not_hang_on_words_in_a_path(tmp_path, word):
     path = folder / "Thumos14reduced-I3D-JOINTFeatures.npy"
     path.write_bytes(path.read_bytes()[:200])
     found = statuses(verify("thumos14", tmp_path / word))
-    assert found["features (joint)"] == "damaged"
+    assert found["opening"] == "damaged"
     (folder / "Thumos14reduced-Annotations" / "labels.npy").write_bytes(b"no array")
-    assert statuses(verify("thumos14", tmp_path / word))["counts"] == "damaged"
+    assert statuses(verify("thumos14", tmp_path / word))["annotations"] == "damaged"
 
 
 def test_a_missing_video_is_missing(tmp_path):
@@ -293,4 +291,4 @@ def test_a_missing_video_is_missing(tmp_path):
         for stream in ("rgb", "flow"):
             (folder / side / stream).mkdir(parents=True)
     np.save(folder / "test" / "rgb" / "other.npy", np.zeros((2, 1024), np.float32))
-    assert statuses(verify("thumos14", tmp_path))["features (per video)"] == "missing"
+    assert statuses(verify("thumos14", tmp_path))["features"] == "missing"

@@ -2,12 +2,17 @@
 all videos.
 """
 
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
 
 from wtal_core.data.dataset import Dataset, Video
+from wtal_core.data.stored import AT_ONCE, Features, length_of, shapes_of
 from wtal_core.errors import WorkbookError
 from wtal_core.models.contract import MethodConfig
 from wtal_core.models.shared.inputs import Inputs
@@ -35,12 +40,13 @@ def resident(
     inputs: Inputs = PLAIN,
     seed: int = 0,
 ) -> Resident:
-    """The videos of a subset with their label vectors, and for training the clicks, on the device.
+    """The videos of a subset with their label vectors, and for training the clicks, ready for the
+    device.
 
     labels_of: see `Schedule.labels`. seed: of the run, where it decides whose clicks are shown.
     """
     videos = dataset.train if subset == "train" else dataset.test
-    features = [rescaled(_stacked(video, dataset), inputs) for video in videos]
+    features = [_Streams(video, dataset.streams, inputs) for video in videos]
     shown = (
         {video.id: set(video.labels) for video in videos}
         if labels_of == "video"
@@ -50,17 +56,53 @@ def resident(
         [[float(c in shown.get(video.id, ())) for c in dataset.classes] for video in videos],
         dtype=np.float32,
     )
-    lengths = np.array([f.shape[1] for f in features])
+    lengths = np.array([streams.shape[1] for streams in features])
     clicks = (
         click_targets(dataset, videos, lengths, inputs, seed)
         if subset == "train" and inputs.clicks != "none"
         else None
     )
+    if inputs.length is not None and sum(streams.bytes() for streams in features) <= AT_ONCE:
+        interpolated = [np.stack(list(streams)) for streams in features]
+        return Resident(interpolated, labels, device, clicks=clicks)
     return Resident(features, labels, device, clicks=clicks)
 
 
-def _stacked(video: Video, dataset: Dataset) -> Float[np.ndarray, "S T D"]:
-    return np.stack([video.features[stream] for stream in dataset.streams])
+@dataclass(frozen=True)
+class _Streams:
+    """Features of one video as a network is given them, made when a batch needs them.
+
+    Features that came rescaled to the very length that is asked for are given unchanged.
+    """
+
+    video: Video
+    streams: tuple[str, ...]
+    inputs: Inputs
+
+    @property
+    def features(self) -> Features:
+        """The features that are given, or that are interpolated."""
+        stored = self.video.as_stored
+        if stored is not None and length_of(stored) == self.inputs.length:
+            return stored
+        return self.video.features
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(S, T, D)."""
+        ((length, channels),) = shapes_of(self.features)
+        if self.inputs.length is not None and length:
+            length = self.inputs.length
+        return len(self.streams), length, channels
+
+    def __iter__(self) -> Iterator[Float[np.ndarray, "T D"]]:
+        features = self.features
+        for stream in self.streams:
+            yield rescaled(features[stream][None], self.inputs)[0]
+
+    def bytes(self) -> int:
+        """What they take in memory."""
+        return 4 * math.prod(self.shape)
 
 
 def rescaled(features: Float[np.ndarray, "S T D"], inputs: Inputs) -> Float[np.ndarray, "S L D"]:
@@ -119,7 +161,8 @@ def click_targets(
     row, snippet = _ranges(first, last)
     targets = np.zeros((int(lengths.sum()), len(dataset.classes) + 1), dtype=np.float32)
     targets[(np.cumsum(lengths) - lengths)[video[row]] + snippet, label[row]] = 1
-    return targets / np.maximum(targets.sum(axis=1, keepdims=True), 1)
+    targets /= np.maximum(targets.sum(axis=1, keepdims=True), 1)
+    return targets
 
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
