@@ -231,10 +231,11 @@ class Resident:
         lengths = [self.lengths[v] for v in videos]
         streams, _, channels = self._features[videos[0]].shape
         features = torch.empty(streams, sum(lengths), channels, dtype=self.dtype)
+        joined = features.numpy()  # the same memory; arrays that are read from a file only fit here
         begin = 0
         for v, length in zip(videos, lengths, strict=True):
-            for s, values in enumerate(self._features[v]):
-                features[s, begin : begin + length] = torch.as_tensor(values)
+            for stream, values in enumerate(self._features[v]):
+                joined[stream, begin : begin + length] = values
             begin += length
         return features.to(self.labels.device)
 

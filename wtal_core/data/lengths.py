@@ -17,6 +17,7 @@ SNIPPETS = 3  # windows at the end that an extraction drops or adds, and duratio
 # A data set as a whole may be off by this; 24 against 25 frames per second is 0.04
 MEDIAN_SHARE = 0.025
 LONG = 100  # snippets, from which on a few windows more or less leave the ratio alone
+MANY = 10  # of such videos
 RATES = (10, 12, 15, 20, 24, 25, 30, 50, 60)  # frames per second at which videos are extracted
 MULTIPLES = (2, 4, 8, 16)
 LARGEST_DIVISOR = 64
@@ -35,8 +36,8 @@ class Misfit:
 
 @dataclass(frozen=True)
 class LengthCheck:
-    """compared: number of videos. ratio: median of T / expected, of the longest quarter of the
-    videos if these are long, else of the misfits, 1 without any.
+    """compared: number of videos. ratio: median of T / expected of the longest quarter of the
+    videos; where there are not `MANY` long ones, of the misfits if these are most, else 1.
     """
 
     timebase: Timebase
@@ -83,11 +84,15 @@ def check_lengths(
         Misfit(videos[i], lengths[videos[i]], float(expected[i]), float(duration[i]))
         for i in np.flatnonzero(is_off)
     )
-    # rounding to whole snippets tells least in the longest videos
-    judged = expected >= max(LONG, np.quantile(expected, 0.75, method="lower") if videos else 0)
-    if not judged.any():
+    ratio = 1.0
+    judged = np.zeros(len(videos), dtype=bool)
+    if (expected >= LONG).sum() >= MANY:
+        # rounding to whole snippets tells least in the longest videos
+        judged = expected >= max(LONG, np.quantile(expected, 0.75))
+    elif 2 * len(misfits) > len(videos):
         judged = is_off & (expected > 0)
-    ratio = float(np.median(length[judged] / expected[judged])) if judged.any() else 1.0
+    if judged.any():
+        ratio = float(np.median(length[judged] / expected[judged]))
     return LengthCheck(timebase, len(videos), misfits, ratio)
 
 

@@ -19,14 +19,12 @@ from wtal_core.errors import WorkbookError
 
 AT_ONCE = 4 * 2**30  # bytes of features up to which they are read at once and kept in memory
 
-# stream -> [T, D], float32; T differs from one argument to the next, so it has no name here
-Features = Mapping[str, Float[np.ndarray, "_ _"]]
 
-
-class Stored(Mapping[str, Float[np.ndarray, "_ _"]]):
+class Stored(Mapping):
     """Features of one video, read whenever a stream is asked for.
 
-    shape: (T, D) of each stream. read: stream -> its array, checked.
+    shape: (T, D) of each stream. read: stream -> its array, checked. The values' type is not among
+    the bases, because a check of types would then read values.
     """
 
     def __init__(
@@ -49,6 +47,10 @@ class Stored(Mapping[str, Float[np.ndarray, "_ _"]]):
 
     def __len__(self) -> int:
         return len(self.streams)
+
+
+# stream -> [T, D], float32; T differs from one argument to the next, so it has no name here
+Features = dict[str, Float[np.ndarray, "_ _"]] | Stored
 
 
 def shapes_of(features: Features) -> set[tuple[int, ...]]:

@@ -16,7 +16,7 @@ from wtal_core.data.stored import AT_ONCE, Features, length_of, shapes_of
 from wtal_core.errors import WorkbookError
 from wtal_core.models.contract import MethodConfig
 from wtal_core.models.shared.inputs import Inputs
-from wtal_core.packed import Resident
+from wtal_core.packed import Resident, VideoFeatures
 
 KINDS = {
     "none": (),
@@ -62,10 +62,15 @@ def resident(
         if subset == "train" and inputs.clicks != "none"
         else None
     )
-    if inputs.length is not None and sum(streams.bytes() for streams in features) <= AT_ONCE:
-        interpolated = [np.stack(list(streams)) for streams in features]
-        return Resident(interpolated, labels, device, clicks=clicks)
-    return Resident(features, labels, device, clicks=clicks)
+    return Resident(_interpolated(features), labels, device, clicks=clicks)
+
+
+def _interpolated(videos: list["_Streams"]) -> list[VideoFeatures]:
+    """With what must be interpolated done once, where it is not too much to keep."""
+    changed = [streams for streams in videos if streams.is_interpolated]
+    if sum(streams.bytes() for streams in changed) > AT_ONCE:
+        return list(videos)
+    return [np.stack(list(streams)) if streams.is_interpolated else streams for streams in videos]
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,11 @@ class _Streams:
         if stored is not None and length_of(stored) == self.inputs.length:
             return stored
         return self.video.features
+
+    @property
+    def is_interpolated(self) -> bool:
+        """Whether the network is given other values than the features hold."""
+        return self.inputs.length not in (None, length_of(self.features))
 
     @property
     def shape(self) -> tuple[int, int, int]:
