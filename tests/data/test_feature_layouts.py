@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.data_samples import REAL, needs_real_data, objects, write_annotations
+from wtal_core import packed
 from wtal_core.data import features as features_module
 from wtal_core.data import fingerprint as fingerprint_module
 from wtal_core.data.annotations import read_activitynet_json, read_bsn
@@ -257,6 +258,7 @@ def test_the_official_list_of_activitynet13_is_counted_as_such(tmp_path):
 def test_opening_reads_no_values_of_a_large_set(tmp_path, monkeypatch):
     """NaN in a file of a large set is found when the video is read, by training and by `verify`."""
     monkeypatch.setattr(features_module, "AT_ONCE", 0)
+    monkeypatch.setattr(packed, "SMALL", 0)
     folder = write_all(tmp_path, "hacs", write_npy)
     bad = values_of("b")
     bad[3, 5] = np.nan

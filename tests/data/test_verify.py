@@ -9,6 +9,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from tests.data.test_click_datasets import write_features, write_sfnet
+from tests.data.test_thumos14 import few_channels
 from tests.data_samples import (
     REAL,
     VIDEOS,
@@ -18,6 +20,7 @@ from tests.data_samples import (
     write_joint,
 )
 from wtal_core.data import fetch as fetching
+from wtal_core.data import thumos14
 from wtal_core.data.fetch import fetch, unpack
 from wtal_core.data.manifests import ArchiveEntry, DatasetManifest, FileEntry, load_manifest
 from wtal_core.data.verify import check_file, verify
@@ -33,11 +36,11 @@ def statuses(findings):
 @needs_real_data
 @pytest.mark.parametrize("name", ["hapt", "salads50"])
 def test_real_folders_are_right(name):
-    wrong = [finding for finding in verify(name, REAL) if finding.status != "ok" and finding.needed]
-    assert not wrong
-    assert sum(finding.file.startswith("counts of") for finding in verify(name, REAL)) == len(
-        load_manifest(name).splits
-    )
+    findings = verify(name, REAL)
+    assert not [finding for finding in findings if finding.status != "ok" and finding.needed]
+    counted = [finding for finding in findings if finding.file.startswith("counts of")]
+    assert len(counted) == len(load_manifest(name).splits)
+    assert statuses(findings)["opening"] == "ok"
 
 
 @needs_real_data
@@ -292,3 +295,47 @@ def test_a_missing_video_is_missing(tmp_path):
             (folder / side / stream).mkdir(parents=True)
     np.save(folder / "test" / "rgb" / "other.npy", np.zeros((2, 1024), np.float32))
     assert statuses(verify("thumos14", tmp_path))["features"] == "missing"
+
+
+@needs_real_data
+@pytest.mark.parametrize("case", ["right", "twentieth", "eighth", "thirty frames", "missing"])
+def test_thumos14_at_full_size(tmp_path, monkeypatch, case):
+    """412 videos of the published durations: of another stride or frame rate, or not all there."""
+    manifest = few_channels(monkeypatch, thumos14, "thumos14", channels=1)
+    folder = tmp_path / "thumos14"
+    folder.mkdir()
+    (folder / thumos14.ANNOTATIONS).symlink_to(REAL / "thumos14" / thumos14.ANNOTATIONS)
+    missing = ["video_test_0000006", "video_test_0000007", "video_test_0000011"]
+    factor = {"twentieth": 1 / 20, "eighth": 1 / 8, "thirty frames": 30 / 25}.get(case, 1)
+    for video in thumos14.thumos14_without_features(folder).asked():
+        if case == "missing" and video.video in missing:
+            continue
+        length = int(factor * manifest.timebase().snippets(video.seconds))
+        for stream in ("rgb", "flow"):
+            (folder / video.side / stream).mkdir(parents=True, exist_ok=True)
+            np.save(folder / video.side / stream / f"{video.video}.npy", np.ones((length, 1)))
+    opening = {finding.file: finding for finding in verify("thumos14", tmp_path)}["opening"]
+    words = {
+        "right": "THUMOS14",
+        "twentieth": "412 of 412 videos do not fit their durations: video_validation_0000051 has "
+        "T = 13, expected 265 (169.794 s x 25 / 16); the median T is 1/20 of the expected",
+        "eighth": "the median T is 1/8 of the expected: likely only one snippet in 8 is there",
+        "thirty frames": "likely frames were extracted at 30 per second, not at 25",
+        "missing": f"features of 3 of 410 videos are missing in {folder} (layout per stream): "
+        + ", ".join(missing),
+    }
+    status = {"right": "ok", "missing": "missing"}.get(case, "wrong length")
+    assert opening.status == status and opening.needed
+    assert words[case] in opening.found
+
+
+def test_beoid_is_read_as_it_is_opened(tmp_path):
+    """An array of another shape, or an empty one, among right ones is not fine."""
+    folder = write_sfnet(tmp_path)
+    assert statuses(verify("beoid", tmp_path))["values"] == "ok"
+    for bad, status in (
+        (np.full((5, 7), np.nan, np.float32), "wrong shape"),
+        (np.full((8, 2048), np.nan, np.float32), "not finite"),
+    ):
+        write_features(folder, "beoid", bad)
+        assert statuses(verify("beoid", tmp_path))["opening"] == status

@@ -7,14 +7,14 @@ from pathlib import Path
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.features import FeatureSource
 from wtal_core.data.fingerprint import sha256_of
-from wtal_core.data.hapt import open_hapt, read_segments
+from wtal_core.data.hapt import read_segments
 from wtal_core.data.lengths import TOLERANCE_WORDS, check_lengths
 from wtal_core.data.manifests import Counts, DatasetManifest, FileEntry, load_manifest
 from wtal_core.data.opening import VIDEO_DATA, open_dataset
 from wtal_core.data.paths import data_root
 from wtal_core.data.problems import kind_of
 from wtal_core.data.restricted_pickle import load_object_array
-from wtal_core.data.salads50 import open_salads50, read_recordings
+from wtal_core.data.salads50 import read_recordings
 from wtal_core.data.stored import length_of
 from wtal_core.data.video_data import VideoData, counts_words
 from wtal_core.errors import WorkbookError
@@ -70,8 +70,8 @@ def _check_recordings(
 ) -> list[Finding]:
     """Data sets whose features are made here: counts, and whether they open."""
     try:
-        counted = COUNTERS[manifest.name](folder) if manifest.name in COUNTERS else {}
         dataset = open_dataset(manifest.name, root)
+        counted = COUNTERS.get(manifest.name, _count_nothing)(folder, dataset)
     except WorkbookError as error:
         return [Finding("opening", kind_of(error), "a data set that opens", str(error))]
     findings = [
@@ -265,10 +265,14 @@ def _side_counts(dataset: Dataset) -> dict[str, Counts]:
     }
 
 
-def _count_salads50(folder: Path) -> dict[str, Counts]:
+def _count_nothing(folder: Path, dataset: Dataset) -> dict[str, Counts]:
+    return {}
+
+
+def _count_salads50(folder: Path, first_fold: Dataset) -> dict[str, Counts]:
     recordings = read_recordings(folder)
     instances = sum(len(recording.segments) for recording in recordings)
-    sides = _side_counts(open_salads50(folder))
+    sides = _side_counts(first_fold)
     return {
         "recordings": Counts(len(recordings), instances),
         "train_fold0": sides["train"],
@@ -276,13 +280,13 @@ def _count_salads50(folder: Path) -> dict[str, Counts]:
     }
 
 
-def _count_hapt(folder: Path) -> dict[str, Counts]:
+def _count_hapt(folder: Path, dataset: Dataset) -> dict[str, Counts]:
     segments = read_segments(folder)
     whole = Counts(segments["video"].nunique(), len(segments))
-    return {"recordings": whole, **_side_counts(open_hapt(folder))}
+    return {"recordings": whole, **_side_counts(dataset)}
 
 
-COUNTERS: dict[str, Callable[[Path], dict[str, Counts]]] = {
+COUNTERS: dict[str, Callable[[Path, Dataset], dict[str, Counts]]] = {
     "hapt": _count_hapt,
     "salads50": _count_salads50,
 }
