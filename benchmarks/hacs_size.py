@@ -97,11 +97,11 @@ def main(layout: str = "npz") -> None:
         folder = Path(root) / "hacs"
         for subset in VIDEOS:
             (folder / subset).mkdir(parents=True)
+        report = Report()
         videos = annotate(folder, np.random.default_rng(0))
         {"npz": write_npz, "npy": write_npy}[layout](folder, videos)
         del videos
-        report = Report()
-        report.line("before opening (libraries, invented files)")
+        report.line("invented files written")
         dataset = open_dataset("hacs", root)
         report.line(f"opened {len(dataset.train):,} + {len(dataset.test):,} videos")
         print(dataset.title)
