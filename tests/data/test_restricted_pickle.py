@@ -170,7 +170,12 @@ def test_published_arrays(subtests):
 def test_bytes_arrays_and_keys_of_every_protocol(tmp_path, protocol):
     """One array that is named twice is there twice; bytes stay bytes, in lists and as keys."""
     twice = np.arange(6, dtype=np.float32).reshape(2, 3)
-    values = [twice, [b"\xe9\x00", "text", b""], {b"\xff": twice, "b": 1.5}, np.array([b"xy", b"z"])]
+    values = [
+        twice,
+        [b"\xe9\x00", "text", b""],
+        {b"\xff": twice, "b": 1.5},
+        np.array([b"xy", b"z"]),
+    ]
     array = objects(values)
     payload = pickle.dumps(array, protocol=protocol)
     read = load_object_array(write_npy(tmp_path / "a.npy", payload, array.shape))

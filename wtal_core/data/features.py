@@ -153,33 +153,37 @@ def _find_files(
     """Layouts of one file per video, or per video and stream."""
     ending = ".npz" if layout == "npz" else ".npy"
     streams = names.streams if layout == "per stream" else ("",)
-    listings: dict[Path, dict[str, Path]] = {}
+    order = {side: (*folders, ".") for side, folders in names.folders.items()}
+    listings = {
+        folder: {stream: _listing(place / folder / stream, ending) for stream in streams}
+        for folders in order.values()
+        for folder in folders
+    }
+    usable = {folder for folder, by_stream in listings.items() if all(by_stream.values())}
     paths: dict[str, dict[str, Path]] = {}
-    for video in asked:
-        for folder in (*names.folders[video.side], "."):
-            by_stream = {}
-            for stream in streams:
-                path = _path_of(video.video, place / folder / stream, ending, listings)
-                if path is not None:
-                    by_stream[stream] = path
-            if len(by_stream) == len(streams):
-                paths[video.video] = by_stream
+    for video in asked if usable else ():
+        for folder in order[video.side]:
+            files = _files_of(video.video, listings[folder]) if folder in usable else {}
+            if files:
+                paths[video.video] = files
                 break
-    known = {path for by_stream in paths.values() for path in by_stream.values()}
-    listed = {path for listing in listings.values() for path in listing.values()}
-    return FeatureSource(layout, place, paths, tuple(sorted(listed - known)))
+    used = {path for files in paths.values() for path in files.values()}
+    unnamed = set()
+    for by_stream in listings.values():
+        for listing in by_stream.values():
+            unnamed |= set(listing.values()) - used
+    return FeatureSource(layout, place, paths, tuple(sorted(unnamed)))
 
 
-def _path_of(
-    video: str, folder: Path, ending: str, listings: dict[Path, dict[str, Path]]
-) -> Path | None:
-    """The file of a video; only files that a folder lists, so that no id leads out of it."""
-    if folder not in listings:
-        listings[folder] = _listing(folder, ending)
+def _files_of(video: str, listings: Mapping[str, Mapping[str, Path]]) -> dict[str, Path]:
+    """Stream -> file of a video; nothing unless all are there.
+
+    Only files that a folder lists are taken, so that no id leads out of it.
+    """
     for stem in _stems(video):
-        if stem in listings[folder]:
-            return listings[folder][stem]
-    return None
+        if all(stem in listing for listing in listings.values()):
+            return {stream: listing[stem] for stream, listing in listings.items()}
+    return {}
 
 
 def _listing(folder: Path, ending: str) -> dict[str, Path]:
@@ -207,7 +211,7 @@ def _find_hdf5(
     files = [path for ending in HDF5_ENDINGS for path in sorted(place.glob(f"*{ending}"))]
     entries = {name: path for path in files for name in hdf5_arrays(path)}
     paths = {}
-    for video in asked:
+    for video in asked if entries else ():
         for stem in _stems(video.video):
             if stem in entries:
                 paths[video.video] = {"": entries[stem]}
