@@ -44,6 +44,11 @@ def test_real_folders_are_right(name):
 
 
 @needs_real_data
+def test_published_detections_have_nothing_to_open():
+    assert set(statuses(verify("stpn", REAL)).values()) == {"ok"}
+
+
+@needs_real_data
 def test_thumos14_lacks_its_features():
     findings = verify("thumos14", REAL)
     assert [finding.file for finding in findings if finding.status != "ok"] == ["features"]
