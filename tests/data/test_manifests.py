@@ -45,7 +45,7 @@ def test_thumos14():
         16,
         1024,
     )
-    assert manifest.file("Thumos14reduced-I3D-JOINTFeatures.npy").shape == (412,)
+    assert manifest.file("Thumos14reduced-I3D-JOINTFeatures.npy").features
 
 
 @needs_real_data
