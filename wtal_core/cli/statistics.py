@@ -44,13 +44,31 @@ def clicks(root: Path | None = None, results: Path = Path("results")) -> int:
 
 
 def protocols(folder: Positional[Path], results: Path = Path("results")) -> int:
-    """Score the published detections of STPN under every protocol: a table and two pictures.
+    """Score published detections of STPN, AutoLoc and CO2-Net under every protocol.
 
     Args:
-        folder: holds stpn/ (gt.json, results.json) and thumos14/Thumos14reduced-Annotations/.
-        results: results folder; the files are thumos14/stpn/protocols* in it.
+        folder: holds stpn/, autoloc/, co2net/ and thumos14/Thumos14reduced-Annotations/; a
+            detector whose folder is not there is left out.
+        results: results folder; the files are thumos14/DETECTOR/protocols* in it, and
+            activitynet1.2/autoloc/protocols.csv.
     """
-    from wtal_core.pages.published_detections import PATH, write
+    from wtal_core.pages.published_detections import (
+        ACTIVITYNET_PATH,
+        DETECTORS,
+        write,
+        write_activitynet,
+    )
 
-    print(f"wrote {write(folder, results / 'thumos14' / 'stpn' / PATH.name)}")
+    present = [detector for name, detector in DETECTORS.items() if (folder / name).is_dir()]
+    if not present:
+        raise WorkbookError(
+            f"{folder}: holds no detections; `wtal data fetch stpn` fetches some into the folder "
+            "of the data sets"
+        )
+    for detector in present:
+        path = results / "thumos14" / detector.manifest / detector.path.name
+        print(f"wrote {write(folder, path, detector)}")
+    if (folder / "autoloc").is_dir():
+        path = results / "activitynet1.2" / "autoloc" / ACTIVITYNET_PATH.name
+        print(f"wrote {write_activitynet(folder, path)}")
     return 0
