@@ -1,6 +1,7 @@
 """`wtal statistics`: the committed statistics of real files, computed anew from those files."""
 
 from pathlib import Path
+from typing import Literal
 
 from tyro.conf import Positional
 
@@ -71,4 +72,32 @@ def protocols(folder: Positional[Path], results: Path = Path("results")) -> int:
     if (folder / "autoloc").is_dir():
         path = results / "activitynet1.2" / "autoloc" / ACTIVITYNET_PATH.name
         print(f"wrote {write_activitynet(folder, path)}")
+    return 0
+
+
+def fusion(
+    folder: Positional[Path],
+    only: Literal["all", "one_detector", "three_detectors", "labels"] = "all",
+    results: Path = Path("results"),
+) -> int:
+    """Fuse published detections of THUMOS14, make labels of them, and score both: minutes.
+
+    Args:
+        folder: holds stpn/, autoloc/, co2net/ and thumos14/Thumos14reduced-Annotations/.
+        only: one of the three tables.
+        results: results folder; the files are thumos14/detectors/* in it.
+    """
+    from wtal_core.pages.real_fusion import write
+    from wtal_core.study.label_quality import quality_table, real_snippets
+    from wtal_core.study.real_detectors import one_detector, three_detectors
+
+    makers = {
+        "one_detector": one_detector,
+        "three_detectors": three_detectors,
+        "labels": lambda data: quality_table(real_snippets(data)),
+    }
+    for name, make in makers.items():
+        if only in ("all", name):
+            for path in write({name: make(folder)}, folder, results / "thumos14" / "detectors"):
+                print(f"wrote {path}")
     return 0

@@ -28,7 +28,7 @@ TEMPLATES = ("nms", "gaussian", "laplace", "t", "uniform")
 WEIGHTLESS = ("nms", "uniform")  # templates that no temperature changes
 LIMITS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5)
-RESAMPLES = 1000
+RESAMPLES = 200
 FOLDS = 5
 
 
@@ -195,10 +195,11 @@ def cross_fitted(
     for choice in choices:
         averages.append(scored(chosen(detectors, truth, choice), truth, others).mean(axis=1))
     best = np.argmax(averages, axis=0)
+    tables = {place: chosen(detectors, truth, choices[place]) for place in np.unique(best)}
     parts = []
     for number, place in enumerate(best):
         videos = np.array(truth.videos, dtype=object)[fold == number]
-        table = chosen(detectors, truth, choices[place])
+        table = tables[place]
         parts.append(table[table["video"].isin(videos)])
     return pd.concat(parts, ignore_index=True), [choices[place] for place in best]
 
