@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from wtal_core.evaluation.ground_truth import GroundTruth
@@ -36,15 +37,17 @@ from wtal_core.study.detector_fusion import (
     resolved,
     rules_of,
 )
+from wtal_core.timebase import Timebase
 
 PUBLISHED = "as published, soft suppression"
 HARD = "nms, chosen on training videos"
+ROUNDED = "gaussian, its borders rounded to snippets"
 GAUFUSE = FusionRule(temperature=0.2, logit="score", limit=0.25)  # its constants at test time
 UNCHOSEN = FusionRule(temperature=0.2, logit="score", limit=0.3, overlap="iou")
 FEW_LIMITS = (0.3, 0.5)
 FEW_TEMPERATURES = (0.1,)
 WEIGHTS = ((1.0, 1.0, 1.0), (0.5, 0.5, 1.0), (0.25, 0.25, 1.0))
-CO2NET_ALONE = "CO2-Net alone, suppressed"
+CO2NET_ALONE = f"CO2-Net alone, {PUBLISHED}"
 
 
 def test_truth(folder: Path) -> GroundTruth:
@@ -72,6 +75,9 @@ def one_detector(folder: Path) -> pd.DataFrame:
         name = f"{template}, chosen on training videos"
         rows[name] = resolved(candidates, test, rule)
         settings[name] = (rule.limit, temperature, average)
+    gaussian = "gaussian, chosen on training videos"
+    rows[ROUNDED] = _on_snippets(rows[gaussian], test.timebase)
+    settings[ROUNDED] = (*settings[gaussian][:2], None)
     rows["gaussian, GauFuse's constants"] = resolved(candidates, test, GAUFUSE)
     settings["gaussian, GauFuse's constants"] = (
         GAUFUSE.limit,
@@ -82,32 +88,51 @@ def one_detector(folder: Path) -> pd.DataFrame:
     return parameters.join(compared(rows, test, HARD)).assign(wtalc=_wtalc(rows, test))
 
 
+def _on_snippets(detections: pd.DataFrame, timebase: Timebase) -> pd.DataFrame:
+    start = timebase.rounded(detections["t_start"].to_numpy(dtype=np.float64))
+    end = timebase.rounded(detections["t_end"].to_numpy(dtype=np.float64))
+    return detections.assign(t_start=timebase.seconds(start), t_end=timebase.seconds(end))
+
+
 def three_detectors(folder: Path) -> pd.DataFrame:
     """STPN, AutoLoc and CO2-Net together, by every template, without and with agreement.
 
     A row per detector alone, and per way to join them. Columns: limit, temperature, weight (of
     STPN's and AutoLoc's ranks) where they are the same for all videos; then those of `compared`,
-    with CO2-Net alone as the reference; `wtalc`.
+    with CO2-Net as published as the reference; `wtalc`.
     """
     test = test_truth(folder)
     detectors = three(folder, test)
     rows = {f"{name} alone": detectors[name] for name in ("STPN", "AutoLoc")}
-    rows[CO2NET_ALONE] = detectors["CO2-Net"]
-    rows[f"CO2-Net alone, {PUBLISHED}"] = read(folder, CO2NET)[1]
+    rows["CO2-Net alone, hard suppression"] = detectors["CO2-Net"]
+    rows[CO2NET_ALONE] = read(folder, CO2NET)[1]
     settings: dict[str, tuple] = {}
     for template, agreement in product(TEMPLATES, (False, True)):
         form = f"{template}, agreement" if agreement else template
-        rule = replace(UNCHOSEN, distribution=template)
-        rows[f"{form}; nothing chosen"] = chosen(detectors, test, Choice(rule, agreement))
-        temperature = None if template in WEIGHTLESS else rule.temperature
-        settings[f"{form}; nothing chosen"] = (rule.limit, temperature, 1.0)
-        rules = rules_of(template, FEW_LIMITS, FEW_TEMPERATURES)
-        choices = [Choice(rule, agreement, weights) for rule, weights in product(rules, WEIGHTS)]
-        rows[f"{form}; cross-fitted"], _ = cross_fitted(detectors, test, choices)
+        unchosen = Choice(replace(UNCHOSEN, distribution=template), agreement, WEIGHTS[0])
+        rows[f"{form}; nothing chosen"] = chosen(detectors, test, unchosen)
+        settings[f"{form}; nothing chosen"] = _settings([unchosen])
+        choices = [
+            Choice(rule, agreement, weights)
+            for rule, weights in product(rules_of(template, FEW_LIMITS, FEW_TEMPERATURES), WEIGHTS)
+        ]
+        rows[f"{form}; cross-fitted"], picked = cross_fitted(detectors, test, choices)
+        settings[f"{form}; cross-fitted"] = _settings(picked)
     names = ["limit", "temperature", "weight"]
     parameters = pd.DataFrame(settings, index=names, dtype=float).T.reindex(list(rows))
     scores = compared(rows, test, CO2NET_ALONE)
     return parameters.join(scores).assign(wtalc=_wtalc(rows, test))
+
+
+def _settings(choices: list[Choice]) -> tuple[float | None, ...]:
+    """Limit, temperature and weight of the first detector; None where the choices differ in it."""
+    weightless = choices[0].rule.distribution in WEIGHTLESS
+    limits = {choice.rule.limit for choice in choices}
+    temperatures = {None if weightless else choice.rule.temperature for choice in choices}
+    weights = {choice.weights[0] for choice in choices}
+    return tuple(
+        values.pop() if len(values) == 1 else None for values in (limits, temperatures, weights)
+    )
 
 
 def three(folder: Path, test: GroundTruth) -> dict[str, pd.DataFrame]:
