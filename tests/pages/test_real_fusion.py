@@ -43,6 +43,7 @@ def test_the_references_are_rows_that_the_study_makes():
     assert real_fusion.TABLES["labels"].reference == label_quality.REFERENCE
 
 
+@pytest.mark.slow
 @needs_candidates
 @pytest.mark.parametrize("template", ["nms", "gaussian"])
 def test_committed_rows_follow_from_their_parameters(template):

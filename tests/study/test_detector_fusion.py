@@ -77,7 +77,10 @@ def test_times_beside_the_grid_are_refused():
         before_soft_suppression(random_candidates(0), Timebase(), sigma=0.3)
 
 
-@pytest.mark.skipif(not (REAL / "co2net").exists(), reason="CO2-Net's file is not there")
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (REAL / "co2net").exists(), reason="CO2-Net's detections are not beside the project"
+)
 def test_repeats_of_the_published_file_get_equal_scores_again():
     """Thresholds that cut out the same run list it again. Of 7,339 such intervals all but 43 have
     one score to the last digit kept; with another sigma hardly any has.

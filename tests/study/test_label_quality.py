@@ -108,6 +108,7 @@ def test_two_classes_in_a_video_are_refused():
         snippets_of(rows, rows[COLUMNS[:4]].iloc[:0], {"a": 3.0}, ("A", "B"), SECOND)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (REAL / "co2net").exists(), reason="CO2-Net's detections are not beside the project"
 )

@@ -6,7 +6,7 @@ All tables are `video, label, t_start, t_end, score` in seconds.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,8 @@ from wtal_core.timebase import Timebase
 
 SIGMA = 0.3  # of the Gaussian soft suppression in CO2-Net's published test detections
 DIGITS = 10  # a score that is undone is rounded to so many, so that repeats tie again
-TEMPLATES = ("nms", "gaussian", "laplace", "t", "uniform")
+Template = Literal["nms", "gaussian", "laplace", "t", "uniform"]
+TEMPLATES: tuple[Template, ...] = get_args(Template)
 WEIGHTLESS = ("nms", "uniform")  # templates that no temperature changes
 LIMITS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5)
@@ -143,7 +144,7 @@ class Choice:
 
 
 def rules_of(
-    template: Any,
+    template: Template,
     limits: Sequence[float] = LIMITS,
     temperatures: Sequence[float] = TEMPERATURES,
 ) -> list[FusionRule]:
