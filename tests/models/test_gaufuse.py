@@ -234,7 +234,7 @@ def test_official_code_and_paper_differ_as_the_specification_says(item):
 
 
 def test_only_what_differs_is_turned_to_the_paper():
-    same = {"host", "label_settings", "growth"}
+    same = {"host", "label_settings", "growth", "negative"}
     assert {
         f.name for f in fields(Config) if getattr(OFFICIAL, f.name) == getattr(PRINTED, f.name)
     } == same

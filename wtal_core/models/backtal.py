@@ -723,5 +723,6 @@ METHOD = Method(
         snippet_scores=supp_scores,
         activate=activate,
         localize=localize,
+        negative_labels="cut",
     ),
 )
