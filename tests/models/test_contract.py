@@ -24,6 +24,8 @@ NAMES = [
     "sfnet",
     "ten",
     "topk_mil",
+    "um",
+    "wtalc",
 ]
 PIECES = ("Config", "profiles", "Network", "loss", "activate", "localize", "signals")
 

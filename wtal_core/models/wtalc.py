@@ -72,6 +72,7 @@ OFFICIAL = Config()
 QUICK = replace(
     OFFICIAL,
     hidden=64,
+    dropout=0.3,  # see `backtal.QUICK`
     crop=None,
     schedule=replace(
         averaged_adam(40, 10, 5e-3, evaluations=4), pairs=OFFICIAL.schedule.pairs, repeat=True
