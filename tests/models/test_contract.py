@@ -17,11 +17,13 @@ from wtal_core.models.shared.schedule import Schedule
 NAMES = [
     "backtal",
     "basnet",
+    "bm",
     "cw_plugin",
     "facnet",
     "gaufuse",
     "rskp",
     "sfnet",
+    "stpn",
     "ten",
     "topk_mil",
     "um",

@@ -5,7 +5,6 @@ Runs of frames at many thresholds become proposals; suppression leaves detection
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -22,7 +21,12 @@ from wtal_core.localization.frame_proposals import (
     inner_and_outer,
     normalised,
 )
-from wtal_core.localization.sequences import class_sequences, pick_classes
+from wtal_core.localization.sequences import (
+    class_sequences,
+    in_parts,
+    pick_classes,
+    without_lone_first_class,
+)
 from wtal_core.localization.suppression import suppress
 from wtal_core.localization.upsampling import resize, stretch
 from wtal_core.segments import pairs_by_key
@@ -260,7 +264,7 @@ def _proposed(
     grid_points = frames if rule.grid == "frames" else lengths * rule.grid
     points = np.where(lengths > 0, grid_points, 0)
     activations = _Activations(cas, magnitude if rule.magnitude else None, lengths, points)
-    chunks = _chunks(points[pairs.video])
+    chunks = in_parts(points[pairs.video], FRAMES_AT_ONCE)
     on_grid = _joined([_proposals(activations, pairs, chosen, rule) for chosen in chunks])
     own_spans = spans.astype(np.float64)[pairs.video]
     proposals = _in_spans(on_grid, points[pairs.video], own_spans, rule.shrink)
@@ -292,25 +296,12 @@ def _pairs(scores: Num[np.ndarray, "B C"], rule: FrameRule) -> _Pairs:
     """The pairs to localize."""
     video, label = pick_classes(scores, rule.class_threshold, rule.at_least_one)
     if not rule.fix_class0:
-        classes_of_video = np.bincount(video, minlength=len(scores))
-        localized = (label > 0) | (classes_of_video[video] > 1)
-        video = video[localized]
-        label = label[localized]
+        video, label = without_lone_first_class(video, label)
     if rule.score_class == "probability":
         score = scores[video, label].astype(np.float64)
     else:
         score = np.ones(len(video))
     return _Pairs(video, label, score)
-
-
-def _chunks(points: Int[np.ndarray, " P"]) -> list[slice]:
-    """Pairs in turn, as many as have FRAMES_AT_ONCE frames together, but at least one.
-
-    One empty slice if there are no pairs.
-    """
-    number = np.cumsum(points) // FRAMES_AT_ONCE
-    cuts = (np.flatnonzero(np.diff(number)) + 1).tolist()
-    return [slice(begin, end) for begin, end in pairwise([0, *cuts, len(points)])]
 
 
 def _proposals(

@@ -1,5 +1,7 @@
 """Packed class activations of many videos -> sequences of the classes that each video shows."""
 
+from itertools import pairwise
+
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
@@ -25,6 +27,19 @@ def pick_classes(
     return video, label
 
 
+def without_lone_first_class(
+    video: Int[np.ndarray, " P"], label: Int[np.ndarray, " P"]
+) -> tuple[Int[np.ndarray, " K"], Int[np.ndarray, " K"]]:
+    """The pairs of `pick_classes` but for videos whose only class is the first one.
+
+    Some official codes lose those: they ask whether any of the classes' *numbers* is true, and 0 is
+    not. Source: STPN, `code/test.py:89,101`; BaS-Net, `test.py:52`.
+    """
+    classes_of_video = np.bincount(video)
+    localized = (label > 0) | (classes_of_video[video] > 1)
+    return video[localized], label[localized]
+
+
 def class_sequences(
     cas: Num[np.ndarray, "M K"],
     lengths: Int[np.ndarray, " B"],
@@ -46,3 +61,13 @@ def class_sequences(
     row = ragged.ranges(ragged.starts(lengths)[video], pair_lengths)
     column = np.repeat(label, pair_lengths)
     return cas[row, column].astype(np.float64), pair_lengths
+
+
+def in_parts(points: Int[np.ndarray, " P"], most: int) -> list[slice]:
+    """P sequences in turn, as many as have `most` points together, but at least one.
+
+    One empty slice if there are no sequences.
+    """
+    number = np.cumsum(points) // most
+    cuts = (np.flatnonzero(np.diff(number)) + 1).tolist()
+    return [slice(begin, end) for begin, end in pairwise([0, *cuts, len(points)])]

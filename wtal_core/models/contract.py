@@ -93,8 +93,8 @@ class Host(Generic[C, O]):
     snippets: Callable[[O, Packed], Packed] | None = None
     # empties the network's memory, where it has one
     forget: Callable[[Any], None] | None = None
-    # the network's vector (S, 1, D) that foreground snippets are like in the embedding "x"
-    foreground: Callable[[Any], Tensor] | None = None
+    # the network's vector (S, 1, D) that foreground snippets are like in the embedding "x", if any
+    foreground: Callable[[Any], Tensor | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from torch.nn.functional import pad
 from wtal_core.checks import NonNegativeFloat, PositiveFloat
 from wtal_core.errors import WorkbookError
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
-from wtal_core.models import method, method_names, topk_mil
+from wtal_core.models import method, method_names, stpn
 from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.class_wise import foreground_scores, hybrid_attention
@@ -37,9 +37,9 @@ class Config(MethodConfig):
     """The branch as FAC-Net has it, and what the paper leaves open for other hosts."""
 
     # the method it is put around; `can_host` says which can be
-    host: str = "topk_mil"
+    host: str = "stpn"
     # the host's Config, whose schedule and inputs count
-    base: MethodConfig = field(default_factory=lambda: topk_mil.OFFICIAL)
+    base: MethodConfig = field(default_factory=lambda: stpn.for_plug_in(stpn.OFFICIAL))
     # weight of the branch's loss beside the host's; not stated, FAC-Net's own is 1
     lambda_cw: NonNegativeFloat = 0.1
     # temperatures of the attention, one per head; (1.0,) is plain attention
@@ -89,7 +89,7 @@ def wrap(host: str, base: MethodConfig, **changes: Any) -> Config:
 
 
 OFFICIAL = Config()
-QUICK = wrap("topk_mil", topk_mil.QUICK)
+QUICK = wrap("stpn", stpn.for_plug_in(stpn.QUICK))
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 

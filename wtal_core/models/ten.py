@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -47,6 +47,7 @@ from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.layers import StackedLinear, dropout
 from wtal_core.models.shared.sampling import pick
 from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.smoothing import smoothed
 from wtal_core.packed import Packed
 
 Reading = Literal["A", "B"]
@@ -54,7 +55,6 @@ Normaliser = Literal["sum", "length"]
 AttentionForm = Literal["mae", "mse", "none"]
 ScoreForm = Literal["kl", "mae", "mse", "mae_logits", "mse_logits", "none"]
 Direction = Literal["symmetric", "one_other", "other_one"]
-RADIUS_IN_SIGMAS = 4.0
 
 
 def averaged(epochs: int, batch_size: int, learning_rate: float, evaluations: int = 20) -> Schedule:
@@ -519,30 +519,6 @@ def divergence(p: Float[Tensor, "M K"], q: Float[Tensor, "M K"]) -> Float[Tensor
     log_p = p.log_softmax(-1)
     log_q = q.log_softmax(-1)
     return (log_p.exp() * (log_p - log_q)).sum(-1)
-
-
-def smoothed(values: Float[Tensor, " M"], batch: Packed, sigma: float) -> Float[Tensor, " M"]:
-    """Gaussian smoothing along each video, radius 4 σ (rounded), mirrored at the ends, which count
-    twice.
-
-    Equal to SciPy's `gaussian_filter1d` with its defaults, which DGAM uses (`lib/core/loss.py:47`).
-    """
-    radius = int(RADIUS_IN_SIGMAS * sigma + 0.5)
-    offset = torch.arange(-radius, radius + 1, device=values.device)
-    kernel = torch.exp(-0.5 * (offset.to(values.dtype) / sigma) ** 2)
-    return (kernel / kernel.sum()) @ values[_mirrored(offset, batch)]
-
-
-def _mirrored(offset: Int[Tensor, " R"], batch: Packed) -> Int[Tensor, "R M"]:
-    """Index of the snippet that lies at each offset from each snippet, its video continued as its
-    mirror image.
-    """
-    lengths = torch.tensor(batch.lengths, device=offset.device)
-    first = (lengths.cumsum(0) - lengths)[batch.video]
-    length = lengths[batch.video]
-    place = torch.arange(len(batch.video), device=offset.device) - first
-    turned = (place + offset[:, None]) % (2 * length)
-    return first + torch.minimum(turned, 2 * length - 1 - turned)
 
 
 def correlation(base: Branch, batch: Packed) -> Float[Tensor, " B"]:

@@ -33,7 +33,13 @@ def labelling_of(trained: TrainedRun, video: str) -> Activation:
         arrays = _labelling(trained, ids.index(video))
         trained.record.keep_arrays(name, arrays)
     length = arrays["cas"].shape[1]
-    return Activation(arrays["cas"], arrays["scores"], arrays["attention"], (length,))
+    return Activation(
+        arrays["cas"],
+        arrays["scores"],
+        arrays["attention"],
+        (length,),
+        ranking=arrays.get("ranking"),
+    )
 
 
 @torch.no_grad()
@@ -51,8 +57,11 @@ def _labelling(trained: TrainedRun, number: int) -> dict[str, np.ndarray]:
         replace(config.base, **dict(config.label_settings)),
         config.label_background,
     )
-    return {
+    arrays = {
         "cas": activation.cas,
         "scores": activation.scores,
         "attention": activation.attention,
     }
+    if activation.ranking is not None:
+        arrays["ranking"] = activation.ranking
+    return arrays

@@ -136,6 +136,7 @@ class TrainedRun:
             arrays["attention"],
             (length,),
             arrays.get("magnitude"),
+            arrays.get("ranking"),
         )
         whole = self.scene
         own_length = whole.lengths[number]
@@ -208,6 +209,8 @@ class TrainedRun:
         }
         if whole.magnitude is not None:
             arrays["magnitude"] = whole.magnitude[:, part]
+        if whole.ranking is not None:
+            arrays["ranking"] = whole.ranking[:, part]
         return arrays
 
     def _embedding_map(self) -> Arrays:

@@ -26,6 +26,7 @@ class Activation:
     attention: how much a snippet is foreground, by the method's own measure. magnitude: length of a
     feature vector, where
         the method proposes segments by it (UM, BackTAL).
+    ranking: what a method scores its proposals by, where it is not `cas` (STPN).
     """
 
     cas: Float[np.ndarray, "S M C"]
@@ -33,17 +34,20 @@ class Activation:
     attention: Float[np.ndarray, "S M"]
     lengths: tuple[int, ...]
     magnitude: Float[np.ndarray, "S M"] | None = None
+    ranking: Float[np.ndarray, "S M C"] | None = None
 
     @staticmethod
     def join(parts: "list[Activation]") -> "Activation":
         """Of several batches, one after another."""
         magnitudes = [part.magnitude for part in parts if part.magnitude is not None]
+        rankings = [part.ranking for part in parts if part.ranking is not None]
         return Activation(
             cas=np.concatenate([part.cas for part in parts], 1),
             scores=np.concatenate([part.scores for part in parts], 1),
             attention=np.concatenate([part.attention for part in parts], 1),
             lengths=tuple(chain.from_iterable(part.lengths for part in parts)),
             magnitude=np.concatenate(magnitudes, 1) if magnitudes else None,
+            ranking=np.concatenate(rankings, 1) if rankings else None,
         )
 
 

@@ -66,6 +66,24 @@ class StackedLinear(nn.Module):
         )
 
 
+class SnippetAttention(nn.Module):
+    """How much each snippet counts, in (0, 1): (S, M, D) -> (S, M). A sigmoid after one linear
+    layer, or after two with a ReLU between them, of `hidden` channels.
+    """
+
+    def __init__(self, streams: int, size_in: int, hidden: int | None, generator: torch.Generator):
+        super().__init__()
+        self.hidden = None
+        if hidden is not None:
+            self.hidden = StackedLinear(streams, size_in, hidden, 1, generator)
+        self.last = StackedLinear(streams, hidden or size_in, 1, 1, generator)
+
+    def forward(self, x: Float[Tensor, "S M D"], batch: Packed) -> Float[Tensor, "S M"]:
+        if self.hidden is not None:
+            x = self.hidden(x, batch).relu()
+        return self.last(x, batch).sigmoid()[..., 0]
+
+
 def xavier(streams: int, size_in: int, size_out: int, generator: torch.Generator) -> nn.Parameter:
     """Xavier-uniform weights (S, D_in, D_out), bound √(6 / (D_in + D_out))."""
     bound = (6 / (size_in + size_out)) ** 0.5

@@ -112,6 +112,7 @@ def activation_sums(activation: Activation) -> Numbers:
         "scores": activation.scores,
         "attention": activation.attention,
         "magnitude": activation.magnitude,
+        "ranking": activation.ranking,
     }
     return {
         f"activation, {name}": sums(values) for name, values in arrays.items() if values is not None

@@ -11,12 +11,14 @@ from typing import Any
 from wtal_core.models import (
     backtal,
     basnet,
+    bm,
     cw_plugin,
     facnet,
     gaufuse,
     method,
     rskp,
     sfnet,
+    stpn,
     ten,
     topk_mil,
     um,
@@ -326,17 +328,23 @@ def hosts() -> dict[str, Any]:
         "backtal": of_backtal,
         "sfnet": of_sfnet,
         "ten": of_ten,
+        "um": of_um,
+        "wtalc": of_wtalc,
     }
-    return {name: variants_of()["default"] for name, variants_of in every.items()}
+    configs = {name: variants_of()["default"] for name, variants_of in every.items()}
+    embedded = small(stpn.with_embedding(stpn.Config()), embedding=8, attention_hidden=6)
+    configs["stpn"] = replace(embedded, rule=replace(embedded.rule, fix_class0=True))
+    configs["bm"] = small(bm.Config(), samples=12, attention_hidden=6)
+    return configs
 
 
 def of_cw_plugin() -> dict[str, cw_plugin.Config]:
     around = {
         f"around {name}": cw_plugin.wrap(name, config, lambda_cw=1.0)
         for name, config in hosts().items()
-        if name != "topk_mil"
     }
-    default = cw_plugin.wrap("topk_mil", of_topk_mil()["default"])
+    linear = small(stpn.for_plug_in(stpn.Config()), embedding=8)
+    default = cw_plugin.wrap("stpn", linear)
     other = replace(
         around["around facnet"], foreground="own", taus=(2.0,), delta=0.5, video_scale=5.0
     )
@@ -569,6 +577,7 @@ def in_gaufuse() -> dict[str, gaufuse.Config]:
         "backtal": in_backtal()["exact"],
         "sfnet": in_sfnet()["default"],
         "ten": in_ten()["exact"],
+        "um": in_um()["exact"],
     }
     wrapped = {name: gaufuse.wrap(name, host) for name, host in hosts.items()}
     configs = {"default": gaufuse.OFFICIAL, "as printed": gaufuse.as_printed(gaufuse.OFFICIAL)}
