@@ -123,7 +123,9 @@ def test_the_branch_teaches_embedding_scores_and_its_vector(host):
     loss(network(batch), batch, config)["cw"].sum().backward()
     assert network.w_f.grad.abs().sum() > 0
     taught = [p for p in network.host.parameters() if p.grad is not None and p.grad.any()]
-    assert len(taught) >= 2 and all(p.grad.isfinite().all() for p in taught)
+    # features as they come have no weights: there the classifier alone is taught
+    assert len(taught) >= (1 if host == "bm" else 2)
+    assert all(p.grad.isfinite().all() for p in taught)
 
     together = network(batch).p_cw
     alone = torch.cat([network(one).p_cw for one in one_by_one(batch)], 1)
