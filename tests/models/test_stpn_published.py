@@ -35,7 +35,7 @@ def test_every_video_is_brought_to_400_snippets_of_24_points_however_short_it_is
     """So short videos are picked from with repetition, as in training; and an end is a run's last
     point + 1: none has length 0, and some reach the last point."""
     shortest, last, lengths, odd = [], [], [], []
-    for video in sorted(published)[::3]:
+    for video in sorted(published)[:50]:
         detections = published[video]
         segments = np.array([detection["segment"] for detection in detections])
         fitting = grids(segments)

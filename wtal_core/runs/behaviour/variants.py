@@ -282,6 +282,36 @@ def of_sfnet() -> dict[str, sfnet.Config]:
     }
 
 
+def of_stpn() -> dict[str, stpn.Config]:
+    default = small(stpn.Config(), samples=12, attention_hidden=6, embedding=6)
+    embedded = stpn.with_embedding(default)
+    return {
+        "default": default,
+        "sum, bias": replace(default, pool="sum", cam_bias=True, samples=None, beta=0.01),
+        "with embedding": embedded,
+        "three snippets, for the plug-in": replace(
+            stpn.for_plug_in(default), embed="conv3x2", dropout=0.25
+        ),
+        "many thresholds, own stream": replace(
+            stpn.many_thresholds(default),
+            alpha=1.0,
+            rule=replace(default.rule, fix_class0=True, drop_frame0_run=False, outer_weight=0.5),
+        ),
+    }
+
+
+def of_bm() -> dict[str, bm.Config]:
+    default = small(bm.Config(), samples=12, attention_hidden=6)
+    return {
+        "default": default,
+        "as in DGAM": bm.as_in_dgam(default),
+        "as recollected": replace(bm.as_recollected(default), samples=None, sigma=0.5),
+        "free guide, bias": replace(
+            default, guide_detach=False, cam_bias=True, attention_hidden=None, lambda_guide=1.0
+        ),
+    }
+
+
 def of_rskp() -> dict[str, rskp.Config]:
     default = small(
         rskp.Config(),
@@ -447,6 +477,8 @@ VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "backtal": of_backtal,
     "basnet": of_basnet,
     "sfnet": of_sfnet,
+    "stpn": of_stpn,
+    "bm": of_bm,
     "rskp": of_rskp,
     "gaufuse": of_gaufuse,
     "cw_plugin": of_cw_plugin,
@@ -552,6 +584,30 @@ def in_sfnet() -> dict[str, sfnet.Config]:
     }
 
 
+def in_stpn() -> dict[str, stpn.Config]:
+    rule = stpn.Config().rule
+    exact = replace(rule, upsampling=1, thresholds=(0.25, 0.5, 0.75), class_threshold=0.25)
+    return {
+        "default": stpn.Config(),
+        "exact": stpn.Config(rule=exact),
+        "first class kept": stpn.Config(
+            rule=replace(exact, fix_class0=True, drop_frame0_run=False, thresholds=EXACT)
+        ),
+    }
+
+
+def in_bm() -> dict[str, bm.Config]:
+    rule = bm.Config().rule
+    exact = replace(rule, upsampling=1, thresholds=EXACT, class_threshold=0.25)
+    return {
+        "default": bm.Config(),
+        "exact": bm.Config(rule=exact),
+        "each side, by stream": bm.Config(
+            rule=replace(exact, outer_sides="each", outer=0.5), thresholds_by_stream=EXACT[:2]
+        ),
+    }
+
+
 def in_rskp() -> dict[str, rskp.Config]:
     exact = rskp.Config(thresholds=EXACT, class_threshold=0.25)
     return {
@@ -622,6 +678,8 @@ LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "backtal": in_backtal,
     "basnet": in_basnet,
     "sfnet": in_sfnet,
+    "stpn": in_stpn,
+    "bm": in_bm,
     "rskp": in_rskp,
     "gaufuse": in_gaufuse,
     "cw_plugin": in_cw_plugin,
