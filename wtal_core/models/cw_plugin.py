@@ -23,7 +23,7 @@ from wtal_core.checks import NonNegativeFloat, PositiveFloat
 from wtal_core.errors import WorkbookError
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
 from wtal_core.models import method, method_names, stpn
-from wtal_core.models.contract import Method, MethodConfig
+from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.class_wise import foreground_scores, hybrid_attention
 from wtal_core.models.shared.inputs import Inputs, Refreshed
@@ -55,9 +55,7 @@ class Config(MethodConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not can_host(self.host):
-            able = ", ".join(name for name in method_names() if can_host(name))
-            raise WorkbookError(f"{self.host} cannot host the CW branch; choose one of {able}")
+        host_of(self.host)
         if not isinstance(self.base, method(self.host).Config):
             raise WorkbookError(
                 f"base of host {self.host} needs to be a models.{self.host}.Config, got "
@@ -74,6 +72,15 @@ class Config(MethodConfig):
     def inputs(self) -> Inputs:  # type: ignore[override]
         """The host's."""
         return self.base.inputs
+
+
+def host_of(name: str) -> Host[Any, Any]:
+    """What the branch asks of the method it is put around. Raises WorkbookError if it has not."""
+    host = method(name).host if name in method_names() else None
+    if host is None:
+        able = ", ".join(known for known in method_names() if can_host(known))
+        raise WorkbookError(f"{name} cannot host the CW branch; choose one of {able}")
+    return host
 
 
 def can_host(name: str) -> bool:
@@ -131,17 +138,17 @@ class Network(nn.Module):
 
     def lent_foreground(self) -> Float[Tensor, "S 1 D"] | None:
         """The host's foreground vector, if it has one in the space of its embedding."""
-        lend = method(self.config.host).host.foreground
+        lend = host_of(self.config.host).foreground
         return lend(self.host) if lend else None
 
     def forward(self, batch: Packed, generator: torch.Generator | None = None) -> Outputs:
         """The host, and the branch on the snippets that the host has picked."""
         config = self.config
-        pick = method(config.host).host.snippets
+        pick = host_of(config.host).snippets
         outputs = self.host(batch, generator)
         snippets = pick(outputs, batch) if pick else batch
         x, scores = embedding_and_scores(config.host, outputs)
-        w_f = self.lent_foreground() if self.w_f is None else self.w_f
+        w_f: Any = self.lent_foreground() if self.w_f is None else self.w_f
 
         attention = hybrid_attention(config.delta * scores, config.taus, snippets)  # Eq. 2
         gathered = snippets.pool(attention.flatten(2), x)  # Eq. 3
