@@ -422,7 +422,7 @@ def test_all_methods_can_host_but_those_that_are_put_around_others():
     [
         (
             lambda: Config("cw_plugin", cw_plugin.OFFICIAL),
-            "cw_plugin cannot host GauFuse; choose one of backtal, basnet, facnet",
+            "cw_plugin cannot host GauFuse; choose one of backtal, basnet, bm, facnet",
         ),
         (lambda: Config("gaufuse", OFFICIAL), "gaufuse cannot host GauFuse"),
         (lambda: Config("nothing", OFFICIAL), "nothing cannot host GauFuse"),
