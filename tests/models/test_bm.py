@@ -190,9 +190,10 @@ def plain_proposals(row, threshold, factor, rule, score) -> list[tuple[float, fl
     """Runs of one sequence, the inner mean less the outer one's share, plus the class's share."""
     points = []
     for j in range(len(row) * factor):
-        left = min(j // factor, max(len(row) - 2, 0))
+        place = min(max((j + 0.5) / factor - 0.5, 0), len(row) - 1)
+        left = min(int(place), max(len(row) - 2, 0))
         right = min(left + 1, len(row) - 1)
-        points.append(row[left] + (j / factor - left) * (row[right] - row[left]))
+        points.append(row[left] + (place - left) * (row[right] - row[left]))
     proposals, start = [], None
     for j, value in enumerate([*points, -1.0]):
         is_above = value >= threshold and value > 0

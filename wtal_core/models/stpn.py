@@ -87,12 +87,15 @@ class Config(MethodConfig):
 
 
 OFFICIAL = Config()
+# The features of small data sets are short. At the official weight the attention opens altogether,
+# and has no gradient left before its length begins to count; so it does at a rate of 0.02.
 QUICK = replace(
     OFFICIAL,
     samples=None,
     embedding=64,
     attention_hidden=64,
-    schedule=replace(averaged_adam(60, 5, 5e-3, 2), weight_decay=0.0),
+    beta=3e-4,
+    schedule=replace(averaged_adam(100, 5, 1e-2, 2), weight_decay=0.0),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 

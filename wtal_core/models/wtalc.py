@@ -45,7 +45,8 @@ class Config(MethodConfig):
     hidden: PositiveInt = 2048  # D, channels of the embedding; in the code those of the features
     dropout: Rate = 0.7  # of the embedding
     # snippets of the random window that training shows of a longer video; None: all. The code pads
-    # shorter ones with zeros, which no layer and no loss lets count
+    # shorter ones with zeros, which no layer and no loss lets count. DIFFERS: it takes all-zero
+    # snippets of the video itself for padding, too, and then as many from the end
     crop: PositiveInt | None = 750
     # s: MILL averages the ceil(l / s) largest logits; a video scores the mean of its l // s largest
     fraction: PositiveInt = 8
@@ -71,7 +72,7 @@ class Config(MethodConfig):
 OFFICIAL = Config()
 QUICK = replace(
     OFFICIAL,
-    hidden=64,
+    hidden=128,
     dropout=0.3,  # see `backtal.QUICK`
     crop=None,
     schedule=replace(

@@ -21,7 +21,7 @@ from wtal_core.localization.sequences import (
     pick_classes,
     without_lone_first_class,
 )
-from wtal_core.localization.upsampling import stretch
+from wtal_core.localization.upsampling import stretch, upsample
 from wtal_core.models.shared.activation import Scene
 from wtal_core.models.shared.detected import detections, joined
 
@@ -34,7 +34,9 @@ class StreamRule(Checked):
 
     class_threshold: a class is localized in a video where its score is above this.
     thresholds: a run is where the activation is >= one of them, and > 0.
-    upsampling: points per snippet, at j / upsampling, extrapolated after the last snippet.
+    upsampling: points per snippet.
+    grid: where they lie: point j at j / upsampling, extrapolated after the last snippet ("left"),
+        by which detections are half a snippet early; or between the snippets' centres ("centre").
     outer_weight: w of score = mean of the ranking inside - w * its mean in the outer area.
     outer: width of the outer area at either side, as a share of the run's length.
     outer_sides: the mean over both sides "together", or the sum of the means of "each" side.
@@ -46,6 +48,7 @@ class StreamRule(Checked):
     class_threshold: NonNegativeFloat = 0.1
     thresholds: tuple[NonNegativeFloat, ...] = (0.05,)
     upsampling: PositiveInt = 24
+    grid: Literal["left", "centre"] = "left"
     outer_weight: NonNegativeFloat = 0.0
     outer: NonNegativeFloat = 0.25
     outer_sides: Literal["together", "each"] = "together"
@@ -106,8 +109,9 @@ def _scored_runs(
     rule: StreamRule,
 ) -> tuple[Runs, Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
     """Runs of P sequences, the contrast of the ranking and the mean of the activation of each."""
-    values, sizes = stretch(cas, lengths, rule.upsampling)
-    ranks, _ = stretch(ranking, lengths, rule.upsampling)
+    finer = stretch if rule.grid == "left" else upsample
+    values, sizes = finer(cas, lengths, rule.upsampling)
+    ranks, _ = finer(ranking, lengths, rule.upsampling)
     runs = find_runs(values, sizes, rule.thresholds, rule.drop_frame0_run)
     score = _contrast(PrefixSums(ranks, sizes), runs, rule)
     inner = _mean(PrefixSums(values, sizes), runs.sequence, runs.start, runs.end)

@@ -603,7 +603,8 @@ def in_bm() -> dict[str, bm.Config]:
         "default": bm.Config(),
         "exact": bm.Config(rule=exact),
         "each side, by stream": bm.Config(
-            rule=replace(exact, outer_sides="each", outer=0.5), thresholds_by_stream=EXACT[:2]
+            rule=replace(exact, outer_sides="each", outer=0.5, grid="left"),
+            thresholds_by_stream=EXACT[:2],
         ),
     }
 
