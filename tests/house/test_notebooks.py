@@ -30,7 +30,7 @@ FORBIDDEN = (
 EXPECTED = {
     "facnet": {
         "method",
-        *(f"table{n}" for n in range(1, 5)),
+        *(f"table{n}" for n in range(1, 6)),
         *(f"figure{n}" for n in (1, 4, 5, 6, 7, 8)),
     },
     "backtal": {

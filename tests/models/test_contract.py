@@ -174,6 +174,7 @@ def test_a_missing_piece_is_named(piece):
         ),
         ({"Config": Schedule}, "Config is .* expected a frozen dataclass that inherits"),
         ({"host": Host()}, "host.instances is missing"),
+        ({"host": replace(facnet.METHOD.host, negative_labels="no")}, "'no'; expected 'kept' or"),
         ({"host": replace(facnet.METHOD.host, label_settings=(("nothing", 1.0),))}, "'nothing'"),
     ],
 )

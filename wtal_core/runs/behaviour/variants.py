@@ -355,6 +355,38 @@ def of_rskp() -> dict[str, rskp.Config]:
     }
 
 
+def hosts() -> dict[str, Any]:
+    """What plug-ins are put around."""
+    every = {
+        "facnet": of_facnet,
+        "topk_mil": of_topk_mil,
+        "basnet": of_basnet,
+        "backtal": of_backtal,
+        "sfnet": of_sfnet,
+        "ten": of_ten,
+        "um": of_um,
+        "wtalc": of_wtalc,
+    }
+    configs = {name: variants_of()["default"] for name, variants_of in every.items()}
+    embedded = small(stpn.with_embedding(stpn.Config()), embedding=8, attention_hidden=6)
+    configs["stpn"] = replace(embedded, rule=replace(embedded.rule, fix_class0=True))
+    configs["bm"] = small(bm.Config(), samples=12, attention_hidden=6)
+    return configs
+
+
+def of_cw_plugin() -> dict[str, cw_plugin.Config]:
+    around = {
+        f"around {name}": cw_plugin.wrap(name, config, lambda_cw=1.0)
+        for name, config in hosts().items()
+    }
+    linear = small(stpn.for_plug_in(stpn.Config()), embedding=8)
+    default = cw_plugin.wrap("stpn", linear)
+    other = replace(
+        around["around facnet"], foreground="own", taus=(2.0,), delta=0.5, video_scale=5.0
+    )
+    return {"default": default, **around, "own vector, one head": other}
+
+
 def of_gaufuse() -> dict[str, gaufuse.Config]:
     long: dict[str, Any] = {"epochs": 8}
     host = replace(of_rskp()["default"], memory_index="slot0", delta=10.0)
@@ -370,17 +402,17 @@ def of_gaufuse() -> dict[str, gaufuse.Config]:
     official = replace(gaufuse.wrap("rskp", host, **gaufuse.LABELLING), **late)
     around = {
         name: replace(config, schedule=replace(config.schedule, **long))
-        for name, config in (
-            ("facnet", of_facnet()["default"]),
-            ("topk_mil", of_topk_mil()["default"]),
-        )
+        for name, config in hosts().items()
+    }
+    wrapped = {
+        f"around {name}": replace(gaufuse.wrap(name, config), **late)
+        for name, config in around.items()
     }
     return {
         "default": official,
         "as printed": replace(gaufuse.as_printed(official), **{**late, "limit": 2.0}),
         "LinPro alone": gaufuse.ablate(official, True, False, False, False),
-        "around facnet": replace(gaufuse.wrap("facnet", around["facnet"]), **late),
-        "around topk_mil": replace(gaufuse.wrap("topk_mil", around["topk_mil"]), **late),
+        **wrapped,
         "nearest scores, t": replace(
             official,
             label_rule=replace(official.label_rule, rows="mean", infeasible="least_squares"),
@@ -442,32 +474,6 @@ def of_wtalc() -> dict[str, wtalc.Config]:
         ),
         "whole videos, read as FAC-Net": replace(default, crop=None, post="facnet"),
     }
-
-
-def hosts() -> dict[str, Any]:
-    """What plug-ins are put around."""
-    every = {
-        "facnet": of_facnet,
-        "topk_mil": of_topk_mil,
-        "basnet": of_basnet,
-        "backtal": of_backtal,
-        "sfnet": of_sfnet,
-        "ten": of_ten,
-    }
-    return {name: variants_of()["default"] for name, variants_of in every.items()}
-
-
-def of_cw_plugin() -> dict[str, cw_plugin.Config]:
-    around = {
-        f"around {name}": cw_plugin.wrap(name, config, lambda_cw=1.0)
-        for name, config in hosts().items()
-        if name != "topk_mil"
-    }
-    default = cw_plugin.wrap("topk_mil", of_topk_mil()["default"])
-    other = replace(
-        around["around facnet"], foreground="own", taus=(2.0,), delta=0.5, video_scale=5.0
-    )
-    return {"default": default, **around, "own vector, one head": other}
 
 
 def of_hamnet() -> dict[str, hamnet.Config]:
@@ -616,12 +622,12 @@ VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "bm": of_bm,
     "rskp": of_rskp,
     "gaufuse": of_gaufuse,
+    "cw_plugin": of_cw_plugin,
     "um": of_um,
     "wtalc": of_wtalc,
     "hamnet": of_hamnet,
     "co2net": of_co2net,
     "delu": of_delu,
-    "cw_plugin": of_cw_plugin,
     "c3net": of_c3net,
     "a2clpt": of_a2clpt,
     "emmil": of_emmil,
@@ -771,6 +777,11 @@ def in_gaufuse() -> dict[str, gaufuse.Config]:
         "rskp": in_rskp()["exact"],
         "facnet": in_facnet()["exact"],
         "topk_mil": in_topk_mil()["exact"],
+        "basnet": in_basnet()["exact"],
+        "backtal": in_backtal()["exact"],
+        "sfnet": in_sfnet()["default"],
+        "ten": in_ten()["exact"],
+        "um": in_um()["exact"],
     }
     wrapped = {name: gaufuse.wrap(name, host) for name, host in hosts.items()}
     configs = {"default": gaufuse.OFFICIAL, "as printed": gaufuse.as_printed(gaufuse.OFFICIAL)}
@@ -781,6 +792,10 @@ def in_gaufuse() -> dict[str, gaufuse.Config]:
         configs[name] = replace(wrapped["rskp"], test_fusion=rule)
     by_score = replace(fusion, logit="score", overlap="iou", limit=0.5)
     return configs | {"by score": replace(wrapped["rskp"], test_fusion=by_score)}
+
+
+def in_cw_plugin() -> dict[str, cw_plugin.Config]:
+    return {"default": cw_plugin.OFFICIAL}
 
 
 def in_um() -> dict[str, um.Config]:
@@ -830,10 +845,6 @@ def in_delu() -> dict[str, delu.Config]:
     return {"default": delu.Config(), "exact": delu.Config(rule=replace(exact, gamma=0.5))}
 
 
-def in_cw_plugin() -> dict[str, cw_plugin.Config]:
-    return {"default": cw_plugin.OFFICIAL}
-
-
 def in_c3net() -> dict[str, c3net.Config]:
     rule = c3net.Config().rule
     return {
@@ -872,12 +883,12 @@ LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "bm": in_bm,
     "rskp": in_rskp,
     "gaufuse": in_gaufuse,
+    "cw_plugin": in_cw_plugin,
     "um": in_um,
     "wtalc": in_wtalc,
     "hamnet": in_hamnet,
     "co2net": in_co2net,
     "delu": in_delu,
-    "cw_plugin": in_cw_plugin,
     "c3net": in_c3net,
     "a2clpt": in_a2clpt,
     "emmil": in_emmil,
