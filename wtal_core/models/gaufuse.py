@@ -426,7 +426,7 @@ def make_labels(
         infeasible.append(unsolved)
     unsolved = np.concatenate(infeasible)
     share = float(unsolved.sum() / max(1, len(unsolved)))
-    return torch.as_tensor(np.stack(labels)).to(videos.features), share
+    return torch.as_tensor(np.stack(labels)).to(videos.labels), share
 
 
 def with_snippets(instances: Instances, snap: float) -> Instances:
