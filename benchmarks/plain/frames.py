@@ -105,7 +105,10 @@ def contrast_plain(values, start, end, rule):
 
 def timed_plain(run, frames, seconds, rule):
     """Start and end in seconds, shrunk."""
-    start, end = run[0] / frames * seconds, run[1] / frames * seconds
+    if rule.times == "share":
+        start, end = run[0] / frames * seconds, run[1] / frames * seconds
+    else:
+        start, end = run[0] * (seconds / frames), run[1] * (seconds / frames)
     lost = rule.shrink * (end - start)
     return start + lost, end - lost
 

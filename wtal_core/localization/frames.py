@@ -60,6 +60,9 @@ class FrameRule(Checked):
         one ("video"), or comes there ("given"), as in UM's code.
     shortest: places of the grid that a run needs; shorter ones still count in outer areas. UM's
         code asks for 2 of 24 per snippet.
+    times: place p of a grid of F is at p / F times the duration ("share"), or at p times the
+        duration of one place ("step", CoLA). These differ by rounding alone, which decides where
+        an overlap is `nms` exactly.
     """
 
     class_threshold: float = 0.25
@@ -79,6 +82,7 @@ class FrameRule(Checked):
     at_least_one: bool = False
     magnitude_range: Literal["video", "given"] = "video"
     shortest: PositiveInt = 1
+    times: Literal["share", "step"] = "share"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -263,7 +267,7 @@ def _proposed(
     chunks = _chunks(points[pairs.video])
     on_grid = _joined([_proposals(activations, pairs, chosen, rule) for chosen in chunks])
     own_spans = spans.astype(np.float64)[pairs.video]
-    proposals = _in_spans(on_grid, points[pairs.video], own_spans, rule.shrink)
+    proposals = _in_spans(on_grid, points[pairs.video], own_spans, rule)
     if rule.whole_video is not None:
         proposals = _with_whole_videos(proposals, own_spans, rule.whole_video)
     return pairs, proposals
@@ -382,16 +386,21 @@ def _in_spans(
     proposals: _Proposals,
     points: Int[np.ndarray, " P"],
     spans: Float[np.ndarray, " P"],
-    shrink: float,
+    rule: FrameRule,
 ) -> _Proposals:
-    """From the grids of P pairs to the unit of their spans, each shorter by the share `shrink` at
-    both sides.
+    """From the grids of P pairs to the unit of their spans, each shorter by the share `rule.shrink`
+    at both sides.
     """
     own_points = points[proposals.pair]
     own_spans = spans[proposals.pair]
-    start = proposals.start / own_points * own_spans
-    end = proposals.end / own_points * own_spans
-    lost = shrink * (end - start)
+    if rule.times == "share":
+        start = proposals.start / own_points * own_spans
+        end = proposals.end / own_points * own_spans
+    else:
+        step = own_spans / own_points
+        start = proposals.start * step
+        end = proposals.end * step
+    lost = rule.shrink * (end - start)
     return replace(proposals, start=start + lost, end=end - lost)
 
 
