@@ -36,6 +36,7 @@ from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.inputs import Inputs, Refreshed
 from wtal_core.models.shared.layers import StackedLinear, dropout
+from wtal_core.models.shared.sampling import random_crops
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
 
@@ -228,31 +229,6 @@ def convolution(
     layer = StackedLinear(streams, size_in, size_out, 3, generator)
     layer.weight.data *= ((3 * size_in + size_out) / (3 * size_in + 3 * size_out)) ** 0.5
     return layer
-
-
-def random_crops(batch: Packed, longest: int, generator: torch.Generator) -> Packed:
-    """Longer videos cut to a random window of `longest` snippets. As in the official code it never
-    holds the last one.
-
-    DIFFERS: the official code goes on to another video if no click lies in the window; here it
-    counts in none of the means.
-    """
-    lengths = torch.tensor(batch.lengths)
-    surplus = (lengths - longest).clamp_min(0)
-    if not surplus.any():
-        return batch
-    draws = torch.rand(
-        len(lengths), generator=generator, device=generator.device, dtype=torch.float64
-    ).cpu()
-    kept = lengths - surplus
-    window = (draws * surplus).long()  # where it begins in its video
-    start_before = lengths.cumsum(0) - lengths
-    start_after = kept.cumsum(0) - kept
-    shift = window + start_before - start_after
-    rows = torch.arange(int(kept.sum())) + shift.repeat_interleave(kept)
-    rows = rows.to(batch.features.device)
-    clicks = None if batch.clicks is None else batch.clicks[rows]
-    return Packed(batch.features[:, rows], tuple(kept.tolist()), batch.labels, clicks)
 
 
 def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:

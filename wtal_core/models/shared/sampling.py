@@ -1,4 +1,4 @@
-"""A fixed number of snippets drawn from each video."""
+"""A fixed number of snippets drawn from each video, or at most so many."""
 
 import torch
 from jaxtyping import Int
@@ -34,3 +34,41 @@ def parts(
     first, last = borders[:, :-1], borders[:, 1:].clone()
     last[:, -1] -= 1
     return first, torch.where((lengths == samples)[:, None], first, last)
+
+
+def thinned(batch: Packed, most: int) -> Packed:
+    """Videos of more than `most` snippets with `most` of them, number ⌊j L / T⌋; others as they
+    are. Source: UM, `thumos_features.py:152-158`, in evaluation.
+    """
+    lengths = torch.tensor(batch.lengths)
+    kept = lengths.clamp_max(most)
+    if torch.equal(kept, lengths):
+        return batch
+    place = torch.arange(int(kept.sum())) - (kept.cumsum(0) - kept).repeat_interleave(kept)
+    within = place * lengths.repeat_interleave(kept) // kept.repeat_interleave(kept)
+    index = within + (lengths.cumsum(0) - lengths).repeat_interleave(kept)
+    return batch.at(index.to(batch.features.device), tuple(kept.tolist()))
+
+
+def random_crops(batch: Packed, longest: int, generator: torch.Generator) -> Packed:
+    """Longer videos cut to a random window of `longest` snippets. As in the official codes it never
+    holds the last one. Source: W-TALC, `utils.py:15-29`; SF-Net.
+
+    DIFFERS: SF-Net's code goes on to another video if no click lies in the window; here it counts
+    in none of the means.
+    """
+    lengths = torch.tensor(batch.lengths)
+    surplus = (lengths - longest).clamp_min(0)
+    if not surplus.any():
+        return batch
+    draws = torch.rand(
+        len(lengths), generator=generator, device=generator.device, dtype=torch.float64
+    ).cpu()
+    kept = lengths - surplus
+    window = (draws * surplus).long()  # where it begins in its video
+    start_before = lengths.cumsum(0) - lengths
+    start_after = kept.cumsum(0) - kept
+    shift = window + start_before - start_after
+    rows = torch.arange(int(kept.sum())) + shift.repeat_interleave(kept)
+    rows = rows.to(batch.features.device)
+    return batch.at(rows, tuple(kept.tolist()))
