@@ -1,5 +1,5 @@
-"""Localization of BackTAL, BaS-Net and UM as plain loops over one video, the way that one would first
-write it. Slow.
+"""Localization of BackTAL, BaS-Net, UM and CoLA as plain loops over one video, the way that one
+would first write it. Slow.
 """
 
 import math

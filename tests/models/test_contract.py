@@ -14,7 +14,7 @@ from wtal_core.models.contract import Host, Method
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.schedule import Schedule
 
-NAMES = ["backtal", "basnet", "facnet", "gaufuse", "rskp", "sfnet", "ten", "topk_mil"]
+NAMES = ["backtal", "basnet", "cola", "facnet", "gaufuse", "rskp", "sfnet", "ten", "topk_mil"]
 PIECES = ("Config", "profiles", "Network", "loss", "activate", "localize", "signals")
 
 

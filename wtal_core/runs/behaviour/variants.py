@@ -8,7 +8,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from wtal_core.models import backtal, basnet, facnet, gaufuse, method, rskp, sfnet, ten, topk_mil
+from wtal_core.models import (
+    backtal,
+    basnet,
+    cola,
+    facnet,
+    gaufuse,
+    method,
+    rskp,
+    sfnet,
+    ten,
+    topk_mil,
+)
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.runs.behaviour.micro_data import LEVELS, UNIT
@@ -235,6 +246,20 @@ def of_basnet() -> dict[str, basnet.Config]:
     }
 
 
+def of_cola() -> dict[str, cola.Config]:
+    default = small(cola.Config(), samples=12, width=8, dropout=0.3, lambda_snico=0.5)
+    return {
+        "default": default,
+        "all snippets": replace(default, samples=None, narrow=2, wide=5),
+        "other sets": replace(
+            default, samples=None, easy=2, hard=4, easy_dropout=0.2, temperature=0.5
+        ),
+        "actions alone": replace(
+            default, samples=None, lambda_snico=0.0, rule=replace(default.rule, magnitude=())
+        ),
+    }
+
+
 def of_sfnet() -> dict[str, sfnet.Config]:
     default = small(sfnet.Config(), hidden=8, dropout=0.3, crops=(8, 14), expand_epoch=3)
     return {
@@ -358,6 +383,7 @@ VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "ten": of_ten,
     "backtal": of_backtal,
     "basnet": of_basnet,
+    "cola": of_cola,
     "sfnet": of_sfnet,
     "rskp": of_rskp,
     "gaufuse": of_gaufuse,
@@ -453,6 +479,17 @@ def in_basnet() -> dict[str, basnet.Config]:
     }
 
 
+def in_cola() -> dict[str, cola.Config]:
+    rule = cola.Config().rule
+    exact = replace(rule, grid=1, thresholds=(0.0, 0.25, 0.5, 0.75), magnitude=(0.25, 0.5))
+    return {
+        "default": cola.Config(),
+        "exact": cola.Config(rule=exact),
+        "one class at least": cola.Config(rule=replace(exact, class_threshold=1.0, shortest=1)),
+        "true tIoU": cola.Config(rule=replace(exact, nms_iou="iou", nms=0.5, times="share")),
+    }
+
+
 def in_sfnet() -> dict[str, sfnet.Config]:
     return {
         "default": sfnet.Config(),
@@ -500,6 +537,7 @@ LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "ten": in_ten,
     "backtal": in_backtal,
     "basnet": in_basnet,
+    "cola": in_cola,
     "sfnet": in_sfnet,
     "rskp": in_rskp,
     "gaufuse": in_gaufuse,
