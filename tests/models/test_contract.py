@@ -14,7 +14,19 @@ from wtal_core.models.contract import Host, Method
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.schedule import Schedule
 
-NAMES = ["backtal", "basnet", "cola", "facnet", "gaufuse", "rskp", "sfnet", "ten", "topk_mil"]
+NAMES = [
+    "backtal",
+    "basnet",
+    "cola",
+    "facnet",
+    "gaufuse",
+    "rskp",
+    "sfnet",
+    "ten",
+    "topk_mil",
+    "um",
+    "wtalc",
+]
 PIECES = ("Config", "profiles", "Network", "loss", "activate", "localize", "signals")
 
 

@@ -1,4 +1,6 @@
-"""Class activation sequences -> runs above each sequence's own mean, the localization of SF-Net."""
+"""Class activation sequences -> runs above one threshold of each sequence's own: its mean (SF-Net),
+or the middle of its range (W-TALC).
+"""
 
 from dataclasses import dataclass
 
@@ -34,11 +36,38 @@ def runs_above_mean(
     sequence has no run. Source: SF-Net, `eval.py:27-67`.
     Raises WorkbookError if an activation is not finite or the lengths do not add up.
     """
+    _check(activation, lengths)
+    return _runs(activation, lengths, _above_mean(activation, lengths), shortest)
+
+
+def runs_above_middle(
+    activation: Float[np.ndarray, " M"], lengths: Int[np.ndarray, " P"], shortest: int
+) -> Runs:
+    """Runs of at least `shortest` snippets strictly above max - (max - min) / 2 of their sequence.
+
+    As `runs_above_mean` otherwise. Source: W-TALC, `detectionMAP.py:92-126`.
+    """
+    _check(activation, lengths)
+    top = ragged.maxima(activation, lengths)
+    middle = top - (top - ragged.minima(activation, lengths)) * 0.5
+    return _runs(activation, lengths, activation > np.repeat(middle, lengths), shortest)
+
+
+def _check(activation: Float[np.ndarray, " M"], lengths: Int[np.ndarray, " P"]) -> None:
     if lengths.sum() != len(activation) or not np.isfinite(activation).all():
         raise WorkbookError(
             f"activation has {len(activation)} snippets, its sequence lengths add up to "
             f"{lengths.sum()}, and all must be finite; has training diverged?"
         )
+
+
+def _runs(
+    activation: Float[np.ndarray, " M"],
+    lengths: Int[np.ndarray, " P"],
+    above: Bool[np.ndarray, " M"],
+    shortest: int,
+) -> Runs:
+    """Runs of at least `shortest` places that are `above`."""
     # each sequence has a wall after it, so that no run crosses into the next
     sequence = ragged.owners(lengths + 1)  # (M + P,)
     inside = np.ones(len(sequence), dtype=bool)
@@ -46,7 +75,7 @@ def runs_above_mean(
     walled = np.full(len(sequence), -np.inf)
     walled[inside] = activation
     mask = np.zeros(len(sequence), dtype=bool)
-    mask[inside] = _above_mean(activation, lengths)
+    mask[inside] = above
     start, end = runs_of_mask(mask)
     long_enough = end - start >= shortest
     start = start[long_enough]

@@ -35,7 +35,7 @@ from wtal_core.losses.mined_background import background_counts, hardest_backgro
 from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.inputs import Inputs, Refreshed
-from wtal_core.models.shared.layers import StackedLinear, dropout
+from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_rounded_up
 from wtal_core.models.shared.sampling import random_crops
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
@@ -281,7 +281,7 @@ def video_loss(
     lengths = torch.tensor(snippets.lengths, device=logits.device)
     counted = ((lengths >= config.shortest_video) & (present.sum(1) > 0)).nonzero()[:, 0]
     target = present / present.sum(1, keepdim=True).clamp_min(1)
-    scores = top_mean(logits, snippets, config.fraction)
+    scores = top_mean_rounded_up(logits, snippets, config.fraction)
     values = -(target * scores.log_softmax(-1)).sum(-1)
     return shares(values[:, counted], counted, snippets)
 
@@ -328,20 +328,6 @@ def shares(
     owners = owner.expand(values.shape).flatten()
     total = values.new_zeros(videos).index_add(0, owners, values.flatten())
     return total * (videos / max(1, values.shape[1]))
-
-
-def top_mean(
-    scores: Float[Tensor, "O M J"], snippets: Packed, fraction: int
-) -> Float[Tensor, "O B J"]:
-    """Mean of the ceil(T / fraction) largest scores of each video, per column; 0 for a video
-    without snippets.
-    """
-    means = []
-    for of_video in scores.split(snippets.lengths, 1):
-        count = -(-of_video.shape[1] // fraction)  # rounded up
-        top = of_video.topk(count, dim=1).values
-        means.append(top.mean(1) if count else top.sum(1))
-    return torch.stack(means, 1)
 
 
 @torch.no_grad()

@@ -80,10 +80,10 @@ QUICK = replace(
     OFFICIAL,
     samples=None,
     width=128,
-    dropout=0.3,
+    dropout=0.3,  # see `backtal.QUICK`
     pick_dropout=0.3,
-    margin=10.0,  # features of fewer channels are shorter
-    alpha=5e-2,  # and so are the squares
+    margin=10.0,  # vectors of fewer channels are shorter; alpha margin² is as there
+    alpha=5e-2,
     schedule=averaged_adam(40, 5, 2e-3, evaluations=2),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}

@@ -99,3 +99,17 @@ def top_mean(scores: Float[Tensor, "S M K"], batch: Packed, share: float) -> Flo
 def top_count(length: int, share: float) -> int:
     """k of the top-k mean: ⌊share T⌋, at least 1."""
     return max(1, int(length * share))
+
+
+def top_mean_rounded_up(
+    scores: Float[Tensor, "S M K"], batch: Packed, fraction: int
+) -> Float[Tensor, "S B K"]:
+    """Mean of the ceil(T / fraction) largest scores of each video, per column; 0 for a video
+    without snippets.
+    """
+    means = []
+    for of_video in scores.split(batch.lengths, 1):
+        count = -(-of_video.shape[1] // fraction)  # rounded up
+        top = of_video.topk(count, dim=1).values
+        means.append(top.mean(1) if count else top.sum(1))
+    return torch.stack(means, 1)

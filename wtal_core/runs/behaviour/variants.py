@@ -19,6 +19,8 @@ from wtal_core.models import (
     sfnet,
     ten,
     topk_mil,
+    um,
+    wtalc,
 )
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.schedule import Schedule
@@ -377,6 +379,47 @@ def of_gaufuse() -> dict[str, gaufuse.Config]:
     }
 
 
+def of_um() -> dict[str, um.Config]:
+    default = small(
+        um.Config(), samples=12, width=6, dropout=0.3, pick_dropout=0.2, margin=3.0, alpha=0.05
+    )
+    return {
+        "default": default,
+        "all snippets": replace(
+            default, samples=None, action_fraction=3, background_fraction=2, beta=0.25
+        ),
+        "other constants": replace(
+            default,
+            dropout=0.0,
+            pick_dropout=0.0,
+            rule=replace(
+                default.rule,
+                at_least_one=False,
+                magnitude_range="video",
+                shortest=30,
+                nms_iou="iou",
+            ),
+        ),
+    }
+
+
+def of_wtalc() -> dict[str, wtalc.Config]:
+    official = wtalc.Config()
+    pairs = shortened(official.schedule, batch_size=5, pairs=2)
+    default = replace(official, hidden=8, dropout=0.3, crop=14, schedule=pairs)
+    return {
+        "default": default,
+        "one pair of two videos": replace(
+            default,
+            balance=0.25,
+            margin=1.0,
+            fraction=3,
+            schedule=replace(pairs, pairs=1, repeat=False),
+        ),
+        "whole videos, read as FAC-Net": replace(default, crop=None, post="facnet"),
+    }
+
+
 VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "facnet": of_facnet,
     "topk_mil": of_topk_mil,
@@ -387,6 +430,8 @@ VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "sfnet": of_sfnet,
     "rskp": of_rskp,
     "gaufuse": of_gaufuse,
+    "um": of_um,
+    "wtalc": of_wtalc,
 }
 
 
@@ -531,6 +576,27 @@ def in_gaufuse() -> dict[str, gaufuse.Config]:
     return configs | {"by score": replace(wrapped["rskp"], test_fusion=by_score)}
 
 
+def in_um() -> dict[str, um.Config]:
+    rule = um.Config().rule
+    exact = replace(rule, grid=1, thresholds=(0.0, 0.25, 0.5, 0.75), magnitude=(0.75, 1.0))
+    return {
+        "default": um.Config(),
+        "exact": um.Config(rule=exact),
+        "one class at least": um.Config(rule=replace(exact, class_threshold=0.9, nms=0.3)),
+        "own range, longer runs": um.Config(
+            rule=replace(exact, magnitude_range="video", shortest=5, at_least_one=False)
+        ),
+    }
+
+
+def in_wtalc() -> dict[str, wtalc.Config]:
+    return {
+        "default": wtalc.Config(),
+        "longer runs": wtalc.Config(shortest=4, score_weight=0.25),
+        "as FAC-Net": wtalc.Config(post="facnet"),
+    }
+
+
 LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "facnet": in_facnet,
     "topk_mil": in_topk_mil,
@@ -541,4 +607,6 @@ LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "sfnet": in_sfnet,
     "rskp": in_rskp,
     "gaufuse": in_gaufuse,
+    "um": in_um,
+    "wtalc": in_wtalc,
 }
