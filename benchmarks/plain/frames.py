@@ -25,7 +25,8 @@ def detect_plain(activations, probabilities, magnitude, seconds, frames, rule):
 
 def propose_class_plain(activation, magnitude, seconds, frames, rule, gain):
     """[(start, end, score), ...] of one class, in the order in which ties are settled."""
-    row = on_grid_plain(normalised_plain(activation), frames, rule)
+    in_range = activation if rule.cas_range == "given" else normalised_plain(activation)
+    row = on_grid_plain(in_range, frames, rule)
     runs = []
     for level in rule.thresholds:
         kept = [a if a >= level and a > 0 else 0.0 for a in row]

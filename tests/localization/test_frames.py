@@ -156,6 +156,7 @@ def rules(draw):
         "at_least_one": st.booleans(),
         "magnitude_range": st.sampled_from(["video", "given"]),
         "shortest": st.integers(1, 3),
+        "cas_range": st.sampled_from(["video", "given"]),
         "times": st.sampled_from(["share", "step"]),
     }
     return {name: draw(values) for name, values in pick.items()}

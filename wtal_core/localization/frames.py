@@ -60,6 +60,7 @@ class FrameRule(Checked):
         one ("video"), or comes there ("given"), as in UM's code.
     shortest: places of the grid that a run needs; shorter ones still count in outer areas. UM's
         code asks for 2 of 24 per snippet.
+    cas_range: the same of the classes' activations; as they come in ASM-Loc's code.
     times: place p of a grid of F is at p / F times the duration ("share"), or at p times the
         duration of one place ("step", CoLA). These differ by rounding alone, which decides where
         an overlap is `nms` exactly.
@@ -82,6 +83,7 @@ class FrameRule(Checked):
     at_least_one: bool = False
     magnitude_range: Literal["video", "given"] = "video"
     shortest: PositiveInt = 1
+    cas_range: Literal["video", "given"] = "video"
     times: Literal["share", "step"] = "share"
 
     def __post_init__(self) -> None:
@@ -326,7 +328,8 @@ def _proposals(
     snippets, lengths = class_sequences(
         activations.cas, activations.lengths, pairs.video, pairs.label
     )
-    values, sizes = _on_grid(normalised(snippets, lengths), lengths, points, rule)
+    in_range = snippets if rule.cas_range == "given" else normalised(snippets, lengths)
+    values, sizes = _on_grid(in_range, lengths, points, rule)
     margin = Margin(rule.outer_scale, rule.outer_end)
     runs = find_runs(values, sizes, rule.thresholds, rule.drop_frame0_run)
     inner, outer = inner_and_outer(values, sizes, runs, margin, thresholded=True)

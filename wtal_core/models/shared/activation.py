@@ -25,7 +25,9 @@ class Activation:
     class scores.
     attention: how much a snippet is foreground, by the method's own measure. magnitude: length of a
     feature vector, where
-        the method proposes segments by it (UM, BackTAL).
+        the method proposes segments by it (UM, BackTAL), or the actionness (CoLA).
+    weights: how densely the network has seen each snippet of the time base, where it has resampled
+        the videos (ASM-Loc); W of them.
     """
 
     cas: Float[np.ndarray, "S M C"]
@@ -33,17 +35,20 @@ class Activation:
     attention: Float[np.ndarray, "S M"]
     lengths: tuple[int, ...]
     magnitude: Float[np.ndarray, "S M"] | None = None
+    weights: Float[np.ndarray, " W"] | None = None
 
     @staticmethod
     def join(parts: "list[Activation]") -> "Activation":
         """Of several batches, one after another."""
         magnitudes = [part.magnitude for part in parts if part.magnitude is not None]
+        weights = [part.weights for part in parts if part.weights is not None]
         return Activation(
             cas=np.concatenate([part.cas for part in parts], 1),
             scores=np.concatenate([part.scores for part in parts], 1),
             attention=np.concatenate([part.attention for part in parts], 1),
             lengths=tuple(chain.from_iterable(part.lengths for part in parts)),
             magnitude=np.concatenate(magnitudes, 1) if magnitudes else None,
+            weights=np.concatenate(weights) if weights else None,
         )
 
 
