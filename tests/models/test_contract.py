@@ -15,6 +15,7 @@ from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.schedule import Schedule
 
 NAMES = [
+    "asmloc",
     "backtal",
     "basnet",
     "cola",

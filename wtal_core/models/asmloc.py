@@ -21,7 +21,14 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, pad
 
 from wtal_core import ragged
-from wtal_core.checks import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Rate, Share
+from wtal_core.checks import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Rate,
+    Share,
+)
 from wtal_core.errors import WorkbookError
 from wtal_core.localization.detections import to_table
 from wtal_core.localization.frames import IN_SECONDS, FrameRule, frame_proposals
@@ -115,18 +122,19 @@ class Config(MethodConfig):
 OFFICIAL = Config()
 QUICK = replace(
     OFFICIAL,
-    samples=192,
+    samples=256,
     width=64,
+    heads=2,
     dropout=0.1,  # see `backtal.QUICK`
-    steps=2,
-    step_epochs=12,
+    steps=1,
+    step_epochs=16,
     schedule=replace(
         OFFICIAL.schedule,
-        epochs=40,
-        batch_size=5,
-        learning_rate=2e-3,
-        weight_decay=5 * 5e-5,
-        epsilon=5e-8,
+        epochs=32,
+        batch_size=10,
+        learning_rate=1e-2,
+        weight_decay=10 * 5e-5,
+        epsilon=10e-8,
         evaluations=2,
     ),
 )
@@ -209,7 +217,9 @@ class Network(nn.Module):
         config = self.config
         native = np.asarray(batch.lengths, dtype=np.int64)
         durations = config.timebase.seconds(native)
-        segments = segments_of(activate(outputs, batch, config), native, durations, config.pseudo_rule)
+        segments = segments_of(
+            activate(outputs, batch, config), native, durations, config.pseudo_rule
+        )
         if labels is None:
             return segments
         is_labelled = labels.cpu().numpy()[segments.video, segments.label] > 0
@@ -256,7 +266,7 @@ class Network(nn.Module):
 
 
 class StepNetwork(nn.Module):
-    """One step's network: embedding, attention, classifier (12,648,467 parameters); a refined one
+    """One step's network: embedding, attention, classifier (12,632,087 parameters); a refined one
     also has attention among snippets of a segment and among segments, and an uncertainty.
     """
 
@@ -428,7 +438,7 @@ def with_context(
 
 def resampled(
     batch: Packed,
-    weights: list[Float[np.ndarray, " T"]],
+    weights: list[Float[np.ndarray, "_"]],
     samples: int,
     generator: torch.Generator | None,
 ) -> Packed:
@@ -471,8 +481,10 @@ def every_few(length: int, samples: int) -> Float[np.ndarray, " P"]:
     return np.floor(np.arange(samples) * (length / samples))
 
 
-def drawn(length: int, draws: Float[np.ndarray, " P"]) -> Float[np.ndarray, " P"]:
-    """As many positions as draws: one of each part of a longer video, else evenly spaced."""
+def drawn(length: int, draws: Float[np.ndarray, " P"]) -> Float[np.ndarray, " Q"]:
+    """As many positions as draws: one of each part of a longer video, else evenly spaced; none of a
+    video without snippets.
+    """
     samples = len(draws)
     if length <= samples:
         return np.linspace(0, length - 1, samples if length else 0)
@@ -480,7 +492,7 @@ def drawn(length: int, draws: Float[np.ndarray, " P"]) -> Float[np.ndarray, " P"
     return edges[:-1] + np.floor(draws * np.diff(edges))
 
 
-def interpolated(batch: Packed, positions: list[Float[np.ndarray, " P"]]) -> Packed:
+def interpolated(batch: Packed, positions: list[Float[np.ndarray, "_"]]) -> Packed:
     """Each video's features at positions between its snippets, and on beyond the outer ones."""
     lengths = tuple(len(own) for own in positions)
     native = np.repeat(np.asarray(batch.lengths, dtype=np.int64), lengths)
@@ -651,13 +663,14 @@ def segments_of(
         lengths,
         rule,
     )
-    edges = np.searchsorted(found.video, np.arange(len(lengths) + 1))
-    weights = np.split(activation.weights, np.cumsum(native)[:-1])
     start, end = found.start.copy(), found.end.copy()
-    for video, (weight, duration) in enumerate(zip(weights, durations, strict=True)):
-        own = slice(edges[video], edges[video + 1])
-        start[own] = original_times(start[own], weight, duration)
-        end[own] = original_times(end[own], weight, duration)
+    if activation.weights is not None:
+        edges = np.searchsorted(found.video, np.arange(len(lengths) + 1))
+        weights = np.split(activation.weights, np.cumsum(native)[:-1])
+        for video, (weight, duration) in enumerate(zip(weights, durations, strict=True)):
+            own = slice(edges[video], edges[video + 1])
+            start[own] = original_times(start[own], weight, duration)
+            end[own] = original_times(end[own], weight, duration)
     group = found.video * activation.cas.shape[2] + found.label
     kept = suppress(group, start, end, found.score, rule.nms, rule.nms_iou, inclusive=True)
     return chosen(Instances(found.video, found.label, start, end, found.score), kept)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from wtal_core.models import (
+    asmloc,
     backtal,
     basnet,
     cola,
@@ -248,6 +249,23 @@ def of_basnet() -> dict[str, basnet.Config]:
     }
 
 
+def of_asmloc() -> dict[str, asmloc.Config]:
+    low = replace(asmloc.PSEUDO_RULE, magnitude=(0.45, 0.5, 0.55))
+    default = small(
+        asmloc.Config(), samples=16, width=8, dropout=0.3, step_epochs=2, steps=2, pseudo_rule=low
+    )
+    return {
+        "default": default,
+        "base alone": replace(default, steps=0, action_fraction=3, background_fraction=6),
+        "no context, one head": replace(
+            default, delta=0.0, gamma=4.0, alpha=1.0, heads=1, beta=0.6, steps=1
+        ),
+        "other weights": replace(
+            default, lambda_fg=0.5, lambda_bg=1.0, lambda_abg=0.25, fps=50.0, stride=32.0
+        ),
+    }
+
+
 def of_cola() -> dict[str, cola.Config]:
     default = small(cola.Config(), samples=12, width=8, dropout=0.3, lambda_snico=0.5)
     return {
@@ -426,6 +444,7 @@ VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "ten": of_ten,
     "backtal": of_backtal,
     "basnet": of_basnet,
+    "asmloc": of_asmloc,
     "cola": of_cola,
     "sfnet": of_sfnet,
     "rskp": of_rskp,
@@ -524,6 +543,15 @@ def in_basnet() -> dict[str, basnet.Config]:
     }
 
 
+def in_asmloc() -> dict[str, asmloc.Config]:
+    exact = replace(asmloc.RULE, grid=1, thresholds=(0.25, 0.5), magnitude=(0.25, 0.5, 0.75))
+    return {
+        "default": asmloc.Config(),
+        "exact": asmloc.Config(rule=exact),
+        "true tIoU": asmloc.Config(rule=replace(exact, nms_iou="iou", nms=0.5, shortest=1)),
+    }
+
+
 def in_cola() -> dict[str, cola.Config]:
     rule = cola.Config().rule
     exact = replace(rule, grid=1, thresholds=(0.0, 0.25, 0.5, 0.75), magnitude=(0.25, 0.5))
@@ -603,6 +631,7 @@ LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "ten": in_ten,
     "backtal": in_backtal,
     "basnet": in_basnet,
+    "asmloc": in_asmloc,
     "cola": in_cola,
     "sfnet": in_sfnet,
     "rskp": in_rskp,
