@@ -310,19 +310,21 @@ class StepNetwork(nn.Module):
     ) -> Float[Tensor, "N D"]:
         """Snippets of one segment look at each other."""
         share_one = within @ within.transpose(1, 2) > 0  # (B, L, L)
-        looked = self.intra(view.snippets.padded(x), share_one)
-        return x + self.intra.update(view.snippets.unpadded(looked), training)
+        snippets = view.snippets
+        looked = self.intra(snippets.padded(x), share_one, snippets)
+        return x + self.intra.update(snippets.unpadded(looked), snippets, training)
 
     def between_segments(
         self, x: Float[Tensor, "N D"], within: Float[Tensor, "B L K"], view: View, training: bool
     ) -> Float[Tensor, "N D"]:
         """Means of segments look at each other; a snippet gets the mean of what its own see."""
+        snippets = view.snippets
         sizes = within.sum(1, keepdim=True).clamp_min(1e-5)
-        means = (within / sizes).transpose(1, 2) @ view.snippets.padded(x)  # (B, K, D)
+        means = (within / sizes).transpose(1, 2) @ snippets.padded(x)  # (B, K, D)
         both = view.is_segment[:, :, None] & view.is_segment[:, None, :]
-        looked = self.inter(means, both)
+        looked = self.inter(means, both, snippets)
         own = within / within.sum(2, keepdim=True).clamp_min(1e-5)
-        return x + self.inter.update(view.snippets.unpadded(own @ looked), training)
+        return x + self.inter.update(snippets.unpadded(own @ looked), snippets, training)
 
 
 class Attention(nn.Module):
@@ -346,24 +348,27 @@ class Attention(nn.Module):
         self.register_buffer("variance", torch.ones(width))
 
     def forward(
-        self, x: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L L"]
+        self, x: Float[Tensor, "B L D"], mask: Bool[Tensor, "B L L"], snippets: Packed
     ) -> Float[Tensor, "B L D"]:
         """What each row sees of those that its mask allows; 0 where it allows none."""
-        query = self.split(x, self.query)
-        similarity = query * query.shape[-1] ** -0.5 @ self.split(x, self.key).transpose(2, 3)
+        query = self.by_heads(self.query(x, snippets))
+        key = self.by_heads(self.key(x, snippets))
+        value = self.by_heads(self.value(x, snippets))
+        similarity = query * query.shape[-1] ** -0.5 @ key.transpose(2, 3)
         allowed = mask[:, None]
         lowest = torch.finfo(x.dtype).min
         share = similarity.masked_fill(~allowed, lowest).softmax(-1) * allowed
-        return (share @ self.split(x, self.value)).transpose(1, 2).flatten(2)
+        return (share @ value).transpose(1, 2).flatten(2)
 
-    def split(self, x: Float[Tensor, "B L D"], layer: Convolution) -> Float[Tensor, "B H L E"]:
-        """A layer's output by heads."""
-        products = x @ layer.weight[0] + layer.bias
-        return products.unflatten(2, (self.heads, -1)).transpose(1, 2)
+    def by_heads(self, values: Float[Tensor, "B L D"]) -> Float[Tensor, "B H L E"]:
+        """Each head's channels."""
+        return values.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
-    def update(self, looked: Float[Tensor, "N D"], training: bool) -> Float[Tensor, "N D"]:
+    def update(
+        self, looked: Float[Tensor, "N D"], snippets: Packed, training: bool
+    ) -> Float[Tensor, "N D"]:
         """What is added to the snippets; by the batch's own mean and variance in training."""
-        values = looked @ self.out.weight[0] + self.out.bias
+        values = self.out(looked, snippets)
         own_statistics = training and len(values) > 1
         return batch_norm(
             values, self.mean, self.variance, self.scale, self.shift, own_statistics, 0.1, 1e-5
@@ -657,7 +662,7 @@ def segments_of(
     found = frame_proposals(
         activation.cas[0],
         activation.scores[0],
-        activation.magnitude[0],
+        None if activation.magnitude is None else activation.magnitude[0],
         lengths,
         durations,
         lengths,
