@@ -16,11 +16,13 @@ from wtal_core.models.shared.schedule import Schedule
 
 NAMES = [
     "a2clpt",
+    "asmloc",
     "backtal",
     "basnet",
     "bm",
     "c3net",
     "co2net",
+    "cola",
     "cw_plugin",
     "delu",
     "emmil",

@@ -10,11 +10,13 @@ from typing import Any
 
 from wtal_core.models import (
     a2clpt,
+    asmloc,
     backtal,
     basnet,
     bm,
     c3net,
     co2net,
+    cola,
     cw_plugin,
     delu,
     emmil,
@@ -611,6 +613,37 @@ def of_emmil() -> dict[str, emmil.Config]:
     }
 
 
+def of_asmloc() -> dict[str, asmloc.Config]:
+    low = replace(asmloc.PSEUDO_RULE, magnitude=(0.45, 0.5, 0.55))
+    default = small(
+        asmloc.Config(), samples=16, width=8, dropout=0.3, step_epochs=2, steps=2, pseudo_rule=low
+    )
+    return {
+        "default": default,
+        "base alone": replace(default, steps=0, action_fraction=3, background_fraction=6),
+        "no context, one head": replace(
+            default, delta=0.0, gamma=4.0, alpha=1.0, heads=1, beta=0.6, steps=1
+        ),
+        "other weights": replace(
+            default, lambda_fg=0.5, lambda_bg=1.0, lambda_abg=0.25, fps=50.0, stride=32.0
+        ),
+    }
+
+
+def of_cola() -> dict[str, cola.Config]:
+    default = small(cola.Config(), samples=12, width=8, dropout=0.3, lambda_snico=0.5)
+    return {
+        "default": default,
+        "all snippets": replace(default, samples=None, narrow=2, wide=5),
+        "other sets": replace(
+            default, samples=None, easy=2, hard=4, easy_dropout=0.2, temperature=0.5
+        ),
+        "actions alone": replace(
+            default, samples=None, lambda_snico=0.0, rule=replace(default.rule, magnitude=())
+        ),
+    }
+
+
 VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "facnet": of_facnet,
     "topk_mil": of_topk_mil,
@@ -631,6 +664,8 @@ VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "c3net": of_c3net,
     "a2clpt": of_a2clpt,
     "emmil": of_emmil,
+    "asmloc": of_asmloc,
+    "cola": of_cola,
 }
 
 
@@ -872,6 +907,26 @@ def in_emmil() -> dict[str, emmil.Config]:
     }
 
 
+def in_asmloc() -> dict[str, asmloc.Config]:
+    exact = replace(asmloc.RULE, grid=1, thresholds=(0.25, 0.5), magnitude=(0.25, 0.5, 0.75))
+    return {
+        "default": asmloc.Config(),
+        "exact": asmloc.Config(rule=exact),
+        "true tIoU": asmloc.Config(rule=replace(exact, nms_iou="iou", nms=0.5, shortest=1)),
+    }
+
+
+def in_cola() -> dict[str, cola.Config]:
+    rule = cola.Config().rule
+    exact = replace(rule, grid=1, thresholds=(0.0, 0.25, 0.5, 0.75), magnitude=(0.25, 0.5))
+    return {
+        "default": cola.Config(),
+        "exact": cola.Config(rule=exact),
+        "one class at least": cola.Config(rule=replace(exact, class_threshold=1.0, shortest=1)),
+        "true tIoU": cola.Config(rule=replace(exact, nms_iou="iou", nms=0.5, times="share")),
+    }
+
+
 LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "facnet": in_facnet,
     "topk_mil": in_topk_mil,
@@ -892,4 +947,6 @@ LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "c3net": in_c3net,
     "a2clpt": in_a2clpt,
     "emmil": in_emmil,
+    "asmloc": in_asmloc,
+    "cola": in_cola,
 }
