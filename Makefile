@@ -60,6 +60,7 @@ benchmarks: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.rskp_step
 	$(BIN)/python -m benchmarks.fusion
 	$(BIN)/python -m benchmarks.pseudo_labels
+	$(BIN)/python -m benchmarks.hacs_size
 
 notebooks: $(VENV)/.installed
 	$(BIN)/wtal notebooks

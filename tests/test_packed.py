@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.packed_samples import LENGTHS, random_batch
+from wtal_core import packed
 from wtal_core.packed import Packed, Resident
 
 CASES = [LENGTHS, (0,), (1,), (0, 0, 3), (5, 0), (4, 4, 4)]
@@ -173,6 +174,53 @@ def test_a_batch_holds_the_videos_asked_for_in_their_order():
             batch.features, np.concatenate([features[v] for v in videos], 1)
         )
         np.testing.assert_array_equal(batch.labels, labels[list(videos)])
+
+
+class OnDisk:
+    """Features that are made anew whenever they are asked for, and count how often."""
+
+    def __init__(self, values):
+        self.values = values
+        self.shape = values.shape
+        self.reads = 0
+
+    def __iter__(self):
+        self.reads += 1
+        return iter(self.values)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("small", [0, 2**40])
+def test_batches_are_the_same_wherever_the_features_lie(monkeypatch, dtype, small):
+    monkeypatch.setattr(packed, "SMALL", small)
+    rng = np.random.default_rng(0)
+    arrays = [rng.random((2, length, 3), dtype=np.float32) for length in LENGTHS]
+    stored = [OnDisk(array) for array in arrays]
+    videos = Resident(stored, np.eye(5)[: len(LENGTHS)], dtype=dtype)
+    assert [video.reads for video in stored] == [int(small > 0)] * len(LENGTHS)
+    for chosen in ([3, 0], [1], [4, 1, 2], range(5), [2]):
+        expected = torch.cat([torch.as_tensor(arrays[v]) for v in chosen], 1).to(dtype)
+        assert torch.equal(videos.batch(chosen).features, expected)
+    assert torch.equal(videos.features, torch.as_tensor(np.concatenate(arrays, 1)).to(dtype))
+    videos.double()
+    assert videos.batch([0, 3]).features.dtype == videos.labels.dtype == torch.float64
+
+
+def test_without_a_copy_only_the_videos_of_a_batch_are_read(monkeypatch):
+    monkeypatch.setattr(packed, "SMALL", 0)
+    stored = [OnDisk(np.ones((1, length, 2), np.float32)) for length in (4, 5, 6)]
+    videos = Resident(stored, np.eye(3))
+    videos.batch([2, 0])
+    assert [video.reads for video in stored] == [1, 0, 1]
+
+
+def test_features_go_to_a_device_whole_only_if_they_fit(monkeypatch):
+    """The number of free bytes is set here, as no accelerator is at hand."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 2000))
+    assert packed.copied_bytes(torch.device("cuda")) == 400
+    assert packed.copied_bytes(torch.device("cpu")) == packed.SMALL
+    batch = Resident([np.ones((1, 4, 2), np.float32)], np.eye(1), device="meta").batch([0])
+    assert batch.features.device.type == batch.labels.device.type == "meta"
 
 
 @pytest.mark.parametrize("streams", [1, 2])

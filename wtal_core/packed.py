@@ -3,15 +3,20 @@
 There is no padding; sums go over each video.
 """
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+SMALL = 64 * 2**20  # bytes of features up to which a copy in one piece is kept on a CPU
+DEVICE_SHARE = 0.4  # of a GPU's free memory that the features of a subset may take
 
 
 @dataclass(frozen=True)
@@ -159,25 +164,53 @@ class Packed:
         return torch.stack(tops, 1)
 
 
+@runtime_checkable
+class VideoFeatures(Protocol):
+    """Features of one video `[S, T, D]`, in memory or read when they are iterated over.
+
+    An array is one.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(S, T, D)."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """The S streams, `[T, D]` each."""
+
+
 class Resident:
-    """All videos of a subset on the device at once, from which batches are cut."""
+    """The videos of a subset, from which batches are cut.
+
+    On a CPU they stay where they are, in the arrays of the data set or on disk, unless they are so
+    few that a copy in one piece costs nothing and is quicker to cut. On another device all of them
+    are copied there once if they take at most `DEVICE_SHARE` of its free memory; else each batch is
+    copied when it is cut.
+
+    labels, clicks, targets: on the device, see `Packed`; a method may replace the latter two.
+    """
 
     def __init__(
         self,
-        features: Sequence[Float[np.ndarray, "S T D"]],
+        features: Sequence[VideoFeatures],
         labels: Float[np.ndarray, "B C"],
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         clicks: Float[np.ndarray, "M J"] | None = None,
         counts: Float[np.ndarray, "B C"] | None = None,
     ):
-        self.lengths = [f.shape[1] for f in features]
-        self.features = torch.as_tensor(np.concatenate(features, 1)).to(device, dtype)
+        self.lengths = [int(f.shape[1]) for f in features]
+        self.dtype = dtype
         self.labels = torch.as_tensor(labels).to(device, dtype)
         self.clicks = None if clicks is None else torch.as_tensor(clicks).to(device, dtype)
         self.counts = None if counts is None else torch.as_tensor(counts).to(device, dtype)
         self.targets: Float[Tensor, "N Q M J"] | None = None
+        self._features = list(features)
         self._starts = np.concatenate(([0], np.cumsum(self.lengths)))
+        self._copy: Float[Tensor, "S M D"] | None = None
+        if features and self._bytes() <= copied_bytes(self.labels.device):
+            self._copy = self._cut(range(len(features)))
+            self._features = []
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -190,11 +223,59 @@ class Resident:
         targets = None
         if self.targets is not None:
             targets = torch.cat([self.targets[:, :, cut] for cut in cuts], 2)
+        if self._copy is None:
+            features = self._cut(videos)
+        else:
+            features = torch.cat([self._copy[:, cut] for cut in cuts], 1)
         return Packed(
-            torch.cat([self.features[:, cut] for cut in cuts], 1),
+            features,
             tuple(self.lengths[v] for v in videos),
             self.labels[index],
             clicks,
             targets,
             None if self.counts is None else self.counts[index],
         )
+
+    @property
+    def features(self) -> Float[Tensor, "S M D"]:
+        """All of them, in the order of the videos; put together anew where there is no copy."""
+        return self._cut(range(len(self))) if self._copy is None else self._copy
+
+    def double(self) -> None:
+        """Go on in double precision."""
+        self.dtype = torch.float64
+        self.labels = self.labels.double()
+        if self._copy is not None:
+            self._copy = self._copy.double()
+        if self.clicks is not None:
+            self.clicks = self.clicks.double()
+        if self.counts is not None:
+            self.counts = self.counts.double()
+
+    def _cut(self, videos: Sequence[int]) -> Float[Tensor, "S M D"]:
+        """Features of these videos, one after another, on the device."""
+        lengths = [self.lengths[v] for v in videos]
+        streams, _, channels = self._features[videos[0]].shape
+        features = torch.empty(streams, sum(lengths), channels, dtype=self.dtype)
+        joined = features.numpy()  # the same memory; arrays that are read from a file only fit here
+        begin = 0
+        for v, length in zip(videos, lengths, strict=True):
+            for stream, values in enumerate(self._features[v]):
+                joined[stream, begin : begin + length] = values
+            begin += length
+        return features.to(self.labels.device)
+
+    def _bytes(self) -> int:
+        """Memory of all features."""
+        streams, _, channels = self._features[0].shape
+        return streams * sum(self.lengths) * channels * self.dtype.itemsize
+
+
+def copied_bytes(device: torch.device) -> int:
+    """Bytes of features up to which they are copied to a device as a whole."""
+    if device.type == "cpu":
+        return SMALL
+    if device.type != "cuda":
+        return sys.maxsize
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free * DEVICE_SHARE)

@@ -1,5 +1,5 @@
-"""Localization of BackTAL, BaS-Net and UM as plain loops over one video, the way that one would
-first write it. Slow.
+"""Localization of BackTAL, BaS-Net, UM and CoLA as plain loops over one video, the way that one
+would first write it. Slow.
 """
 
 import math
@@ -25,7 +25,8 @@ def detect_plain(activations, probabilities, magnitude, seconds, frames, rule):
 
 def propose_class_plain(activation, magnitude, seconds, frames, rule, gain):
     """[(start, end, score), ...] of one class, in the order in which ties are settled."""
-    row = on_grid_plain(normalised_plain(activation), frames, rule)
+    in_range = activation if rule.cas_range == "given" else normalised_plain(activation)
+    row = on_grid_plain(in_range, frames, rule)
     runs = []
     for level in rule.thresholds:
         kept = [a if a >= level and a > 0 else 0.0 for a in row]
@@ -105,7 +106,10 @@ def contrast_plain(values, start, end, rule):
 
 def timed_plain(run, frames, seconds, rule):
     """Start and end in seconds, shrunk."""
-    start, end = run[0] / frames * seconds, run[1] / frames * seconds
+    if rule.times == "share":
+        start, end = run[0] / frames * seconds, run[1] / frames * seconds
+    else:
+        start, end = run[0] * (seconds / frames), run[1] * (seconds / frames)
     lost = rule.shrink * (end - start)
     return start + lost, end - lost
 

@@ -170,14 +170,25 @@ def test_a_parquet_ground_truth_has_no_durations(files):
     assert one.durations == {} and one.traits()["coverage"].isna().all()
 
 
+def committed_and_fresh(dataset, fresh):
+    committed = FOLDER.parent / "results" / dataset / "diagnosis"
+    assert {p.name for p in committed.iterdir()} <= {p.name for p in fresh.iterdir()}
+    numbers = json.loads((fresh / "diagnosis.json").read_text())
+    return json.loads((committed / "diagnosis.json").read_text()), numbers
+
+
 @needs_real_data
-def test_the_committed_case_of_stpn_is_what_the_command_writes(tmp_path):
+def test_the_committed_detectors_on_thumos14_are_what_the_command_writes(tmp_path):
     durations = REAL / "thumos14" / "backtal_gt_thumos14.json"
     run(
         STPN / "gt.json",
         STPN / "results.json",
+        REAL / "autoloc" / "autoloc_thumos14_test.parquet",
+        REAL / "co2net" / "detections_test.json",
         "--names",
         "STPN",
+        "AutoLoc",
+        "CO2-Net",
         "--title",
         "THUMOS14 test, 210 videos (real data)",
         "--durations",
@@ -185,11 +196,31 @@ def test_the_committed_case_of_stpn_is_what_the_command_writes(tmp_path):
         "--out",
         tmp_path,
     )
-    committed = FOLDER.parent / "results" / "thumos14" / "stpn" / "diagnosis"
-    assert {p.name for p in committed.iterdir()} == {p.name for p in tmp_path.iterdir()}
-    numbers = json.loads((tmp_path / "diagnosis.json").read_text())
-    assert numbers == json.loads((committed / "diagnosis.json").read_text())
+    committed, numbers = committed_and_fresh("thumos14/detectors", tmp_path)
+    assert numbers == committed
     assert numbers["STPN"]["error_shares"]["background"] == pytest.approx(0.5122, abs=1e-4)
+    gains = {name: 100 * numbers[name]["impact"]["background"] for name in numbers}
+    assert gains == pytest.approx({"STPN": 2.98, "AutoLoc": 7.78, "CO2-Net": 4.52}, abs=0.005)
+
+
+@needs_real_data
+def test_the_committed_detector_on_activitynet_is_what_the_command_writes(tmp_path):
+    autoloc = REAL / "autoloc"
+    run(
+        autoloc / "autoloc_activitynet12_gt.json",
+        autoloc / "autoloc_activitynet12_val.parquet",
+        "--names",
+        "AutoLoc",
+        "--title",
+        "ActivityNet 1.2 validation, 2304 videos (real data)",
+        "--benchmark",
+        "activitynet",
+        "--out",
+        tmp_path,
+    )
+    committed, numbers = committed_and_fresh("activitynet1.2/autoloc", tmp_path)
+    assert numbers == committed
+    assert numbers["AutoLoc"]["average_mAP"] == pytest.approx(16.04, abs=0.005)
 
 
 @needs_real_data

@@ -7,14 +7,16 @@ import json
 import numpy as np
 import pytest
 
+from tests.data.test_thumos14 import few_channels
 from tests.data_samples import REAL, needs_real_data, objects, write_annotations
+from wtal_core.data import beoid
 from wtal_core.data.annotations import read_activitynet_json, segments_without_length
 from wtal_core.data.manifests import Counts, load_manifest
-from wtal_core.data.opening import open_dataset
+from wtal_core.data.opening import VIDEO_DATA, open_dataset
 from wtal_core.data.verify import verify
 from wtal_core.errors import WorkbookError
 
-LENGTHS = (12, 1, 0, 7)
+LENGTHS = {"beoid": (15, 1, 0, 8), "gtea": (8, 1, 0, 4)}  # of write_annotations' durations
 
 
 def write_sfnet(root, name="beoid"):
@@ -37,7 +39,7 @@ def write_sfnet(root, name="beoid"):
 
 def write_features(folder, name, bad=None):
     generator = np.random.default_rng(0)
-    rows = [generator.random((length, 2048), dtype=np.float32) for length in LENGTHS]
+    rows = [generator.random((length, 2048), dtype=np.float32) for length in LENGTHS[name]]
     np.save(
         folder / f"{name.upper()}-I3D-JOINTFeatures.npy",
         objects(rows if bad is None else [*rows[:3], bad]),
@@ -49,7 +51,7 @@ def write_features(folder, name, bad=None):
 def test_sfnets_layout(tmp_path, name, fps):
     folder = write_sfnet(tmp_path, name)
     dataset = open_dataset(name, tmp_path)
-    assert [video.length for video in (*dataset.train, *dataset.test)] == list(LENGTHS)
+    assert [video.length for video in (*dataset.train, *dataset.test)] == list(LENGTHS[name])
     assert (len(dataset.train), len(dataset.test), dataset.streams, dataset.feature_size()) == (
         2,
         2,
@@ -160,28 +162,25 @@ def test_backtals_layout(tmp_path, name):
 
 def test_features_of_their_own_lengths_are_kept(tmp_path):
     folder = write_backtal(tmp_path, "activitynet1.2")
-    write_npz(folder, "validation", "c", 7)
+    write_npz(folder, "training", "-a_1", 49)
+    write_npz(folder, "validation", "c", 51)
     dataset = open_dataset("activitynet1.2", tmp_path)
-    assert [video.length for video in (*dataset.train, *dataset.test)] == [
-        100,
-        100,
-        7,
-    ] and dataset.title == "ActivityNet 1.2"
+    assert [video.length for video in (*dataset.train, *dataset.test)] == [49, 100, 51]
+    assert dataset.title == "ActivityNet 1.2" and dataset.train[0].as_stored is None
 
 
 def test_videos_that_vanished_are_counted(tmp_path):
     folder = write_backtal(tmp_path, "hacs")
     first = open_dataset("hacs", tmp_path).fingerprint
+    for subset, video in (("training", "-a_1"), ("validation", "c")):
+        write_npz(folder, subset, video, 50)
     (folder / "training/v_b.npz").unlink()
     dataset = open_dataset("hacs", tmp_path)
-    assert "1 videos without features" in dataset.title and [
-        video.id for video in dataset.train
-    ] == ["-a_1"]
+    assert "features of 1 of 2 training and 1 of 1 test videos" in dataset.title
+    assert [video.id for video in dataset.train] == ["-a_1"]
     assert "b" not in set(dataset.segments["video"]) and dataset.fingerprint != first
     (folder / "validation/v_c.npz").unlink()
-    with pytest.raises(
-        WorkbookError, match=r"hacs: no features, looked for .*validation/v_<video>\.npz"
-    ):
+    with pytest.raises(WorkbookError, match=r"hacs: no features of test videos in .*verify hacs"):
         open_dataset("hacs", tmp_path)
 
 
@@ -221,37 +220,39 @@ def test_unknown_numbers_of_instances_are_not_compared(tmp_path):
         train.status == "wrong counts"
         and train.expected == "37613 videos, an unknown number of instances"
     )
-    assert train.found == "2 videos, 3 instances" and found["training"].status == "ok"
+    assert train.found == "2 videos, 3 instances" and found["features (npz)"].status == "ok"
 
 
 @needs_real_data
 @pytest.mark.parametrize(
     "name, missing",
     [
-        ("beoid", {"BEOID-I3D-JOINTFeatures.npy"}),
-        ("gtea", {"GTEA-I3D-JOINTFeatures.npy"}),
-        ("activitynet1.2", {"training", "validation"}),
+        ("beoid", {"features"}),
+        ("gtea", {"features"}),
+        ("activitynet1.2", {"features"}),
+        ("activitynet1.3", {"features"}),
     ],
 )
 def test_real_annotations_are_right_and_features_missing(name, missing):
     findings = verify(name, REAL)
     assert {finding.file for finding in findings if finding.status != "ok"} == missing
-    assert sum(finding.file.startswith("counts of") for finding in findings) == len(
-        load_manifest(name).splits
-    )
+    splits = [split for split in load_manifest(name).splits if not split.startswith("official")]
+    assert sum(finding.file.startswith("counts of") for finding in findings) == len(splits)
 
 
 @needs_real_data
 @pytest.mark.parametrize("name", ["beoid", "gtea"])
-def test_real_annotations_with_made_features(tmp_path, name):
+def test_real_annotations_with_made_features(tmp_path, name, monkeypatch):
+    manifest = few_channels(monkeypatch, beoid, name)
     (tmp_path / name).mkdir()
     (tmp_path / name / f"{name.upper()}-Annotations").symlink_to(
         REAL / name / f"{name.upper()}-Annotations"
     )
-    videos = sum(split.videos for split in load_manifest(name).splits.values())
+    durations = VIDEO_DATA[name](tmp_path / name).annotations.videos["duration"].to_numpy()
+    lengths = manifest.timebase().snippets(durations).astype(int)
     np.save(
         tmp_path / name / f"{name.upper()}-I3D-JOINTFeatures.npy",
-        objects([np.ones((1 + i % 3, 2048), np.float32) for i in range(videos)]),
+        objects([np.ones((length, 4), np.float32) for length in lengths]),
     )
     dataset = open_dataset(name, tmp_path)
     for side, split in load_manifest(name).splits.items():

@@ -258,7 +258,7 @@ def test_opening_refuses(tmp_path):
     with pytest.raises(WorkbookError, match="has no folds"):
         open_dataset("hapt", tmp_path, fold=0)
     with pytest.raises(WorkbookError, match="no reader of features yet"):
-        open_dataset("activitynet1.3", tmp_path)
+        open_dataset("stpn", tmp_path)
     with pytest.raises(WorkbookError, match="wtal data fetch salads50"):
         open_dataset("salads50", tmp_path)
     assert (folds("salads50"), folds("thumos14")) == (5, 1)

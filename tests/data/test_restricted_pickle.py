@@ -164,3 +164,23 @@ def test_published_arrays(subtests):
     for path in sorted(REAL.glob("*/*-Annotations/*.npy")):
         with subtests.test(path.name):
             assert len(load_object_array(path)) in (7, 20, 28, 34, 58, 412)
+
+
+@pytest.mark.parametrize("protocol", range(5))
+def test_bytes_arrays_and_keys_of_every_protocol(tmp_path, protocol):
+    """One array that is named twice is there twice; bytes stay bytes, in lists and as keys."""
+    twice = np.arange(6, dtype=np.float32).reshape(2, 3)
+    values = [
+        twice,
+        [b"\xe9\x00", "text", b""],
+        {b"\xff": twice, "b": 1.5},
+        np.array([b"xy", b"z"]),
+    ]
+    array = objects(values)
+    payload = pickle.dumps(array, protocol=protocol)
+    read = load_object_array(write_npy(tmp_path / "a.npy", payload, array.shape))
+    np.testing.assert_array_equal(read[0], twice)
+    assert read[1] == [b"\xe9\x00", "text", b""]
+    assert read[2].keys() == {b"\xff", "b"} and read[2]["b"] == 1.5
+    np.testing.assert_array_equal(read[2][b"\xff"], twice)
+    assert read[3].tolist() == [b"xy", b"z"]

@@ -1,5 +1,7 @@
 """THUMOS14 from each layout of features, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,9 +15,11 @@ from tests.data_samples import (
     write_joint,
     write_per_video,
 )
-from wtal_core.data.features import check_features, common_length, find_features, to_grid
+from wtal_core.data import thumos14
+from wtal_core.data.features import check_features, common_length, to_grid
+from wtal_core.data.manifests import load_manifest
 from wtal_core.data.opening import open_dataset
-from wtal_core.data.thumos14 import open_thumos14
+from wtal_core.data.thumos14 import open_thumos14, thumos14_without_features
 from wtal_core.errors import WorkbookError
 
 
@@ -91,7 +95,9 @@ def test_npz_files(root, arrays_of):
 
 def test_npz_with_other_keys(root):
     write_npz(root, something=lambda x: x)
-    with pytest.raises(WorkbookError, match=r"holds \['something'\], expected feat_spa"):
+    with pytest.raises(
+        WorkbookError, match=r"holds \['something'\] of video .*, expected feat_spa"
+    ):
         open_thumos14(root)
 
 
@@ -146,12 +152,12 @@ def test_missing_features_say_what_was_looked_for(root):
         match=r"JOINTFeatures\.npy.*BackTAL|JOINTFeatures\.npy.*wtal data verify thumos14",
     ):
         open_thumos14(root)
-    assert find_features(root) is None
+    assert thumos14_without_features(root).find(root) is None
 
 
 def test_missing_video_is_named(root):
     write_per_video(root, videos=[video for video in VIDEOS if video != VIDEOS[1]])
-    with pytest.raises(WorkbookError, match=f"{VIDEOS[1]} are missing"):
+    with pytest.raises(WorkbookError, match=f"1 of 3 videos are missing in .*: {VIDEOS[1]}$"):
         open_thumos14(root)
 
 
@@ -187,10 +193,25 @@ def test_training_video_without_label(root):
         open_thumos14(root)
 
 
-def test_video_name_may_not_leave_its_folder(root):
-    names = np.array(["../../../etc/passwd", *VIDEOS[1:]], dtype="S24")
-    write_annotations(root, videoname=names)
+def test_a_video_name_leads_to_no_file_outside(root):
+    """Not even to one that is there and would fit."""
     write_per_video(root)
+    outside = root.parent / "outside"
+    for stream in ("rgb", "flow"):
+        (outside / stream).mkdir(parents=True, exist_ok=True)
+        np.save(outside / stream / "x.npy", video_features()[0][:, :1024])
+    name = "../../../../outside/rgb/x"
+    assert (root / "features/train/rgb" / f"{name}.npy").exists()
+    write_annotations(root, videoname=np.array([name, *VIDEOS[1:]], dtype="S40"))
+    with pytest.raises(WorkbookError, match=r"1 of 3 videos are missing.*outside/rgb/x"):
+        open_thumos14(root)
+
+
+def test_a_linked_file_outside_is_refused(root):
+    write_per_video(root)
+    path = root / "features/train/rgb" / f"{VIDEOS[0]}.npy"
+    path.rename(root.parent / "elsewhere.npy")
+    path.symlink_to(root.parent / "elsewhere.npy")
     with pytest.raises(WorkbookError, match="leads out of"):
         open_thumos14(root)
 
@@ -211,17 +232,23 @@ def test_published_clicks_are_read(root):
     ]
 
 
+def few_channels(monkeypatch, module, name, channels=2):
+    """The manifest with so few channels that features of all videos are small."""
+    manifest = replace(load_manifest(name), feature_size=channels)
+    monkeypatch.setattr(module, "load_manifest", lambda _: manifest)
+    return manifest
+
+
 @needs_real_data
-def test_real_annotations_with_made_features(tmp_path):
+def test_real_annotations_with_made_features(tmp_path, monkeypatch):
     """The full lists: 200 and 212 videos, clicks of all annotators, two probes."""
+    manifest = few_channels(monkeypatch, thumos14, "thumos14")
     for name in ("Thumos14reduced-Annotations", "action_clicks", "background_clicks"):
         (tmp_path / "thumos14").mkdir(exist_ok=True)
         (tmp_path / "thumos14" / name).symlink_to(REAL / "thumos14" / name)
-    generator = np.random.default_rng(0)
-    write_joint(
-        tmp_path / "thumos14",
-        [generator.random((2 + i % 3, 2048), dtype=np.float32) for i in range(412)],
-    )
+    durations = thumos14_without_features(tmp_path / "thumos14").annotations.videos["duration"]
+    lengths = manifest.timebase().snippets(durations.to_numpy()).astype(int)
+    write_joint(tmp_path / "thumos14", [np.ones((length, 4), np.float32) for length in lengths])
     (tmp_path / "thumos14/origin.yaml").write_text("origin: simulated features, real annotations\n")
     dataset = open_dataset("thumos14", tmp_path)
     assert (len(dataset.train), len(dataset.test)) == (200, 212)

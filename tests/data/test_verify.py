@@ -9,6 +9,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from tests.data.test_click_datasets import write_features, write_sfnet
+from tests.data.test_thumos14 import few_channels
 from tests.data_samples import (
     REAL,
     VIDEOS,
@@ -18,13 +20,13 @@ from tests.data_samples import (
     write_joint,
 )
 from wtal_core.data import fetch as fetching
+from wtal_core.data import thumos14
 from wtal_core.data.fetch import fetch, unpack
 from wtal_core.data.manifests import ArchiveEntry, DatasetManifest, FileEntry, load_manifest
 from wtal_core.data.verify import check_file, verify
 from wtal_core.errors import WorkbookError
 
 MANIFEST = DatasetManifest("small", "Small", "real", folder="small")
-FEATURES = "Thumos14reduced-I3D-JOINTFeatures.npy"
 
 
 def statuses(findings):
@@ -32,29 +34,35 @@ def statuses(findings):
 
 
 @needs_real_data
-@pytest.mark.parametrize("name", ["hapt", "salads50", "activitynet1.3"])
+@pytest.mark.parametrize("name", ["hapt", "salads50"])
 def test_real_folders_are_right(name):
-    wrong = [finding for finding in verify(name, REAL) if finding.status != "ok" and finding.needed]
-    assert not wrong
-    assert sum(finding.file.startswith("counts of") for finding in verify(name, REAL)) == len(
-        load_manifest(name).splits
-    )
+    findings = verify(name, REAL)
+    assert not [finding for finding in findings if finding.status != "ok" and finding.needed]
+    counted = [finding for finding in findings if finding.file.startswith("counts of")]
+    assert len(counted) == len(load_manifest(name).splits)
+    assert statuses(findings)["opening"] == "ok"
+
+
+@needs_real_data
+def test_published_detections_have_nothing_to_open():
+    assert set(statuses(verify("stpn", REAL)).values()) == {"ok"}
 
 
 @needs_real_data
 def test_thumos14_lacks_its_features():
     findings = verify("thumos14", REAL)
-    assert [finding.file for finding in findings if finding.status != "ok"] == [FEATURES]
-    missing = next(finding for finding in findings if finding.file == FEATURES)
+    assert [finding.file for finding in findings if finding.status != "ok"] == ["features"]
+    missing = next(finding for finding in findings if finding.file == "features")
+    assert missing.found == "0 of 200 training and 0 of 212 test videos"
     assert missing.status == "missing" and missing.needed and "wtalc-pytorch" in missing.expected
     assert statuses(findings)["counts of test_activitynet"] == "ok"
 
 
 def test_empty_folder(tmp_path):
     findings = verify("thumos14", tmp_path)
-    assert set(statuses(findings).values()) == {"missing"} and len(findings) == len(
-        load_manifest("thumos14").files
-    )
+    files = {entry.path for entry in load_manifest("thumos14").files if not entry.features}
+    assert set(statuses(findings).values()) == {"missing"}
+    assert set(statuses(findings)) == files | {"annotations"}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +90,7 @@ def test_status_of_a_file(tmp_path, content, entry, status):
     [
         (np.full((3, 2048), np.nan, np.float32), "not finite"),
         (np.ones((3, 7), np.float32), "wrong shape"),
-        (np.ones((3, 2048), np.float32), "ok"),
+        (np.ones((7, 2048), np.float32), "ok"),
     ],
 )
 def test_features_are_looked_into(tmp_path, bad, status):
@@ -90,12 +98,10 @@ def test_features_are_looked_into(tmp_path, bad, status):
     write_annotations(tmp_path / "thumos14")
     write_joint(tmp_path / "thumos14", [*video_features()[:3], bad])
     findings = verify("thumos14", tmp_path)
-    finding = next(finding for finding in findings if finding.file == "features (joint)")
+    assert statuses(findings)["features (joint)"] == "ok"
+    finding = next(finding for finding in findings if finding.file == "opening")
     assert finding.status == status and (status == "ok" or VIDEOS[3] in finding.found)
-    assert (
-        statuses(findings)["counts of train"] == "wrong counts"
-        and statuses(findings)[FEATURES] == "wrong shape"
-    )
+    assert statuses(findings)["counts of train"] == "wrong counts"
 
 
 @needs_real_data
@@ -280,9 +286,9 @@ def test_the_status_does_not_hang_on_words_in_a_path(tmp_path, word):
     path = folder / "Thumos14reduced-I3D-JOINTFeatures.npy"
     path.write_bytes(path.read_bytes()[:200])
     found = statuses(verify("thumos14", tmp_path / word))
-    assert found["features (joint)"] == "damaged"
+    assert found["opening"] == "damaged"
     (folder / "Thumos14reduced-Annotations" / "labels.npy").write_bytes(b"no array")
-    assert statuses(verify("thumos14", tmp_path / word))["counts"] == "damaged"
+    assert statuses(verify("thumos14", tmp_path / word))["annotations"] == "damaged"
 
 
 def test_a_missing_video_is_missing(tmp_path):
@@ -293,4 +299,48 @@ def test_a_missing_video_is_missing(tmp_path):
         for stream in ("rgb", "flow"):
             (folder / side / stream).mkdir(parents=True)
     np.save(folder / "test" / "rgb" / "other.npy", np.zeros((2, 1024), np.float32))
-    assert statuses(verify("thumos14", tmp_path))["features (per video)"] == "missing"
+    assert statuses(verify("thumos14", tmp_path))["features"] == "missing"
+
+
+@needs_real_data
+@pytest.mark.parametrize("case", ["right", "twentieth", "eighth", "thirty frames", "missing"])
+def test_thumos14_at_full_size(tmp_path, monkeypatch, case):
+    """412 videos of the published durations: of another stride or frame rate, or not all there."""
+    manifest = few_channels(monkeypatch, thumos14, "thumos14", channels=1)
+    folder = tmp_path / "thumos14"
+    folder.mkdir()
+    (folder / thumos14.ANNOTATIONS).symlink_to(REAL / "thumos14" / thumos14.ANNOTATIONS)
+    missing = ["video_test_0000006", "video_test_0000007", "video_test_0000011"]
+    factor = {"twentieth": 1 / 20, "eighth": 1 / 8, "thirty frames": 30 / 25}.get(case, 1)
+    for video in thumos14.thumos14_without_features(folder).asked():
+        if case == "missing" and video.video in missing:
+            continue
+        length = int(factor * manifest.timebase().snippets(video.seconds))
+        for stream in ("rgb", "flow"):
+            (folder / video.side / stream).mkdir(parents=True, exist_ok=True)
+            np.save(folder / video.side / stream / f"{video.video}.npy", np.ones((length, 1)))
+    opening = {finding.file: finding for finding in verify("thumos14", tmp_path)}["opening"]
+    words = {
+        "right": "THUMOS14",
+        "twentieth": "412 of 412 videos do not fit their durations: video_validation_0000051 has "
+        "T = 13, expected 265 (169.794 s x 25 / 16); the median T is 1/20 of the expected",
+        "eighth": "the median T is 1/8 of the expected: likely only one snippet in 8 is there",
+        "thirty frames": "likely frames were extracted at 30 per second, not at 25",
+        "missing": f"features of 3 of 410 videos are missing in {folder} (layout per stream): "
+        + ", ".join(missing),
+    }
+    status = {"right": "ok", "missing": "missing"}.get(case, "wrong length")
+    assert opening.status == status and opening.needed
+    assert words[case] in opening.found
+
+
+def test_beoid_is_read_as_it_is_opened(tmp_path):
+    """An array of another shape, or an empty one, among right ones is not fine."""
+    folder = write_sfnet(tmp_path)
+    assert statuses(verify("beoid", tmp_path))["values"] == "ok"
+    for bad, status in (
+        (np.full((5, 7), np.nan, np.float32), "wrong shape"),
+        (np.full((8, 2048), np.nan, np.float32), "not finite"),
+    ):
+        write_features(folder, "beoid", bad)
+        assert statuses(verify("beoid", tmp_path))["opening"] == status

@@ -30,7 +30,7 @@ FORBIDDEN = (
 EXPECTED = {
     "facnet": {
         "method",
-        *(f"table{n}" for n in range(1, 5)),
+        *(f"table{n}" for n in range(1, 6)),
         *(f"figure{n}" for n in (1, 4, 5, 6, 7, 8)),
     },
     "backtal": {
@@ -76,7 +76,7 @@ def test_every_promised_notebook_is_there():
     for paper, names in EXPECTED.items():
         promised = sorted((f"{paper}/{name}" for name in names), key=place)
         assert [notebook.artifact for notebook in artifacts.find_notebooks((paper,))] == promised
-    tools = {"protocols", "reported_numbers", "diagnose"}
+    tools = {"protocols", "reported_numbers", "diagnose", "real_fusion"}
     assert {"start_here", "simulated_data", *tools} <= {p.stem for p in FOLDER.glob("*.ipynb")}
 
 

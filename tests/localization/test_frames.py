@@ -156,6 +156,8 @@ def rules(draw):
         "at_least_one": st.booleans(),
         "magnitude_range": st.sampled_from(["video", "given"]),
         "shortest": st.integers(1, 3),
+        "cas_range": st.sampled_from(["video", "given"]),
+        "times": st.sampled_from(["share", "step"]),
     }
     return {name: draw(values) for name, values in pick.items()}
 
@@ -187,6 +189,7 @@ def test_a_video_gives_the_same_bits_alone_and_in_chunks(videos, rule, size):
         {"whole_video": 0.6, "shrink": 0.02, "outer_scale": 20.0, "nms": 0.7, "magnitude": ()},
         {"grid": 24, "outer_end": "inclusive", "score_class": "binarised", "fix_class0": False},
         {"nms_iou": "iou", "grid": 1},
+        {"at_least_one": True, "class_threshold": 0.5, "shortest": 2, "grid": 24, "times": "step"},
     ],
 )
 def test_random_videos_agree_with_plain_loops(change, seed):
@@ -315,6 +318,28 @@ def test_class_score_is_added_as_it_is_or_as_one():
         for kind in ("probability", "binarised")
     ]
     assert scored == pytest.approx([1.15, 1.25])
+
+
+def test_short_runs_are_passed_over_but_count_in_outer_areas():
+    row = [0.0, 1.0, 0.0, 1.0, 1.0, 0.0]
+    rule = replace(BARE, shortest=2)
+    assert one(row, rule) == [[3, 5, 1 - 1 / 3]]
+    by_magnitude = replace(rule, thresholds=(), magnitude=(0.5,))
+    assert [start for start, *_ in one(row, by_magnitude, magnitude=row)] == [3]
+    assert one(row, replace(rule, shortest=3)) == []
+
+
+def test_a_video_without_a_class_is_searched_for_its_best_one_if_asked():
+    row = [0.0, 1.0, 1.0]
+    assert one(row, BARE, score=0.1) == []
+    assert one(row, replace(BARE, at_least_one=True), score=0.1) == [[1, 3, 1]]
+
+
+def test_times_by_steps_round_differently():
+    row = [0.0] * 5 + [1.0]
+    by_share = one(row, BARE, seconds=1.0)
+    by_step = one(row, replace(BARE, times="step"), seconds=1.0)
+    assert by_share[0][0] == 5 / 6 and by_step[0][0] == 5 * (1 / 6) != 5 / 6
 
 
 def test_the_whole_video_comes_once_and_after_its_equals():

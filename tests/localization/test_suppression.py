@@ -1,6 +1,7 @@
 """Non-maximum suppression: against plain loops, ties, nesting, order, memory bound."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,8 +9,15 @@ from hypothesis import strategies as st
 from benchmarks.plain.frames import plus_one_plain
 from benchmarks.plain.localization import OVERLAPS_PLAIN, suppress_plain
 from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.ground_truth import GroundTruth
+from wtal_core.evaluation.mean_average_precision import evaluate
+from wtal_core.evaluation.protocols import ACTIVITYNET
 from wtal_core.localization import suppression
+from wtal_core.localization.detections import to_table
+from wtal_core.localization.fusion import clusters
+from wtal_core.localization.proposals import ProposalRule, propose
 from wtal_core.localization.suppression import plus_one_seconds, suppress
+from wtal_core.timebase import Timebase
 
 DETECTIONS = st.lists(
     st.tuples(
@@ -152,3 +160,44 @@ def test_inclusive_is_equal_to_plain_loops_that_keep_what_is_below(detections, l
         inside = suppress_plain([tuple(a[k] for a in found[1:]) for k in members], 0.5, below)
         expected += [members[k] for k in inside]
     assert suppress(*found, limit, overlap, inclusive=True).tolist() == expected
+
+
+def at_the_end_of_a_video(thresholds):
+    """Runs [3, 12) and [3, 11) of 12 snippets: the inner area of both ends with the video, and
+    nothing is active before them.
+    """
+    activation = np.array([0, 0, 0.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.5])
+    rule = ProposalRule(
+        thresholds, shortest=1, margin_scale=0.25, margin_power=1.0, outer_weight=1.0
+    )
+    return propose(activation, np.array([12]), rule)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "first", "ends"), [((0.4, 0.6), 0.4, [13, 12]), ((0.6, 0.4), 0.6, [12, 13])]
+)
+def test_of_equal_runs_at_the_end_of_a_video_the_one_listed_first_stays(thresholds, first, ends):
+    found = at_the_end_of_a_video(thresholds)
+    assert found.end.tolist() == ends and found.score[0] == found.score[1]
+    kept = suppress(found.sequence, found.start, found.end, found.score, 0.5)
+    assert kept.tolist() == [0] and thresholds[0] == first
+    heads, owner = clusters(found.sequence, found.start, found.end, found.score, 0.5)
+    assert heads.tolist() == [0] and owner.tolist() == [0, 0]
+
+
+def test_which_of_two_equal_runs_stays_decides_whether_an_instance_is_found():
+    truth = GroundTruth(
+        pd.DataFrame([("v", "A", 5.0, 12.0)], columns=["video", "label", "t_start", "t_end"]),
+        ("v",),
+        ("A",),
+    )
+    found_at = {}
+    for thresholds in ((0.4, 0.6), (0.6, 0.4)):
+        found = at_the_end_of_a_video(thresholds)
+        kept = suppress(found.sequence, found.start, found.end, found.score, 0.5)
+        columns = [found.sequence[kept], found.start[kept], found.end[kept], found.score[kept]]
+        sequence, start, end, score = columns
+        second = Timebase(fps=1.0, stride=1.0)
+        table = to_table(sequence, sequence, start, end, score, ["v"], ["A"], second)
+        found_at[thresholds] = evaluate(truth, table, ACTIVITYNET, (0.75,)).average
+    assert found_at == {(0.4, 0.6): 0.0, (0.6, 0.4): 1.0}

@@ -16,11 +16,13 @@ from wtal_core.models.shared.schedule import Schedule
 
 NAMES = [
     "a2clpt",
+    "asmloc",
     "backtal",
     "basnet",
     "bm",
     "c3net",
     "co2net",
+    "cola",
     "cw_plugin",
     "delu",
     "emmil",
@@ -174,6 +176,7 @@ def test_a_missing_piece_is_named(piece):
         ),
         ({"Config": Schedule}, "Config is .* expected a frozen dataclass that inherits"),
         ({"host": Host()}, "host.instances is missing"),
+        ({"host": replace(facnet.METHOD.host, negative_labels="no")}, "'no'; expected 'kept' or"),
         ({"host": replace(facnet.METHOD.host, label_settings=(("nothing", 1.0),))}, "'nothing'"),
     ],
 )

@@ -12,7 +12,18 @@ from tests.models.test_plugin_hosts import HOSTS
 from tests.packed_samples import one_by_one, random_batch
 from tests.tiny_dataset import tiny_dataset
 from wtal_core.errors import WorkbookError
-from wtal_core.models import cw_plugin, facnet, gaufuse, method, rskp, topk_mil
+from wtal_core.models import (
+    bm,
+    cw_plugin,
+    facnet,
+    gaufuse,
+    method,
+    rskp,
+    stpn,
+    topk_mil,
+    um,
+    wtalc,
+)
 from wtal_core.models.cw_plugin import OFFICIAL, Config, Network, loss, trained_as, wrap
 from wtal_core.runs.train import Trainer
 
@@ -22,6 +33,15 @@ AROUND = {
     "facnet": FACNET,
     "rskp": replace(rskp.OFFICIAL, embedding=8, prototypes=3),
     "topk_mil": replace(topk_mil.OFFICIAL, hidden=8),
+    "stpn": replace(stpn.for_plug_in(stpn.OFFICIAL), embedding=8),
+    "bm": replace(bm.OFFICIAL, samples=10, attention_hidden=4),
+    "um": replace(um.OFFICIAL, samples=10, width=8),
+    "wtalc": replace(wtalc.OFFICIAL, hidden=8, crop=9),
+}
+OWN_VECTORS = {  # that hosts lend
+    "facnet": lambda host: host.w_f,
+    "stpn": lambda host: host.attend.last.weight.transpose(1, 2),
+    "bm": lambda host: host.u[..., :1].transpose(1, 2),
 }
 SCALE = 10.0
 
@@ -61,7 +81,9 @@ def test_the_loss_is_that_of_plain_loops(host):
     pieces = method(host)
     picked = pieces.host.snippets(outputs.host, batch) if pieces.host.snippets else batch
     signals = pieces.signals(outputs.host)
-    foreground = network.host.w_f if host == "facnet" else network.w_f
+    lent = OWN_VECTORS.get(host)
+    foreground = lent(network.host) if lent else network.w_f
+    assert (network.w_f is None) == (lent is not None)
     expected = 0
     for stream, x in enumerate(signals["x"]):
         scores = signals["s_a"][min(stream, len(signals["s_a"]) - 1)]
@@ -101,7 +123,9 @@ def test_the_branch_teaches_embedding_scores_and_its_vector(host):
     loss(network(batch), batch, config)["cw"].sum().backward()
     assert network.w_f.grad.abs().sum() > 0
     taught = [p for p in network.host.parameters() if p.grad is not None and p.grad.any()]
-    assert len(taught) >= 2 and all(p.grad.isfinite().all() for p in taught)
+    # features as they come have no weights: there the classifier alone is taught
+    assert len(taught) >= (1 if host == "bm" else 2)
+    assert all(p.grad.isfinite().all() for p in taught)
 
     together = network(batch).p_cw
     alone = torch.cat([network(one).p_cw for one in one_by_one(batch)], 1)
@@ -115,6 +139,11 @@ def test_the_host_begins_as_it_would_alone():
     for name, value in alone.state_dict().items():
         assert torch.equal(plugged.host.state_dict()[name], value)
     assert plugged.w_f.shape == (1, 1, 8) and plugged.w_f.abs().max() <= (6 / 9) ** 0.5
+
+
+def test_an_attention_of_two_layers_lends_no_vector():
+    base = replace(AROUND["stpn"], attention_hidden=4)
+    assert network_of(wrap("stpn", base)).w_f.shape == (2, 1, 8)
 
 
 def test_the_background_is_never_foreground():
@@ -201,4 +230,4 @@ def test_a_host_without_embedding_is_refused_by_name(monkeypatch):
     blind = replace(topk_mil.METHOD, signals=lambda outputs: {"s_a": outputs.logits})
     monkeypatch.setattr(topk_mil, "METHOD", blind)
     with pytest.raises(WorkbookError, match="topk_mil has no x; add it to `signals` in models/top"):
-        network_of(OFFICIAL)
+        network_of(wrap("topk_mil", topk_mil.OFFICIAL))

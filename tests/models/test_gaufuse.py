@@ -234,7 +234,7 @@ def test_official_code_and_paper_differ_as_the_specification_says(item):
 
 
 def test_only_what_differs_is_turned_to_the_paper():
-    same = {"host", "label_settings", "growth"}
+    same = {"host", "label_settings", "growth", "negative"}
     assert {
         f.name for f in fields(Config) if getattr(OFFICIAL, f.name) == getattr(PRINTED, f.name)
     } == same
@@ -422,7 +422,7 @@ def test_all_methods_can_host_but_those_that_are_put_around_others():
     [
         (
             lambda: Config("cw_plugin", cw_plugin.OFFICIAL),
-            "cw_plugin cannot host GauFuse; choose one of backtal, basnet, facnet",
+            "cw_plugin cannot host GauFuse; choose one of backtal, basnet, bm, facnet",
         ),
         (lambda: Config("gaufuse", OFFICIAL), "gaufuse cannot host GauFuse"),
         (lambda: Config("nothing", OFFICIAL), "nothing cannot host GauFuse"),

@@ -183,6 +183,7 @@ CHANGES = {
     "teacher_dropout": False,
     "forget": False,
     "phases": ((4, 1.0, 0.0),),
+    "negative": "cut",
     "weight": 2.0,
     "growth": 1.1,
     "limit": 6.0,

@@ -171,6 +171,23 @@ def test_labels_of_a_picking_host_lie_where_the_picked_snippets_are():
     assert of_video[:, 2].sum().item() == pytest.approx(0.5, abs=1e-3)
 
 
+def test_differences_below_zero_are_kept_or_cut():
+    """Where a host's logits have no bound, those below zero would have no least loss."""
+    batch = numbered_batch()
+    config = config_of("basnet", phases=((0, 1.0, 0.0), (5, 1.0, -2.0)))
+    cut = gaufuse.loss(network_of(config)(batch), batch, config)["labels"]
+    kept = replace(config, negative="kept")
+    as_is = gaufuse.loss(network_of(kept)(batch), batch, kept)["labels"]
+    assert config.negative == "cut" and not cut.any() and as_is.min() < 0
+
+
+def test_instances_without_a_snippet_teach_nothing():
+    start = np.array([1.1, 2.9, 4.0])
+    end = np.array([1.9, 3.1, 5.0])
+    whole = gaufuse.with_snippets(Instances(np.arange(3), np.arange(3), start, end, start), 0.0)
+    assert whole.video.tolist() == [1, 2] and whole.end.tolist() == [3.1, 5.0]
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_labels_in_a_batch_are_those_of_one_video_at_a_time(host, monkeypatch):
     config = config_of(host, teacher_dropout=False)

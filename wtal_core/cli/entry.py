@@ -39,6 +39,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "timelines": statistics.timelines,
         "clicks": statistics.clicks,
         "protocols": statistics.protocols,
+        "fusion": statistics.fusion,
     },
     "new": {
         "method": scaffolds.new_method,

@@ -1,6 +1,7 @@
 """`wtal statistics`: the committed statistics of real files, computed anew from those files."""
 
 from pathlib import Path
+from typing import Literal
 
 from tyro.conf import Positional
 
@@ -44,13 +45,59 @@ def clicks(root: Path | None = None, results: Path = Path("results")) -> int:
 
 
 def protocols(folder: Positional[Path], results: Path = Path("results")) -> int:
-    """Score the published detections of STPN under every protocol: a table and two pictures.
+    """Score published detections of STPN, AutoLoc and CO2-Net under every protocol.
 
     Args:
-        folder: holds stpn/ (gt.json, results.json) and thumos14/Thumos14reduced-Annotations/.
-        results: results folder; the files are thumos14/stpn/protocols* in it.
+        folder: holds stpn/, autoloc/, co2net/ and thumos14/Thumos14reduced-Annotations/; a
+            detector whose folder is not there is left out.
+        results: results folder; the files are thumos14/DETECTOR/protocols* in it, and
+            activitynet1.2/autoloc/protocols.csv.
     """
-    from wtal_core.pages.published_detections import PATH, write
+    from wtal_core.pages.published_detections import (
+        ACTIVITYNET_PATH,
+        DETECTORS,
+        write,
+        write_activitynet,
+    )
 
-    print(f"wrote {write(folder, results / 'thumos14' / 'stpn' / PATH.name)}")
+    present = [detector for name, detector in DETECTORS.items() if (folder / name).is_dir()]
+    if not present:
+        raise WorkbookError(
+            f"{folder}: holds no detections; `wtal data fetch stpn` fetches some into the folder "
+            "of the data sets"
+        )
+    for detector in present:
+        path = results / "thumos14" / detector.manifest / detector.path.name
+        print(f"wrote {write(folder, path, detector)}")
+    if (folder / "autoloc").is_dir():
+        path = results / "activitynet1.2" / "autoloc" / ACTIVITYNET_PATH.name
+        print(f"wrote {write_activitynet(folder, path)}")
+    return 0
+
+
+def fusion(
+    folder: Positional[Path],
+    only: Literal["all", "one_detector", "three_detectors", "labels"] = "all",
+    results: Path = Path("results"),
+) -> int:
+    """Fuse published detections of THUMOS14, make labels of them, and score both: minutes.
+
+    Args:
+        folder: holds stpn/, autoloc/, co2net/ and thumos14/Thumos14reduced-Annotations/.
+        only: one of the three tables.
+        results: results folder; the files are thumos14/detectors/* in it.
+    """
+    from wtal_core.pages.real_fusion import write
+    from wtal_core.study.label_quality import quality_table, real_snippets
+    from wtal_core.study.real_detectors import one_detector, three_detectors
+
+    makers = {
+        "one_detector": one_detector,
+        "three_detectors": three_detectors,
+        "labels": lambda data: quality_table(real_snippets(data)),
+    }
+    for name, make in makers.items():
+        if only in ("all", name):
+            for path in write({name: make(folder)}, folder, results / "thumos14" / "detectors"):
+                print(f"wrote {path}")
     return 0

@@ -1,54 +1,66 @@
-"""ActivityNet 1.2 and HACS Segments as BackTAL uses them.
+"""ActivityNet 1.2 and 1.3, and HACS Segments.
 
-Annotations are ActivityNet's JSON, features one .npz per video.
-Both train on the training videos and test on the validation videos; test annotations are not
-public.
+Annotations are ActivityNet's JSON, or what W-TALC (1.2) and BSN (1.3) made of it; features come in
+any layout of `features.LAYOUTS`.
+All train on the training videos and test on the validation videos; test annotations are not public.
 """
 
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 
-from wtal_core.data.annotations import Annotations, annotated_videos, read_activitynet_json
-from wtal_core.data.clicks import KINDS, simulate_clicks
-from wtal_core.data.dataset import Dataset, Video, check_dataset
-from wtal_core.data.features import (
-    FeaturesByVideo,
-    common_length,
-    read_npz_streams,
-    resample_videos,
+from wtal_core.data.annotations import (
+    Annotations,
+    read_activitynet_json,
+    read_bsn,
+    read_wtalc,
 )
+from wtal_core.data.clicks import KINDS, simulate_clicks
+from wtal_core.data.dataset import Dataset, check_dataset
+from wtal_core.data.features import TIMEBASE_FILE, FeatureSet, feature_names
 from wtal_core.data.fingerprint import fingerprint
-from wtal_core.data.manifests import DatasetManifest, load_manifest, manifest_path
-from wtal_core.data.paths import inside, require
+from wtal_core.data.manifests import load_manifest, manifest_path
+from wtal_core.data.paths import require
 from wtal_core.data.probes import probe_videos
-from wtal_core.data.problems import MissingData
+from wtal_core.data.restricted_pickle import load_object_array
+from wtal_core.data.video_data import VideoData, counts_words, titled
+from wtal_core.errors import WorkbookError
 
 SUBSETS = {"train": "training", "test": "validation"}  # also BackTAL's folders of features
-FILES = {"activitynet1.2": "activity_net.v1-2.min.json", "hacs": "HACS_segments_v1.1.1.json"}
+FILES = {
+    "activitynet1.2": "activity_net.v1-2.min.json",
+    "activitynet1.3": "activity_net.v1-3.min.json",
+    "hacs": "HACS_segments_v1.1.1.json",
+}
+BSN_FILES = ("v1-3_anet_anno_action.json", "v1-3_video_info_new.csv")
+WTALC_FOLDER = "ActivityNet1.2-Annotations"
+WTALC_JOINT = "ActivityNet1.2-I3D-JOINTFeatures.npy"
 CLICK_SEED = 0
-
-
-def annotation_file(name: str, root: Path) -> Path:
-    """The JSON of "activitynet1.2" or "hacs".
-
-    Where it is missing, an error says how to get it.
-    """
-    return require(root / FILES[name], "the file of annotations", name)
+SPLITS = {"train": "training", "validation": "validation", "test": "testing"}
+OFFICIAL_SPLITS = {f"official_{split}": subset for split, subset in SPLITS.items()}
 
 
 def open_activitynet12(root: Path) -> Dataset:
-    """Open ActivityNet 1.2 from its folder.
+    """Open ActivityNet 1.2 from its folder: the JSON, or W-TALC's folder of arrays, and features.
 
-    The JSON, and `{training,validation}/v_<video>.npz` with BackTAL's keys.
     Videos whose features are missing are left out, and the title counts them, because videos vanish
     and every copy of the features lacks some. Clicks are simulated from the training instances, one
     draw, as BackTAL and SF-Net do.
     DIFFERS: features that were rescaled to one length (BackTAL's 100) are brought back to the
-    manifest's grid by linear interpolation; the title then says so.
+    manifest's grid by linear interpolation; the title then says so, and a method that asks for that
+    length gets them unchanged.
     """
-    return _open("activitynet1.2", root)
+    return _open(activitynet12_without_features(root), root)
+
+
+def open_activitynet13(root: Path) -> Dataset:
+    """Open ActivityNet 1.3 from its folder, as `open_activitynet12`.
+
+    Annotations are the official JSON (10,024 training and 4,926 validation videos) where it is
+    there, else BSN's list of the videos that were still available (9,649 and 4,728).
+    """
+    return _open(activitynet13_without_features(root), root)
 
 
 def open_hacs(root: Path) -> Dataset:
@@ -56,74 +68,131 @@ def open_hacs(root: Path) -> Dataset:
 
     Its JSON has the same format, with durations as texts.
     """
-    return _open("hacs", root)
+    return _open(hacs_without_features(root), root)
 
 
-def _open(name: str, root: Path) -> Dataset:
-    manifest = load_manifest(name)
-    path = annotation_file(name, root)
-    annotations = read_activitynet_json(path)
-    of_sides = annotations.videos["subset"].isin(SUBSETS.values())
-    labelled = annotations.videos["labels"].map(bool)
-    videos = annotations.videos[of_sides & labelled]
-    files = _feature_files(name, root, videos)
-    dataset = _dataset(manifest, annotations, videos[videos["video"].isin(files)], files)
-    content = fingerprint(root, [manifest_path(name), path, *files.values()], name, CLICK_SEED)
-    lost = len(videos) - len(files)
-    note = f", {lost} videos without features" if lost else ""
-    return check_dataset(replace(dataset, fingerprint=content, title=dataset.title + note))
+def activitynet12_without_features(root: Path) -> VideoData:
+    """Annotations of ActivityNet 1.2, and what its features are called.
+
+    W-TALC's arrays are taken with its joint file, whose order is theirs, or without the JSON.
+    """
+    folder = root / WTALC_FOLDER
+    has_joint = any((root / place / WTALC_JOINT).is_file() for place in (".", "features"))
+    if not has_joint and ((root / FILES["activitynet1.2"]).exists() or not folder.exists()):
+        path = annotation_file("activitynet1.2", root)
+        return _without_features("activitynet1.2", read_activitynet_json(path), (path,))
+    require(folder, "the folder of annotations that belongs to the joint file", "activitynet1.2")
+    annotations = _with_ids(folder, read_wtalc(folder))
+    files = tuple(sorted(folder.glob("*.npy")))
+    # nobody states how many instances these arrays hold
+    return _without_features("activitynet1.2", annotations, files, {})
 
 
-def _feature_files(name: str, root: Path, videos: pd.DataFrame) -> dict[str, Path]:
-    """Video -> its .npz, of the videos that have one; an error where a whole subset has none."""
-    files = {}
-    for row in annotated_videos(videos):
-        path = inside(root / row.subset, f"v_{row.video}.npz")
-        if path.exists():
-            files[row.video] = path
-    for subset in SUBSETS.values():
-        if not videos["video"][videos["subset"] == subset].isin(files).any():
-            raise MissingData(
-                f"{name}: no features, looked for {root / subset}/v_<video>.npz; they must be "
-                f"obtained by hand: `wtal data verify {name}` says where from"
-            )
-    return files
+def activitynet13_without_features(root: Path) -> VideoData:
+    """Annotations of ActivityNet 1.3, and what its features are called."""
+    official = root / FILES["activitynet1.3"]
+    if official.exists():
+        annotations = read_activitynet_json(official)
+        return _without_features("activitynet1.3", annotations, (official,), OFFICIAL_SPLITS)
+    files = tuple(root / file for file in BSN_FILES)
+    if not files[0].exists():
+        annotation_file("activitynet1.3", root)
+    return _without_features("activitynet1.3", read_bsn(root), files)
 
 
-def _dataset(
-    manifest: DatasetManifest,
+def hacs_without_features(root: Path) -> VideoData:
+    """Annotations of HACS Segments, and what its features are called."""
+    path = annotation_file("hacs", root)
+    return _without_features("hacs", read_activitynet_json(path), (path,))
+
+
+def annotation_file(name: str, root: Path) -> Path:
+    """The JSON of a data set. Where it is missing, an error says how to get it."""
+    return require(root / FILES[name], "the file of annotations", name)
+
+
+def _with_ids(folder: Path, annotations: Annotations) -> Annotations:
+    """W-TALC's arrays with YouTube's ids, as the JSON and every other layout name the videos.
+
+    They end the addresses in `url.npy`; without that file, names stay as they are.
+    """
+    path = folder / "url.npy"
+    if not path.exists():
+        return annotations
+    urls = [_text(url) for url in load_object_array(path).reshape(-1)]
+    names = annotations.videos["video"].tolist()
+    if len(urls) != len(names):
+        raise WorkbookError(
+            f"{path} has {len(urls)} rows, expected {len(names)} as videoname.npy has; get all "
+            "files of the folder from one place"
+        )
+    ids = dict(zip(names, (url.rsplit("=", 1)[-1] for url in urls), strict=True))
+    return replace(
+        annotations,
+        videos=annotations.videos.assign(video=list(ids.values())),
+        segments=annotations.segments.assign(video=annotations.segments["video"].map(ids)),
+    )
+
+
+def _text(value: object) -> str:
+    return value.decode("latin1") if isinstance(value, bytes) else str(value)
+
+
+def _without_features(
+    name: str,
     annotations: Annotations,
-    videos: pd.DataFrame,
-    files: dict[str, Path],
-) -> Dataset:
-    features = {
-        video: read_npz_streams(path, video, manifest.streams, manifest.channels(), manifest.name)
-        for video, path in files.items()
-    }
-    seconds = dict(zip(videos["video"], videos["duration"], strict=True))
-    grid = manifest.timebase()
+    files: tuple[Path, ...],
+    splits: dict[str, str] = SPLITS,
+) -> VideoData:
+    """Videos without annotations are not among those whose features are looked for."""
+    manifest = load_manifest(name)
+    in_joint_file = tuple(annotations.videos["video"])
+    labelled = annotations.videos["labels"].map(bool)
+    used = annotations.videos["subset"].isin(SUBSETS.values()) & labelled
+    return VideoData(
+        manifest,
+        annotations,
+        replace(annotations, videos=annotations.videos[used].reset_index(drop=True)),
+        SUBSETS,
+        splits,
+        feature_names(manifest, WTALC_JOINT, SUBSETS),
+        in_joint_file,
+        (manifest_path(name), *files),
+    )
 
-    def snippets(video: str) -> int:
-        return max(1, int(grid.snippets(seconds[video])))
 
-    length = common_length(features)
-    note = ""
-    if length is not None:
-        features = resample_videos(features, snippets)
-        note = f", features rescaled to {length} snippets and interpolated back"
-    train = _videos(videos, "train", features)
-    test = _videos(videos, "test", features)
-    with_features = annotations.segments["video"].isin(files)
+def _open(data: VideoData, root: Path) -> Dataset:
+    source = data.require_some(root)
+    features = data.read(source)
+    there = data.there(source)
+    notes = features.notes
+    if any(number < of for number, of in there.values()):
+        notes = (*notes, f"features of {counts_words(there)}")
+    stated = source.place / TIMEBASE_FILE
+    files = [*data.files, *([stated] if stated.is_file() else [])]
+    name = data.manifest.name
+    content = fingerprint(root, files, name, CLICK_SEED, features=source.files())
+    dataset = _dataset(data, features)
+    title = titled(data.manifest.title, notes)
+    return check_dataset(replace(dataset, fingerprint=content, title=title))
+
+
+def _dataset(data: VideoData, features: FeatureSet) -> Dataset:
+    manifest, annotations = data.manifest, data.annotations
+    train = data.videos("train", features)
+    test = data.videos("test", features)
+    with_features = annotations.segments["video"].isin({video.id for video in (*train, *test)})
     segments = annotations.segments[with_features].reset_index(drop=True)
-    durations = {video.id: float(seconds[video.id]) for video in train}
+    seconds = {video.video: video.duration for video in data.listed("train")}
+    durations = {video.id: _duration(seconds[video.id], video.length, features) for video in train}
     trained = segments[segments["video"].isin(durations)]
     return Dataset(
         name=manifest.name,
-        title=manifest.title + note,
+        title=manifest.title,
         origin=manifest.origin,
         classes=annotations.classes,
         streams=manifest.streams,
-        timebase=grid,
+        timebase=features.timebase,
         train=train,
         test=test,
         segments=segments,
@@ -134,6 +203,6 @@ def _dataset(
     )
 
 
-def _videos(videos: pd.DataFrame, side: str, features: FeaturesByVideo) -> tuple[Video, ...]:
-    rows = annotated_videos(videos[videos["subset"] == SUBSETS[side]])
-    return tuple(Video(row.video, features[row.video], row.labels) for row in rows)
+def _duration(stated: float, length: int, features: FeatureSet) -> float:
+    """Seconds of a video; where none are stated, those of its snippets."""
+    return stated if np.isfinite(stated) else float(features.timebase.seconds(length))

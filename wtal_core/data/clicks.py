@@ -41,34 +41,35 @@ def simulate_clicks(
             f"clicks: video {unknown[0]} has segments but no duration; add it to the durations"
         )
     generator = np.random.default_rng(seed)
-    groups = dict(iter(segments.groupby("video", sort=False)))
+    ordered = segments.sort_values("t_start", kind="stable")
+    start = ordered["t_start"].to_numpy()
+    end = ordered["t_end"].to_numpy()
+    label = ordered["label"].to_numpy(dtype=object)
     rows: list[tuple[str, str, float]] = []
+    places = ordered.groupby("video", sort=False).indices
     for video, duration in durations.items():
-        if video in groups:
-            rows += _video_clicks(video, groups[video], duration, kind, generator, edges)
+        if video not in places:
+            continue
+        place = places[video]
+        start_of, end_of = start[place], np.minimum(end[place], duration)
+        labels = label[place].tolist()
+        if kind == "background":
+            start_of, end_of = _gaps(start_of, end_of, duration, edges)
+            labels = ["background"] * len(start_of)
+        rows += _video_clicks(video, start_of, end_of, labels, generator)
     return _frame(rows)
 
 
 def _video_clicks(
     video: str,
-    segments: pd.DataFrame,
-    duration: float,
-    kind: str,
+    start: np.ndarray,
+    end: np.ndarray,
+    labels: list[str],
     generator: np.random.Generator,
-    edges: bool,
 ) -> list[tuple[str, str, float]]:
-    ordered = segments.sort_values("t_start", kind="stable")
-    start = ordered["t_start"].to_numpy()
-    end = np.minimum(ordered["t_end"].to_numpy(), duration)
-    if kind == "background":
-        start, end = _gaps(start, end, duration, edges)
-        labels = ["background"] * len(start)
-    else:
-        labels = ordered["label"].tolist()
+    """One click in each interval that has a length, by time."""
     inside = end > start
     times = generator.uniform(start[inside], end[inside])
-    if kind == "background":
-        times = np.sort(times)
     names = [label for label, kept in zip(labels, inside, strict=True) if kept]
     rows = [(video, name, float(t)) for name, t in zip(names, times, strict=True)]
     return sorted(rows, key=lambda row: row[2])

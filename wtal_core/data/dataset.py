@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
+from wtal_core.data.stored import Features, Stored, length_of, shapes_of
 from wtal_core.errors import WorkbookError
 from wtal_core.timebase import Timebase
 
@@ -29,18 +29,22 @@ def empty_segments() -> pd.DataFrame:
 class Video:
     """One untrimmed video.
 
-    features: stream -> `[T, D]`, float32, T >= 0.
+    features: stream -> `[T, D]`, float32, T >= 0. They lie in memory or are read when a stream is
+        asked for.
     labels: at video level.
+    as_stored: features `[L, D]` that came rescaled to a length L, before `features` were made of
+        them by interpolation; None where the features came as they are.
     """
 
     id: str
-    features: dict[str, Float[np.ndarray, "T D"]]
+    features: Features
     labels: tuple[str, ...]
+    as_stored: Features | None = None
 
     @property
     def length(self) -> int:
         """Number of snippets T."""
-        return len(next(iter(self.features.values())))
+        return length_of(self.features)
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class Dataset:
 
     def feature_size(self) -> int:
         """D, equal for all streams."""
-        return next(iter(self.train[0].features.values())).shape[1]
+        return next(iter(shapes_of(self.train[0].features)))[1]
 
     def video(self, video_id: str) -> Video:
         """The training or test video of that id."""
@@ -97,15 +101,17 @@ class Dataset:
 def check_dataset(dataset: Dataset) -> Dataset:
     """Refuse what would later give wrong numbers, naming the video.
 
-    Returns the data set unchanged.
+    Features that are read later are checked for NaN when they are read. Returns the data set
+    unchanged.
     """
     classes = set(dataset.classes)
     checked_ids = set()
+    size = dataset.feature_size() if dataset.train else 0
     for video in (*dataset.train, *dataset.test):
         if video.id in checked_ids:
             raise WorkbookError(f"{dataset.name}: video {video.id} is listed twice; list it once")
         checked_ids.add(video.id)
-        _check_video(dataset, video)
+        _check_video(dataset, video, size)
         unknown = set(video.labels) - classes
         if unknown:
             raise WorkbookError(
@@ -122,23 +128,25 @@ def check_dataset(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _check_video(dataset: Dataset, video: Video) -> None:
+def _check_video(dataset: Dataset, video: Video, channels: int) -> None:
     if tuple(video.features) != dataset.streams:
         raise WorkbookError(
             f"{dataset.name}: video {video.id} has the streams {tuple(video.features)}, "
             f"expected {dataset.streams}"
         )
-    sizes = {features.shape for features in video.features.values()}
+    sizes = shapes_of(video.features)
     if len(sizes) > 1:
         raise WorkbookError(
             f"{dataset.name}: the streams of video {video.id} have different shapes {sorted(sizes)}"
         )
     (size,) = sizes
-    if len(size) != 2 or size[1] != dataset.feature_size():
+    if len(size) != 2 or size[1] != channels:
         raise WorkbookError(
             f"{dataset.name}: features of video {video.id} have shape {size}, "
-            f"expected (T, {dataset.feature_size()})"
+            f"expected (T, {channels})"
         )
+    if isinstance(video.features, Stored):
+        return
     if not all(np.isfinite(features).all() for features in video.features.values()):
         raise WorkbookError(
             f"{dataset.name}: features of video {video.id} hold NaN or infinite values"

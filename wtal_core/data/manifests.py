@@ -37,6 +37,8 @@ class FileEntry:
     needed: whether the data set cannot be opened without it.
     alternatives: glob patterns; if one matches, the file itself is not missing (another published
         layout).
+    features: whether it stands for the features, which may come in any layout of `features.LAYOUTS`
+        and are checked as opening checks them.
     """
 
     path: str
@@ -47,6 +49,7 @@ class FileEntry:
     dtype: str | None = None
     needed: bool = True
     alternatives: tuple[str, ...] = ()
+    features: bool = False
     note: str = ""
 
 

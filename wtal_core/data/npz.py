@@ -1,6 +1,5 @@
 """Numeric .npz files, read without unpickling."""
 
-from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -8,19 +7,14 @@ import numpy as np
 from wtal_core.errors import WorkbookError
 
 
-def read_npz(path: Path, name: str, wanted: Container[str] | None = None) -> dict[str, np.ndarray]:
+def read_npz(path: Path, name: str) -> dict[str, np.ndarray]:
     """All arrays of an .npz of data set `name`.
 
-    Those not `wanted` (None: all are) come as empty arrays, unread.
-    A damaged file, or one whose wanted members are objects, is named with the command that mends
-    it.
+    A damaged file, or one whose members are objects, is named with the command that mends it.
     """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {
-                key: archive[key] if wanted is None or key in wanted else np.empty(0)
-                for key in archive.files
-            }
+            return {key: archive[key] for key in archive.files}
     except Exception as error:  # zip, zlib and numpy each raise their own
         raise WorkbookError(
             f"{path} is damaged ({type(error).__name__}); remove it and run `wtal data fetch "

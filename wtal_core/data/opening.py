@@ -3,21 +3,35 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from wtal_core.data.activitynet import open_activitynet12, open_hacs
-from wtal_core.data.beoid import open_beoid, open_gtea
+from wtal_core.data.activitynet import (
+    activitynet12_without_features,
+    activitynet13_without_features,
+    hacs_without_features,
+    open_activitynet12,
+    open_activitynet13,
+    open_hacs,
+)
+from wtal_core.data.beoid import (
+    beoid_without_features,
+    gtea_without_features,
+    open_beoid,
+    open_gtea,
+)
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.hapt import open_hapt
 from wtal_core.data.manifests import load_manifest
 from wtal_core.data.paths import data_root
 from wtal_core.data.salads50 import open_salads50
 from wtal_core.data.simulator import open_simulated
-from wtal_core.data.thumos14 import open_thumos14
+from wtal_core.data.thumos14 import open_thumos14, thumos14_without_features
+from wtal_core.data.video_data import VideoData
 from wtal_core.errors import WorkbookError
 
 # name of a manifest -> its reader, called with the data set's folder and, where the manifest has
 # folds, the number of one
 OPENERS: dict[str, Callable[..., Dataset]] = {
     "activitynet1.2": open_activitynet12,
+    "activitynet1.3": open_activitynet13,
     "beoid": open_beoid,
     "gtea": open_gtea,
     "hacs": open_hacs,
@@ -26,6 +40,17 @@ OPENERS: dict[str, Callable[..., Dataset]] = {
     "simulated": open_simulated,
     "thumos14": open_thumos14,
     "thumos14-simulated": open_thumos14,
+}
+
+# name of a video data set -> its reader of all but the features
+VIDEO_DATA: dict[str, Callable[[Path], VideoData]] = {
+    "activitynet1.2": activitynet12_without_features,
+    "activitynet1.3": activitynet13_without_features,
+    "beoid": beoid_without_features,
+    "gtea": gtea_without_features,
+    "hacs": hacs_without_features,
+    "thumos14": thumos14_without_features,
+    "thumos14-simulated": thumos14_without_features,
 }
 
 

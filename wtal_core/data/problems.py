@@ -23,6 +23,12 @@ class WrongShape(DataProblem):
     kind = "wrong shape"
 
 
+class WrongLength(DataProblem):
+    """Features that do not fit the durations: another time base, or truncated ones."""
+
+    kind = "wrong length"
+
+
 class NotFinite(DataProblem):
     """An array with NaN or infinite values."""
 

@@ -47,14 +47,14 @@ class PendingDtype:
     __slots__ = ("order", "spec")
 
     def __init__(self, spec: str | bytes, align: Any = False, copy: Any = False) -> None:
-        self.spec = spec.decode("latin1") if isinstance(spec, bytes) else spec
+        self.spec = spec if isinstance(spec, str) else _raw(spec).decode("latin1")
         self.order = "="
         if not PLAIN_DTYPE.fullmatch(self.spec):
             raise pickle.UnpicklingError(f"dtype {self.spec!r} is not admitted")
 
     def __setstate__(self, state: tuple) -> None:
         order = state[1]
-        self.order = order.decode("latin1") if isinstance(order, bytes) else order
+        self.order = order if isinstance(order, str) else _raw(order).decode("latin1")
         if self.order not in "<>|=":
             raise pickle.UnpicklingError(f"byte order {self.order!r} is unknown")
 
@@ -67,15 +67,20 @@ class PendingDtype:
 
 
 class PendingArray:
-    """An array's shape, dtype and data as the file states them, not yet an array."""
+    """An array's shape, dtype and data as the file states them, not yet an array.
 
-    __slots__ = ("data", "dtype", "fortran", "shape")
+    resolved: the array, once it was made; the data are then let go, so that a file of many
+    gigabytes is not held twice.
+    """
+
+    __slots__ = ("data", "dtype", "fortran", "resolved", "shape")
 
     def __init__(self, *ignored: Any) -> None:
         self.shape: tuple[int, ...] = (0,)
         self.dtype = PendingDtype("u1")
         self.fortran = False
         self.data: Any = b""
+        self.resolved: np.ndarray | None = None
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, self.dtype, self.fortran, self.data = state
@@ -88,6 +93,12 @@ class PendingArray:
 
     def resolve(self, depth: int) -> np.ndarray:
         """The array. Numbers come from bytes of exactly the right length, objects one by one."""
+        if self.resolved is None:
+            self.resolved = self._array(depth)
+            self.data = None
+        return self.resolved
+
+    def _array(self, depth: int) -> np.ndarray:
         dtype = self.dtype.resolve()
         count = math.prod(self.shape)
         if dtype.hasobject:
@@ -108,7 +119,11 @@ class PendingArray:
 
 
 def _raw(data: Any) -> bytes:
-    return data.encode("latin1") if isinstance(data, str) else bytes(memoryview(data))
+    if type(data) is PendingBytes:
+        return data.resolve()
+    if isinstance(data, str):
+        return data.encode("latin1")
+    return data if type(data) is bytes else bytes(memoryview(data))
 
 
 def _scalar(dtype: PendingDtype, data: Any) -> np.generic:
@@ -118,8 +133,22 @@ def _scalar(dtype: PendingDtype, data: Any) -> np.generic:
     return np.frombuffer(_raw(data), kind, count=1)[0]
 
 
-def _latin1(text: str, encoding: str = "latin1") -> bytes:
-    return text.encode("latin1")  # pickle writes bytes so at protocol 2, always with this encoding
+class PendingBytes:
+    """Bytes as protocol 2 writes them, a text to be encoded; it is not encoded before it is needed,
+    so that a file of many gigabytes is not held twice.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str, encoding: str = "latin1") -> None:
+        self.text = text
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("bytes cannot be given a state")
+
+    def resolve(self) -> bytes:
+        """The bytes; the encoding is always this one."""
+        return self.text.encode("latin1")
 
 
 def _no_bytes() -> bytes:
@@ -132,15 +161,21 @@ def _resolve(value: Any, depth: int = 0) -> Any:
         raise pickle.UnpicklingError(f"nested deeper than {MAX_DEPTH}")
     if type(value) is PendingArray:
         return value.resolve(depth)
+    if type(value) is PendingBytes:
+        return value.resolve()
     if type(value) in (list, tuple):
         return type(value)(_resolve(item, depth + 1) for item in value)
     if type(value) is dict:
-        return {key: _resolve(item, depth + 1) for key, item in value.items()}
+        return {_key(key): _resolve(item, depth + 1) for key, item in value.items()}
     if type(value) in (str, bytes, int, float, bool, complex, type(None)) or isinstance(
         value, np.generic
     ):
         return value
     raise pickle.UnpicklingError(f"a value of type {type(value).__name__} is not admitted")
+
+
+def _key(key: Any) -> Any:
+    return key.resolve() if type(key) is PendingBytes else key
 
 
 NUMPY_PARTS = {"_reconstruct": Admitted(PendingArray), "scalar": Admitted(_scalar)}
@@ -153,7 +188,7 @@ ADMITTED = {
     # only ever named, as first argument of _reconstruct
     ("numpy", "ndarray"): Admitted(PendingArray),
     ("numpy", "dtype"): Admitted(PendingDtype),
-    ("_codecs", "encode"): Admitted(_latin1),
+    ("_codecs", "encode"): Admitted(PendingBytes),
     ("__builtin__", "bytes"): Admitted(_no_bytes),
 }
 

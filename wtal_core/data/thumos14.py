@@ -11,21 +11,22 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from wtal_core.data.annotations import Annotations, read_wtalc
+from wtal_core.data.annotations import read_wtalc
 from wtal_core.data.clicks import read_annotators
-from wtal_core.data.dataset import Dataset, Video, check_dataset
+from wtal_core.data.dataset import Dataset, check_dataset
 from wtal_core.data.features import (
-    FeaturesByVideo,
-    FeatureSource,
-    common_length,
-    read_features,
+    JOINT_FILE,
+    TIMEBASE_FILE,
+    FeatureSet,
+    feature_names,
     require_features,
-    resample_videos,
+    require_videos,
 )
 from wtal_core.data.fingerprint import fingerprint
-from wtal_core.data.manifests import DatasetManifest, load_manifest, manifest_path
+from wtal_core.data.manifests import load_manifest, manifest_path
 from wtal_core.data.paths import require
 from wtal_core.data.probes import probe_videos
+from wtal_core.data.video_data import VideoData, titled
 from wtal_core.errors import WorkbookError
 
 ANNOTATIONS = "Thumos14reduced-Annotations"
@@ -41,6 +42,26 @@ CLICKS = {
 }
 
 
+def thumos14_without_features(root: Path) -> VideoData:
+    """Annotations of THUMOS14, and what its features are called."""
+    manifest = load_manifest("thumos14")
+    folder = require(root / ANNOTATIONS, "the folder of annotations", "thumos14")
+    annotations = read_wtalc(folder)
+    files = [manifest_path("thumos14"), *folder.iterdir()]
+    for by_annotator in CLICKS.values():
+        files += [root / file for file in by_annotator.values()]
+    return VideoData(
+        manifest,
+        annotations,
+        annotations,
+        SUBSETS,
+        SUBSETS,
+        feature_names(manifest, JOINT_FILE, SUBSETS, "Thumos14reduced"),
+        tuple(annotations.videos["video"]),
+        tuple(path for path in files if path.is_file()),
+    )
+
+
 def open_thumos14(root: Path) -> Dataset:
     """Open THUMOS14 from its folder.
 
@@ -51,55 +72,24 @@ def open_thumos14(root: Path) -> Dataset:
     which the ActivityNet protocol leaves out (BaS-Net's, 210 test videos) make
     that protocol the default. DIFFERS: features that were rescaled to one length (BackTAL's 750)
     are brought back to the grid of 25 fps and stride 16 by linear interpolation; the title then
-    says so.
+    says so, and a method that asks for that length gets them unchanged.
     """
-    manifest = load_manifest("thumos14")
-    folder = require(root / ANNOTATIONS, "the folder of annotations", "thumos14")
-    annotations = read_wtalc(folder)
-    source = require_features(root)
-    features, note = _read(source, annotations, manifest)
-    dataset = _dataset(manifest, root, annotations, features, source)
-    if set(features) < set(annotations.videos["video"]):
+    data = thumos14_without_features(root)
+    source = require_features(data.names, root, data.asked())
+    optional = data.manifest.left_out["activitynet"]
+    require_videos(source, data.names, [v.video for v in data.asked() if v.video not in optional])
+    features = data.read(source)
+    dataset = _dataset(data, root, features)
+    if set(features.by_video) < set(data.annotations.videos["video"]):
         dataset = replace(dataset, default_protocol="activitynet")
-    return check_dataset(_named(dataset, _features_folder(source), note))
+    return check_dataset(_named(dataset, source.place, features.notes))
 
 
-def _read(
-    source: FeatureSource, annotations: Annotations, manifest: DatasetManifest
-) -> tuple[FeaturesByVideo, str]:
-    """Features of all videos, and what the title must add about them."""
-    videos = annotations.videos
-    features = read_features(
-        source,
-        videos["video"].tolist(),
-        (videos["subset"] == SUBSETS["train"]).tolist(),
-        manifest.streams,
-        manifest.channels(),
-        frozenset(manifest.left_out["activitynet"]),
-    )
-    length = common_length(features)
-    if length is None:
-        return features, ""
-    seconds = dict(zip(videos["video"], videos["duration"], strict=True))
-    grid = manifest.timebase()
-
-    def snippets(video: str) -> int:
-        return max(1, int(grid.snippets(seconds[video])))
-
-    note = f", features rescaled to {length} snippets and interpolated back"
-    return resample_videos(features, snippets), note
-
-
-def _dataset(
-    manifest: DatasetManifest,
-    root: Path,
-    annotations: Annotations,
-    features: FeaturesByVideo,
-    source: FeatureSource,
-) -> Dataset:
-    train = _videos(annotations, "train", features)
-    test = _videos(annotations, "test", features)
-    with_features = annotations.segments["video"].isin(features)
+def _dataset(data: VideoData, root: Path, features: FeatureSet) -> Dataset:
+    manifest, annotations = data.manifest, data.annotations
+    train = data.videos("train", features)
+    test = data.videos("test", features)
+    with_features = annotations.segments["video"].isin(features.by_video)
     segments = annotations.segments[with_features].reset_index(drop=True)
     return Dataset(
         name=manifest.name,
@@ -107,7 +97,7 @@ def _dataset(
         origin=manifest.origin,
         classes=annotations.classes,
         streams=manifest.streams,
-        timebase=manifest.timebase(),
+        timebase=features.timebase,
         train=train,
         test=test,
         segments=segments,
@@ -115,18 +105,15 @@ def _dataset(
         default_protocol=manifest.default_protocol,
         left_out=manifest.left_out,
         clicks=read_clicks(root, [video.id for video in train]),
-        fingerprint=_fingerprint(root, source),
+        fingerprint=_fingerprint(data, root, features),
         probes=probe_videos([video.id for video in test], segments),
     )
 
 
-def _videos(annotations: Annotations, side: str, features: FeaturesByVideo) -> tuple[Video, ...]:
-    """The videos of that side whose features are there."""
-    return tuple(
-        Video(row.video, features[row.video], row.labels)
-        for row in annotations.videos_of(SUBSETS[side])
-        if row.video in features
-    )
+def _fingerprint(data: VideoData, root: Path, features: FeatureSet) -> str:
+    beside = [features.source.place / file for file in ("origin.yaml", TIMEBASE_FILE)]
+    files = [*data.files, *(path for path in beside if path.is_file())]
+    return fingerprint(root, files, "thumos14", features=features.source.files())
 
 
 def read_clicks(root: Path, videos: list[str]) -> dict[str, pd.DataFrame]:
@@ -145,26 +132,14 @@ def read_clicks(root: Path, videos: list[str]) -> dict[str, pd.DataFrame]:
     return clicks
 
 
-def _features_folder(source: FeatureSource) -> Path:
-    return source.path.parent if source.layout == "joint" else source.path
-
-
-def _fingerprint(root: Path, source: FeatureSource) -> str:
-    files = [manifest_path("thumos14"), *(root / ANNOTATIONS).iterdir(), *source.files()]
-    for by_annotator in CLICKS.values():
-        files += [root / file for file in by_annotator.values()]
-    files.append(_features_folder(source) / "origin.yaml")
-    return fingerprint(root, {path for path in files if path.is_file()}, "thumos14")
-
-
-def _named(dataset: Dataset, folder: Path, note: str) -> Dataset:
+def _named(dataset: Dataset, folder: Path, notes: tuple[str, ...]) -> Dataset:
     """With the name, title and origin that an `origin.yaml` beside the features states."""
     path = folder / "origin.yaml"
     stated = read_origin(path) if path.exists() else {}
     return replace(
         dataset,
         name=stated.get("name", dataset.name),
-        title=stated.get("title", dataset.title) + note,
+        title=titled(stated.get("title", dataset.title), notes),
         origin=stated.get("origin", dataset.origin),
     )
 

@@ -1,33 +1,35 @@
 """Says what is there, missing or wrong of a data set's files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wtal_core.data.activitynet import SUBSETS as ACTIVITYNET_SUBSETS
-from wtal_core.data.activitynet import annotation_file
-from wtal_core.data.annotations import Annotations, read_activitynet_json, read_bsn, read_wtalc
-from wtal_core.data.beoid import SUBSETS as BEOID_SUBSETS
-from wtal_core.data.beoid import annotation_folder
 from wtal_core.data.dataset import Dataset
-from wtal_core.data.features import FeatureSource, find_features, read_features
+from wtal_core.data.features import FeatureSource
 from wtal_core.data.fingerprint import sha256_of
-from wtal_core.data.hapt import open_hapt, read_segments
+from wtal_core.data.hapt import read_segments
+from wtal_core.data.lengths import TOLERANCE_WORDS, check_lengths
 from wtal_core.data.manifests import Counts, DatasetManifest, FileEntry, load_manifest
+from wtal_core.data.opening import OPENERS, VIDEO_DATA, open_dataset
 from wtal_core.data.paths import data_root
-from wtal_core.data.problems import MissingData, kind_of
+from wtal_core.data.problems import kind_of
 from wtal_core.data.restricted_pickle import load_object_array
-from wtal_core.data.salads50 import open_salads50, read_recordings
-from wtal_core.data.thumos14 import ANNOTATIONS, SUBSETS
+from wtal_core.data.salads50 import read_recordings
+from wtal_core.data.stored import length_of
+from wtal_core.data.video_data import VideoData, counts_words
 from wtal_core.errors import WorkbookError
+
+# Share of videos whose features may not fit the stated duration: published lists err in a few
+MISFITS_ALLOWED = 0.01
+SHOWN = 10  # names in a list
 
 
 @dataclass(frozen=True)
 class Finding:
     """What is known of one file (or of the counts of one split).
 
-    status: "ok", "missing", "short", "wrong shape", "not finite", "wrong checksum", "damaged" or
-    "wrong counts".
+    status: "ok", "missing", "incomplete", "short", "wrong shape", "wrong length", "not finite",
+        "wrong checksum", "damaged" or "wrong counts".
     needed: whether the data set opens without it. expected, found: in words.
     """
 
@@ -39,17 +41,128 @@ class Finding:
 
 
 def verify(name: str, root: str | Path | None = None) -> list[Finding]:
-    """Check each file of the manifest, then the counts of videos and instances.
+    """Check each file of the manifest, the features, the counts of videos and instances, and
+    whether the data set opens.
 
-    Counts are checked where the annotations can be read.
+    Counts are checked where the annotations can be read. All features are read, as training would.
     """
     manifest = load_manifest(name)
     folder = data_root(root) / manifest.folder
-    findings = [check_file(folder, entry, manifest) for entry in manifest.files]
-    source = find_features(folder) if name == "thumos14" else None
-    if source is not None:
-        findings.append(check_feature_source(source, folder, manifest))
-    return findings + _check_counts(manifest, folder)
+    entries = [entry for entry in manifest.files if not entry.features]
+    findings = [check_file(folder, entry, manifest) for entry in entries]
+    if name not in OPENERS:  # detections, which nothing is trained on
+        return findings
+    if name not in VIDEO_DATA:
+        return findings + _check_recordings(manifest, folder, root)
+    try:
+        data = VIDEO_DATA[name](folder)
+    except WorkbookError as error:
+        return [*findings, Finding("annotations", kind_of(error), "readable ones", str(error))]
+    findings += [
+        _compare_counts(split, manifest.splits[split], Counts(*data.published.counts(subset)))
+        for split, subset in data.splits.items()
+    ]
+    if name == "thumos14":
+        findings.append(_count_activitynet_protocol(data))
+    return findings + _check_features(name, data, folder, root)
+
+
+def _check_recordings(
+    manifest: DatasetManifest, folder: Path, root: str | Path | None
+) -> list[Finding]:
+    """Data sets whose features are made here: counts, and whether they open."""
+    try:
+        dataset = open_dataset(manifest.name, root)
+        counted = COUNTERS.get(manifest.name, _count_nothing)(folder, dataset)
+    except WorkbookError as error:
+        return [Finding("opening", kind_of(error), "a data set that opens", str(error))]
+    findings = [
+        _compare_counts(split, counts, counted[split])
+        for split, counts in manifest.splits.items()
+        if split in counted
+    ]
+    return [*findings, Finding("opening", "ok", "a data set that opens", dataset.title)]
+
+
+def _check_features(
+    name: str, data: VideoData, folder: Path, root: str | Path | None
+) -> list[Finding]:
+    """Which videos have features, whether the data set opens with them, and all their values."""
+    note = _features_note(data.manifest)
+    try:
+        source = data.find(folder)
+    except WorkbookError as error:
+        return [Finding("features", kind_of(error), note, str(error))]
+    there = data.there(source)
+    if source is None or all(number == 0 for number, _ in there.values()):
+        return [Finding("features", "missing", note, counts_words(there))]
+    findings = [_check_complete(data, source)]
+    try:
+        dataset = open_dataset(name, root)
+    except WorkbookError as error:
+        return [*findings, Finding("opening", kind_of(error), "a data set that opens", str(error))]
+    return [
+        *findings,
+        Finding("opening", "ok", "a data set that opens", dataset.title),
+        _check_values(dataset),
+        _check_lengths(dataset, data),
+    ]
+
+
+def _check_complete(data: VideoData, source: FeatureSource) -> Finding:
+    """How many videos have features, which ones have none, and what lies beside them."""
+    found = counts_words(data.there(source))
+    optional = {video for videos in data.manifest.left_out.values() for video in videos}
+    asked = [video.video for video in data.asked()]
+    missing = [video for video in asked if video not in source.paths and video not in optional]
+    if missing:
+        found += f"; missing: {_some(missing)}"
+    if source.unnamed:
+        found += f"; files of no video: {_some([path.name for path in source.unnamed])}"
+    status = "incomplete" if missing else "ok"
+    return Finding(f"features ({source.layout})", status, "all videos that are annotated", found)
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first ten of them, and how many there are beside."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _features_note(manifest: DatasetManifest) -> str:
+    return next((entry.note for entry in manifest.files if entry.features), "features")
+
+
+def _check_values(dataset: Dataset) -> Finding:
+    expected = f"{dataset.feature_size()} values per snippet and stream, all finite"
+    try:
+        for video in (*dataset.train, *dataset.test):
+            features = video.features if video.as_stored is None else video.as_stored
+            for stream in dataset.streams:
+                features[stream]
+    except WorkbookError as error:
+        return Finding("values", kind_of(error), expected, str(error))
+    number = len(dataset.train) + len(dataset.test)
+    return Finding("values", "ok", expected, f"{number:,} videos read")
+
+
+def _check_lengths(dataset: Dataset, data: VideoData) -> Finding:
+    """T of every video against its duration; features of one length have no time base of their
+    own.
+    """
+    timebase = dataset.timebase
+    expected = f"T of duration x {timebase.fps:g} / {timebase.stride:g}, {TOLERANCE_WORDS}"
+    first = dataset.train[0].as_stored
+    if first is not None:
+        found = f"every video has {length_of(first)}: rescaled, nothing to compare"
+        return Finding("length", "ok", expected, found)
+    lengths = {video.id: video.length for video in (*dataset.train, *dataset.test)}
+    seconds = {video.video: video.seconds for video in data.asked()}
+    check = check_lengths(lengths, seconds, timebase)
+    status = "wrong length" if check.misfits else "ok"
+    needed = len(check.misfits) > MISFITS_ALLOWED * check.compared
+    found = check.words() if check.misfits else f"{check.compared:,} videos fit"
+    return Finding("length", status, expected, found, needed)
 
 
 def check_file(folder: Path, entry: FileEntry, manifest: DatasetManifest) -> Finding:
@@ -58,6 +171,8 @@ def check_file(folder: Path, entry: FileEntry, manifest: DatasetManifest) -> Fin
     Without a checksum: readable, right shape.
     """
     path = folder / entry.path
+    if entry.features:
+        return _check_any_features(folder, entry, manifest.name)
     if not path.exists():
         return _absent(folder, entry, manifest.name)
     size = path.stat().st_size
@@ -66,6 +181,17 @@ def check_file(folder: Path, entry: FileEntry, manifest: DatasetManifest) -> Fin
     if entry.sha256:
         return _compare_checksum(path, entry, entry.sha256)
     return _check_content(path, entry)
+
+
+def _check_any_features(folder: Path, entry: FileEntry, name: str) -> Finding:
+    """Whether there are features at all, in whatever layout."""
+    try:
+        source = VIDEO_DATA[name](folder).find(folder)
+    except WorkbookError as error:
+        return Finding(entry.path, kind_of(error), entry.note, str(error), entry.needed)
+    if source is None:
+        return Finding(entry.path, "missing", entry.note, "nothing", entry.needed)
+    return Finding(entry.path, "ok", "features", f"{len(source.paths):,} videos", entry.needed)
 
 
 def _absent(folder: Path, entry: FileEntry, name: str) -> Finding:
@@ -107,48 +233,6 @@ def _check_content(path: Path, entry: FileEntry) -> Finding:
     )
 
 
-def check_feature_source(source: FeatureSource, folder: Path, manifest: DatasetManifest) -> Finding:
-    """Read all THUMOS14 features as the opener does.
-
-    The finding names the first video that is missing or wrong.
-    """
-    expected = f"{manifest.feature_size} values per snippet and stream, all finite"
-    name = f"features ({source.layout})"
-    try:
-        videos = read_wtalc(folder / ANNOTATIONS).videos
-        features = read_features(
-            source,
-            videos["video"].tolist(),
-            (videos["subset"] == SUBSETS["train"]).tolist(),
-            manifest.streams,
-            manifest.channels(),
-            frozenset(manifest.left_out["activitynet"]),
-        )
-    except WorkbookError as error:
-        return Finding(name, kind_of(error), expected, str(error))
-    return Finding(name, "ok", expected, f"{len(features)} videos")
-
-
-def _check_counts(manifest: DatasetManifest, folder: Path) -> list[Finding]:
-    """Counts of each split.
-
-    Nothing where a file needed to count is absent, as the file's own finding tells.
-    """
-    if manifest.name not in COUNTERS:
-        return []
-    try:
-        counted = COUNTERS[manifest.name](folder)
-    except MissingData:
-        return []
-    except WorkbookError as error:
-        return [Finding("counts", "damaged", "readable annotations", str(error))]
-    return [
-        _compare_counts(split, counts, counted[split])
-        for split, counts in manifest.splits.items()
-        if split in counted
-    ]
-
-
 def _compare_counts(split: str, expected: Counts, counted: Counts) -> Finding:
     return Finding(
         f"counts of {split}",
@@ -167,18 +251,13 @@ def _words(counts: Counts) -> str:
     return f"{counts.videos} videos, {instances} instances"
 
 
-def _subset_counts(annotations: Annotations, subsets: dict[str, str]) -> dict[str, Counts]:
-    return {split: Counts(*annotations.counts(subset)) for split, subset in subsets.items()}
-
-
-def _count_thumos14(folder: Path) -> dict[str, Counts]:
-    annotations = read_wtalc(folder / ANNOTATIONS)
-    counts = _subset_counts(annotations, SUBSETS)
-    left_out = load_manifest("thumos14").left_out["activitynet"]
-    videos, instances = annotations.counts(SUBSETS["test"])
-    instances_left_out = int(annotations.segments["video"].isin(left_out).sum())
-    counts["test_activitynet"] = Counts(videos - len(left_out), instances - instances_left_out)
-    return counts
+def _count_activitynet_protocol(data: VideoData) -> Finding:
+    """THUMOS14's test videos without those that the ActivityNet protocol leaves out."""
+    left_out = data.manifest.left_out["activitynet"]
+    videos, instances = data.published.counts(data.subsets["test"])
+    instances_left_out = int(data.published.segments["video"].isin(left_out).sum())
+    counted = Counts(videos - len(left_out), instances - instances_left_out)
+    return _compare_counts("test_activitynet", data.manifest.splits["test_activitynet"], counted)
 
 
 def _side_counts(dataset: Dataset) -> dict[str, Counts]:
@@ -188,10 +267,14 @@ def _side_counts(dataset: Dataset) -> dict[str, Counts]:
     }
 
 
-def _count_salads50(folder: Path) -> dict[str, Counts]:
+def _count_nothing(folder: Path, dataset: Dataset) -> dict[str, Counts]:
+    return {}
+
+
+def _count_salads50(folder: Path, first_fold: Dataset) -> dict[str, Counts]:
     recordings = read_recordings(folder)
     instances = sum(len(recording.segments) for recording in recordings)
-    sides = _side_counts(open_salads50(folder))
+    sides = _side_counts(first_fold)
     return {
         "recordings": Counts(len(recordings), instances),
         "train_fold0": sides["train"],
@@ -199,44 +282,13 @@ def _count_salads50(folder: Path) -> dict[str, Counts]:
     }
 
 
-def _count_hapt(folder: Path) -> dict[str, Counts]:
+def _count_hapt(folder: Path, dataset: Dataset) -> dict[str, Counts]:
     segments = read_segments(folder)
     whole = Counts(segments["video"].nunique(), len(segments))
-    return {"recordings": whole, **_side_counts(open_hapt(folder))}
+    return {"recordings": whole, **_side_counts(dataset)}
 
 
-def _count_json(name: str) -> Callable[[Path], dict[str, Counts]]:
-    subsets = {
-        "train": ACTIVITYNET_SUBSETS["train"],
-        "validation": ACTIVITYNET_SUBSETS["test"],
-        "test": "testing",
-    }
-
-    def count(folder: Path) -> dict[str, Counts]:
-        return _subset_counts(read_activitynet_json(annotation_file(name, folder)), subsets)
-
-    return count
-
-
-def _count_bsn(folder: Path) -> dict[str, Counts]:
-    subsets = {"train": "training", "validation": "validation", "test": "testing"}
-    return _subset_counts(read_bsn(folder), subsets)
-
-
-def _count_arrays(name: str) -> Callable[[Path], dict[str, Counts]]:
-    def count(folder: Path) -> dict[str, Counts]:
-        return _subset_counts(read_wtalc(annotation_folder(name, folder)), BEOID_SUBSETS)
-
-    return count
-
-
-COUNTERS: dict[str, Callable[[Path], dict[str, Counts]]] = {
-    "activitynet1.2": _count_json("activitynet1.2"),
-    "activitynet1.3": _count_bsn,
-    "beoid": _count_arrays("beoid"),
-    "gtea": _count_arrays("gtea"),
-    "hacs": _count_json("hacs"),
+COUNTERS: dict[str, Callable[[Path, Dataset], dict[str, Counts]]] = {
     "hapt": _count_hapt,
     "salads50": _count_salads50,
-    "thumos14": _count_thumos14,
 }

@@ -1,6 +1,12 @@
 """The evaluation protocols of the field, by name.
 
 What differs between two codes is a field here, never an `if` elsewhere.
+
+Equal scores are not a field, because no published code says what becomes of them. Under every
+protocol here, of detections of one class with equal scores the one listed first comes first: it
+matches first, and stands first on the precision-recall curve.
+DIFFERS: the published codes sort by `argsort()[::-1]`, which is not stable. There the order among
+equal scores depends on the length of the list and on the processor.
 """
 
 import math

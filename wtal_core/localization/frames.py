@@ -64,6 +64,10 @@ class FrameRule(Checked):
         one ("video"), or comes there ("given"), as in UM's code.
     shortest: places of the grid that a run needs; shorter ones still count in outer areas. UM's
         code asks for 2 of 24 per snippet.
+    cas_range: the same of the classes' activations; as they come in ASM-Loc's code.
+    times: place p of a grid of F is at p / F times the duration ("share"), or at p times the
+        duration of one place ("step", CoLA). These differ by rounding alone, which decides where
+        an overlap is `nms` exactly.
     """
 
     class_threshold: float = 0.25
@@ -83,6 +87,8 @@ class FrameRule(Checked):
     at_least_one: bool = False
     magnitude_range: Literal["video", "given"] = "video"
     shortest: PositiveInt = 1
+    cas_range: Literal["video", "given"] = "video"
+    times: Literal["share", "step"] = "share"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -267,7 +273,7 @@ def _proposed(
     chunks = in_parts(points[pairs.video], FRAMES_AT_ONCE)
     on_grid = _joined([_proposals(activations, pairs, chosen, rule) for chosen in chunks])
     own_spans = spans.astype(np.float64)[pairs.video]
-    proposals = _in_spans(on_grid, points[pairs.video], own_spans, rule.shrink)
+    proposals = _in_spans(on_grid, points[pairs.video], own_spans, rule)
     if rule.whole_video is not None:
         proposals = _with_whole_videos(proposals, own_spans, rule.whole_video)
     return pairs, proposals
@@ -313,7 +319,8 @@ def _proposals(
     snippets, lengths = class_sequences(
         activations.cas, activations.lengths, pairs.video, pairs.label
     )
-    values, sizes = _on_grid(normalised(snippets, lengths), lengths, points, rule)
+    in_range = snippets if rule.cas_range == "given" else normalised(snippets, lengths)
+    values, sizes = _on_grid(in_range, lengths, points, rule)
     margin = Margin(rule.outer_scale, rule.outer_end)
     runs = find_runs(values, sizes, rule.thresholds, rule.drop_frame0_run)
     inner, outer = inner_and_outer(values, sizes, runs, margin, thresholded=True)
@@ -373,16 +380,21 @@ def _in_spans(
     proposals: _Proposals,
     points: Int[np.ndarray, " P"],
     spans: Float[np.ndarray, " P"],
-    shrink: float,
+    rule: FrameRule,
 ) -> _Proposals:
-    """From the grids of P pairs to the unit of their spans, each shorter by the share `shrink` at
-    both sides.
+    """From the grids of P pairs to the unit of their spans, each shorter by the share `rule.shrink`
+    at both sides.
     """
     own_points = points[proposals.pair]
     own_spans = spans[proposals.pair]
-    start = proposals.start / own_points * own_spans
-    end = proposals.end / own_points * own_spans
-    lost = shrink * (end - start)
+    if rule.times == "share":
+        start = proposals.start / own_points * own_spans
+        end = proposals.end / own_points * own_spans
+    else:
+        step = own_spans / own_points
+        start = proposals.start * step
+        end = proposals.end * step
+    lost = rule.shrink * (end - start)
     return replace(proposals, start=start + lost, end=end - lost)
 
 

@@ -163,7 +163,8 @@ def clusters(
     """Indices that `suppress` keeps, in its order, and for each proposal which of these owns it.
 
     A proposal belongs to the head that removes it: the best of those of its group that overlap it
-    by more than `limit`. A head belongs to itself. Memory is linear in N.
+    by more than `limit`. A head belongs to itself. Of equal scores, the one listed first is the
+    better one, as in `suppress`. Memory is linear in N.
     Raises WorkbookError if an array is not of the length of `group` or not finite, if a proposal
     ends before it starts, or if the overlap is not known.
 

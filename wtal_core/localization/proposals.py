@@ -34,6 +34,8 @@ class ProposalRule:
 class Proposals:
     """N proposals, by sequence, then by threshold in the order of the rule, then by start.
 
+    This order decides between equal scores, see `suppression.suppress`.
+
     sequence: index of the class activation sequence.
     start, end: snippets, [start, end); end may be T + 1.
     score: inner mean - beta * outer mean.

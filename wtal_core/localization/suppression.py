@@ -62,8 +62,16 @@ def suppress(
     """Indices of the detections kept, by group, then by decreasing score.
 
     Within a group the best one left is kept, and takes away all others that it overlaps by more
-    than `limit`. Equal scores: first listed first; in the official codes their order is undefined
-    (an unstable sort). Memory is linear in N.
+    than `limit`. Memory is linear in N.
+
+    Equal scores: of two, the one listed first is the better one. This is the rule of the protocols,
+    too. Proposals are listed by threshold, in the order of their rule, then by start, so the lower
+    threshold wins where thresholds rise.
+    Such pairs are no accident at the end of a video: the inner area reaches one snippet past a run,
+    but not past the video. So a run that ends with the video and one that ends a snippet before it,
+    cut out by the next threshold, may have the same areas and thus the same score.
+    DIFFERS: the official codes sort by `argsort()[::-1]`, which is not stable, and keep now the
+    one, now the other.
 
     start, end: snippets ("own" adds 1 to lengths), or seconds for "plus_one_seconds".
     overlap: "own", relative to the one taken away, as the official code does;

@@ -759,5 +759,6 @@ METHOD = Method(
         snippet_scores=supp_scores,
         activate=activate,
         localize=localize,
+        negative_labels="cut",
     ),
 )

@@ -264,6 +264,7 @@ METHOD = Method(
         snippet_scores=supp_scores,
         activate=activate,
         localize=localize,
+        negative_labels="cut",
         snippets=snippets,
     ),
 )

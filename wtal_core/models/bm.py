@@ -326,6 +326,11 @@ def picked(outputs: Outputs, batch: Packed) -> Packed:
     return outputs.snippets
 
 
+def foreground(network: Network) -> Float[Tensor, "S 1 D"]:
+    """The centre of the foreground."""
+    return network.u[..., :1].transpose(1, 2)
+
+
 METHOD = Method(
     name="bm",
     Config=Config,
@@ -341,5 +346,7 @@ METHOD = Method(
         activate=activate,
         localize=localize,
         snippets=picked,
+        negative_labels="cut",
+        foreground=foreground,
     ),
 )

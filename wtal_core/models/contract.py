@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from inspect import signature
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import pandas as pd
 import torch
@@ -86,12 +86,15 @@ class Host(Generic[C, O]):
     localize: Callable[[Activation, Scene, C, FusionRule | None], pd.DataFrame] = NOT_GIVEN
     # fields of the Config that differ while labels are made; None switches off, as a crop
     label_settings: tuple[tuple[str, float | None], ...] = ()
+    # differences of labels below 0 (GauFuse, Eq. 8): "kept" where scores are bounded, as cosines
+    # are; "cut" where no scores are low enough for them, and training would run away
+    negative_labels: Literal["kept", "cut"] = "kept"
     # the snippets that the scores are of, where training crops or picks some of the batch
     snippets: Callable[[O, Packed], Packed] | None = None
     # empties the network's memory, where it has one
     forget: Callable[[Any], None] | None = None
-    # the network's vector (S, 1, D) that foreground snippets are like in the embedding "x"
-    foreground: Callable[[Any], Tensor] | None = None
+    # the network's vector (S, 1, D) that foreground snippets are like in the embedding "x", if any
+    foreground: Callable[[Any], Tensor | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +158,8 @@ class Method(Generic[C, O]):
         if not isinstance(host, Host):
             self._refuse("host", host, "a Host or None")
         self._check_functions(vars(host), HOST_ARGUMENTS, "host.")
+        if host.negative_labels not in ("kept", "cut"):
+            self._refuse("host.negative_labels", host.negative_labels, "'kept' or 'cut'")
         for setting, _ in host.label_settings:
             if setting not in self.settings():
                 self._refuse("host.label_settings", setting, f"fields of {self.name}.Config")

@@ -22,8 +22,8 @@ from torch.nn.functional import pad
 from wtal_core.checks import NonNegativeFloat, PositiveFloat
 from wtal_core.errors import WorkbookError
 from wtal_core.losses.cross_entropy import normalised_cross_entropy
-from wtal_core.models import method, method_names, topk_mil
-from wtal_core.models.contract import Method, MethodConfig
+from wtal_core.models import method, method_names, stpn
+from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.class_wise import foreground_scores, hybrid_attention
 from wtal_core.models.shared.inputs import Inputs, Refreshed
@@ -37,9 +37,9 @@ class Config(MethodConfig):
     """The branch as FAC-Net has it, and what the paper leaves open for other hosts."""
 
     # the method it is put around; `can_host` says which can be
-    host: str = "topk_mil"
+    host: str = "stpn"
     # the host's Config, whose schedule and inputs count
-    base: MethodConfig = field(default_factory=lambda: topk_mil.OFFICIAL)
+    base: MethodConfig = field(default_factory=lambda: stpn.for_plug_in(stpn.OFFICIAL))
     # weight of the branch's loss beside the host's; not stated, FAC-Net's own is 1
     lambda_cw: NonNegativeFloat = 0.1
     # temperatures of the attention, one per head; (1.0,) is plain attention
@@ -55,9 +55,7 @@ class Config(MethodConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not can_host(self.host):
-            able = ", ".join(name for name in method_names() if can_host(name))
-            raise WorkbookError(f"{self.host} cannot host the CW branch; choose one of {able}")
+        host_of(self.host)
         if not isinstance(self.base, method(self.host).Config):
             raise WorkbookError(
                 f"base of host {self.host} needs to be a models.{self.host}.Config, got "
@@ -76,6 +74,15 @@ class Config(MethodConfig):
         return self.base.inputs
 
 
+def host_of(name: str) -> Host[Any, Any]:
+    """What the branch asks of the method it is put around. Raises WorkbookError if it has not."""
+    host = method(name).host if name in method_names() else None
+    if host is None:
+        able = ", ".join(known for known in method_names() if can_host(known))
+        raise WorkbookError(f"{name} cannot host the CW branch; choose one of {able}")
+    return host
+
+
 def can_host(name: str) -> bool:
     """Whether a method is here and says which snippets its scores are of; those that are put around
     others do not.
@@ -89,7 +96,7 @@ def wrap(host: str, base: MethodConfig, **changes: Any) -> Config:
 
 
 OFFICIAL = Config()
-QUICK = wrap("topk_mil", topk_mil.QUICK)
+QUICK = wrap("stpn", stpn.for_plug_in(stpn.QUICK))
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 
@@ -131,17 +138,17 @@ class Network(nn.Module):
 
     def lent_foreground(self) -> Float[Tensor, "S 1 D"] | None:
         """The host's foreground vector, if it has one in the space of its embedding."""
-        lend = method(self.config.host).host.foreground
+        lend = host_of(self.config.host).foreground
         return lend(self.host) if lend else None
 
     def forward(self, batch: Packed, generator: torch.Generator | None = None) -> Outputs:
         """The host, and the branch on the snippets that the host has picked."""
         config = self.config
-        pick = method(config.host).host.snippets
+        pick = host_of(config.host).snippets
         outputs = self.host(batch, generator)
         snippets = pick(outputs, batch) if pick else batch
         x, scores = embedding_and_scores(config.host, outputs)
-        w_f = self.lent_foreground() if self.w_f is None else self.w_f
+        w_f: Any = self.lent_foreground() if self.w_f is None else self.w_f
 
         attention = hybrid_attention(config.delta * scores, config.taus, snippets)  # Eq. 2
         gathered = snippets.pool(attention.flatten(2), x)  # Eq. 3

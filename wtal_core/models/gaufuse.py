@@ -75,6 +75,8 @@ class Config(MethodConfig):
         (251, 2.0, -2.0),
         (301, 2.15, -2.15),
     )
+    # differences below 0: as they are, as in the code, or 0; see `Host.negative_labels`
+    negative: Literal["kept", "cut"] = "kept"
     # of the label loss at the first refresh; none in the paper
     weight: NonNegativeFloat = 10.0
     # factor of the weight per epoch; none in the paper
@@ -131,9 +133,12 @@ def can_host(name: str) -> bool:
 def wrap(host: str, base: MethodConfig, **changes: Any) -> Config:
     """GauFuse around a host as it is: all epochs at the same share of its training as in the
     official schedule; where refreshes fall into one epoch, the last is taken. A host says in its
-    `label_settings` what differs while it makes labels.
+    `label_settings` what differs while it makes labels, and which labels it bears.
     """
-    default = Config(host, base, label_settings=host_of(host).label_settings)
+    pieces = host_of(host)
+    default = Config(
+        host, base, label_settings=pieces.label_settings, negative=pieces.negative_labels
+    )
     scale = base.schedule.epochs / EPOCHS
     temperatures = {}
     for epoch, temperature in zip(default.refresh_epochs, default.temperatures, strict=True):
@@ -325,6 +330,8 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
         newest, older = snippets.targets
         _, latest, before = reached[-1]
         labels = latest * newest + before * older  # Eq. 8
+        if config.negative == "cut":
+            labels = labels.clamp_min(0)
         for share, scores in host.snippet_scores(outputs.host):
             # labels of the streams' mean, or of one network for all, are those of each stream
             own = labels.expand(len(scores), -1, -1)
@@ -409,6 +416,7 @@ def make_labels(
     for instances in host.instances(activation, classes, settings, rule):
         # a host that picks its snippets says where actions are among those it has picked
         instances = instances.rescaled(activation.lengths, videos.lengths)
+        instances = with_snippets(instances, config.label_rule.snap)
         if config.label_classes == "labels":
             instances = of_labels(instances, videos.labels.cpu().numpy())
         dense, unsolved = on_snippets(
@@ -418,7 +426,15 @@ def make_labels(
         infeasible.append(unsolved)
     unsolved = np.concatenate(infeasible)
     share = float(unsolved.sum() / max(1, len(unsolved)))
-    return torch.as_tensor(np.stack(labels)).to(videos.features), share
+    return torch.as_tensor(np.stack(labels)).to(videos.labels), share
+
+
+def with_snippets(instances: Instances, snap: float) -> Instances:
+    """The instances that hold a snippet once their borders are cut to integers, see `LabelRule`. On
+    a grid finer than snippets there are others, and no label of a snippet could give one its score.
+    """
+    longer = np.trunc(instances.end + snap) > np.trunc(instances.start + snap)
+    return chosen(instances, np.flatnonzero(longer))
 
 
 def of_labels(instances: Instances, labels: Float[np.ndarray, "B C"]) -> Instances:

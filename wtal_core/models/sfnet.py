@@ -491,6 +491,7 @@ METHOD = Method(
         snippet_scores=snippet_scores,
         activate=activate,
         localize=localize,
+        negative_labels="cut",
         snippets=snippets,
         # the teacher sees whole videos
         label_settings=(("crops", None),),

@@ -253,6 +253,12 @@ def picked(outputs: Outputs, batch: Packed) -> Packed:
     return outputs.snippets
 
 
+def foreground(network: Network) -> Float[Tensor, "S 1 D"] | None:
+    """The weights of the attention, where it is one linear layer."""
+    is_linear = network.attend.hidden is None
+    return network.attend.last.weight.transpose(1, 2) if is_linear else None
+
+
 METHOD = Method(
     name="stpn",
     Config=Config,
@@ -268,5 +274,7 @@ METHOD = Method(
         activate=activate,
         localize=localize,
         snippets=picked,
+        negative_labels="cut",
+        foreground=foreground,
     ),
 )

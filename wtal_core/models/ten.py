@@ -675,6 +675,7 @@ METHOD = Method(
         snippet_scores=snippet_scores,
         activate=activate,
         localize=localize,
+        negative_labels="cut",
         snippets=snippets,
         # the teacher sees all snippets
         label_settings=(("samples", None),),

@@ -262,6 +262,7 @@ METHOD = Method(
         snippet_scores=snippet_scores,
         activate=activate,
         localize=localize,
+        negative_labels="cut",
         snippets=lambda outputs, batch: outputs.snippets,
     ),
 )

@@ -219,6 +219,7 @@ METHOD = Method(
         snippet_scores=snippet_scores,
         activate=activate,
         localize=localize,
+        negative_labels="cut",
         snippets=lambda outputs, batch: outputs.snippets,
         # the teacher sees whole videos
         label_settings=(("crop", None),),

@@ -1,18 +1,17 @@
-"""Published, real detections of an STPN network on THUMOS14 under every protocol, scored once.
+"""Published, real detections of trained networks on THUMOS14 and ActivityNet 1.2, scored once.
 
 The detections themselves are not ours to commit. `wtal statistics protocols FOLDER` computes the
-file and its pictures anew: FOLDER holds `stpn/` (gt.json, results.json) and
+tables and their pictures anew: FOLDER holds a folder per detector and
 `thumos14/Thumos14reduced-Annotations/`.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from wtal_core.data.annotations import read_wtalc
 from wtal_core.data.fingerprint import sha256_of
-from wtal_core.data.manifests import load_manifest
 from wtal_core.data.paths import COMMITTED, require
 from wtal_core.evaluation.ground_truth import GroundTruth
 from wtal_core.evaluation.ladder import (
@@ -25,17 +24,24 @@ from wtal_core.evaluation.ladder import (
     protocol_table,
 )
 from wtal_core.evaluation.mean_average_precision import evaluate, order_range
-from wtal_core.evaluation.protocols import ACTIVITYNET, WTALC, WTALC_2019
-from wtal_core.evaluation.tables import read_detections
+from wtal_core.evaluation.protocols import (
+    ACTIONFORMER,
+    ACTIVITYNET,
+    ACTIVITYNET_TIOUS,
+    OPENTAD,
+    WTALC,
+    WTALC_2019,
+)
+from wtal_core.evaluation.published import DETECTORS, LISTS, STPN, Detector, read
+from wtal_core.evaluation.tables import read_detections, read_ground_truth
 from wtal_core.pictures import protocol_figures
 from wtal_core.pictures.figures import save_figure
 
-PATH = COMMITTED / "thumos14" / "stpn" / "protocols.csv"
-ANNOTATIONS = "thumos14/Thumos14reduced-Annotations"
-SOURCE = "bellos1203/STPN (Apache-2.0) code/ckpt/ckpt001/results.json"
-TITLE = "Published STPN detections on THUMOS14 test (real data)"
-LISTS = {"210": load_manifest("thumos14").left_out["activitynet"], "212": ()}
+PATH = STPN.path
+TITLE = STPN.title
 FIRST, LAST = Setting(ACTIVITYNET, LISTS["210"]), Setting(WTALC_2019)
+ACTIVITYNET_TITLE = "Published AutoLoc detections on ActivityNet 1.2 validation (real data)"
+ACTIVITYNET_PATH = COMMITTED / "activitynet1.2" / "autoloc" / "protocols.csv"
 
 
 def published(kind: str, path: Path = PATH) -> pd.DataFrame:
@@ -58,9 +64,21 @@ def about(path: Path = PATH) -> str:
     return path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
 
 
-def write(folder: Path, path: Path = PATH) -> Path:
-    """Compute the committed file, and the pictures of protocols and details beside it."""
-    truth, detections = read(folder)
+def beside(column: str = "0.5") -> pd.DataFrame:
+    """mAP in percent of every detector at one tIoU or average, a column per detector.
+
+    Index: test list, protocol.
+    """
+    columns = {
+        detector.name: published("protocol", detector.path)[column]
+        for detector in DETECTORS.values()
+    }
+    return pd.DataFrame(columns)
+
+
+def write(folder: Path, path: Path = PATH, detector: Detector = STPN) -> Path:
+    """Compute a committed file, and the pictures of protocols and details beside it."""
+    truth, detections = read(folder, detector)
     tables = {
         "protocol": protocol_table(truth, detections, LISTS),
         "tie": _ties(truth, detections),
@@ -69,13 +87,8 @@ def write(folder: Path, path: Path = PATH) -> Path:
         "time": grid_halves(replace(truth, blocked=LISTS["210"]), detections, ACTIVITYNET),
         "order": _orders(truth, detections),
     }
-    content = pd.concat([_flat(kind, table) for kind, table in tables.items()], ignore_index=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        f"# {_first_line(folder, truth, detections)}\n" + content.round(6).to_csv(index=False),
-        encoding="utf-8",
-    )
-    caption = f"{TITLE}. One set of detections, no seeds"
+    _write(tables, _first_line(folder, truth, detections, detector), path)
+    caption = f"{detector.title}. One set of detections, no seeds"
     save_figure(
         protocol_figures.dots(published("protocol", path), ("210", "activitynet"), caption),
         path.with_suffix(".png"),
@@ -91,17 +104,39 @@ def write(folder: Path, path: Path = PATH) -> Path:
     return path
 
 
-def read(folder: Path) -> tuple[GroundTruth, pd.DataFrame]:
-    """Ground truth of all 212 videos with the ambiguous intervals, and the detections."""
-    annotations = read_wtalc(require(folder / ANNOTATIONS, "the folder of annotations", "thumos14"))
-    videos = tuple(annotations.of_subset("test")["video"])
-    segments = annotations.segments[annotations.segments["video"].isin(videos)].reset_index(
-        drop=True
+def write_activitynet(folder: Path, path: Path = ACTIVITYNET_PATH) -> Path:
+    """Compute the committed file of AutoLoc on ActivityNet 1.2: three protocols in seconds.
+
+    The two on the snippet grid are of THUMOS14's codes only.
+    """
+    autoloc = folder / "autoloc"
+    names = ("autoloc_activitynet12_val.parquet", "autoloc_activitynet12_gt.json")
+    for name in names:
+        require(autoloc / name, name, "autoloc")
+    detections = read_detections(autoloc / names[0])
+    truth = read_ground_truth(autoloc / names[1])
+    rows = {}
+    for protocol in (ACTIVITYNET, OPENTAD, ACTIONFORMER):
+        score = evaluate(truth, detections, protocol, ACTIVITYNET_TIOUS)
+        rows[protocol.id] = [*(100 * score.map), 100 * score.average]
+    columns = [*(f"{tiou:g}" for tiou in ACTIVITYNET_TIOUS), "0.5:0.95"]
+    table = pd.DataFrame(rows, index=columns).T
+    about = (
+        f"ActivityNet 1.2 validation (real data), real detections of AutoLoc, source "
+        f"zhengshou/AutoLoc (MIT) exp/AN, as Parquet: {_sums(folder, 'autoloc', names)}. "
+        f"{len(detections)} detections in {detections['video'].nunique()} of "
+        f"{len(truth.videos)} videos with ground truth, {len(truth.segments)} instances. "
+        "Computed: mAP in percent; one set of detections, no seeds, nothing selected; by "
+        "`wtal statistics protocols FOLDER`"
     )
-    return (
-        GroundTruth(segments, videos, annotations.classes, annotations.ambiguous),
-        read_detections(folder / "stpn" / "results.json"),
-    )
+    return _write({"protocol": table}, about, path)
+
+
+def _write(tables: Mapping[str, pd.DataFrame], first_line: str, path: Path) -> Path:
+    content = pd.concat([_flat(kind, table) for kind, table in tables.items()], ignore_index=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"# {first_line}\n" + content.round(6).to_csv(index=False), encoding="utf-8")
+    return path
 
 
 def _ties(truth: GroundTruth, detections: pd.DataFrame) -> pd.DataFrame:
@@ -153,15 +188,24 @@ def _flat(kind: str, table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([names, table.reset_index(drop=True)], axis=1)
 
 
-def _first_line(folder: Path, truth: GroundTruth, detections: pd.DataFrame) -> str:
+def _sums(folder: Path, manifest: str, names: tuple[str, ...]) -> str:
+    sums = [f"{name} sha256 {sha256_of(folder / manifest / name)}" for name in names]
+    return ", ".join(sums)
+
+
+def _first_line(
+    folder: Path, truth: GroundTruth, detections: pd.DataFrame, detector: Detector
+) -> str:
     counts = {one.id: evaluate(truth, detections, one).counts for one in (ACTIVITYNET, WTALC)}
-    sums = ", ".join(
-        f"{name} sha256 {sha256_of(folder / 'stpn' / name)}" for name in ("results.json", "gt.json")
+    origin = (
+        "gt.json agrees with W-TALC's annotations"
+        if "gt.json" in detector.files
+        else "ground truth: W-TALC's annotations"
     )
     return (
-        f"THUMOS14 test (real data), real detections of STPN, source {SOURCE}: {sums}; gt.json "
-        f"agrees with W-TALC's "
-        f"annotations (sujoyp/wtalc-pytorch, MIT), which add the 212 list and the ambiguous "
+        f"THUMOS14 test (real data), real detections of {detector.name}, source "
+        f"{detector.source}: {_sums(folder, detector.manifest, detector.files)}; {origin} "
+        f"(sujoyp/wtalc-pytorch, MIT), which add the 212 list and the ambiguous "
         f"intervals. {len(detections)} "
         f"detections, {counts['activitynet']['tied_scores']} tied scores, "
         f"{counts['wtalc']['dropped_ambiguous']} meet an "

@@ -2,7 +2,9 @@
 all videos.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,10 +12,11 @@ import torch
 from jaxtyping import Float, Int
 
 from wtal_core.data.dataset import Dataset, Video
+from wtal_core.data.stored import AT_ONCE, Features, length_of, shapes_of
 from wtal_core.errors import WorkbookError
 from wtal_core.models.contract import MethodConfig
 from wtal_core.models.shared.inputs import Inputs
-from wtal_core.packed import Resident
+from wtal_core.packed import Resident, VideoFeatures
 
 KINDS = {
     "none": (),
@@ -37,12 +40,13 @@ def resident(
     inputs: Inputs = PLAIN,
     seed: int = 0,
 ) -> Resident:
-    """The videos of a subset with their label vectors, and for training the clicks, on the device.
+    """The videos of a subset with their label vectors, and for training the clicks, ready for the
+    device.
 
     labels_of: see `Schedule.labels`. seed: of the run, where it decides whose clicks are shown.
     """
     videos = dataset.train if subset == "train" else dataset.test
-    features = [rescaled(_stacked(video, dataset), inputs) for video in videos]
+    features = [_Streams(video, dataset.streams, inputs) for video in videos]
     shown = (
         {video.id: set(video.labels) for video in videos}
         if labels_of == "video"
@@ -52,7 +56,7 @@ def resident(
         [[float(c in shown.get(video.id, ())) for c in dataset.classes] for video in videos],
         dtype=np.float32,
     )
-    lengths = np.array([f.shape[1] for f in features])
+    lengths = np.array([streams.shape[1] for streams in features])
     clicks = (
         click_targets(dataset, videos, lengths, inputs, seed)
         if subset == "train" and inputs.clicks != "none"
@@ -61,7 +65,7 @@ def resident(
     counts = None
     if subset == "train" and inputs.counts:
         counts = instance_counts(dataset, videos)
-    return Resident(features, labels, device, clicks=clicks, counts=counts)
+    return Resident(_interpolated(features), labels, device, clicks=clicks, counts=counts)
 
 
 def instance_counts(dataset: Dataset, videos: Sequence[Video]) -> Float[np.ndarray, "B C"]:
@@ -69,13 +73,58 @@ def instance_counts(dataset: Dataset, videos: Sequence[Video]) -> Float[np.ndarr
     segments = dataset.segments_of("train")
     table = segments.groupby(["video", "label"]).size().unstack(fill_value=0)
     ids = [video.id for video in videos]
-    return table.reindex(index=ids, columns=list(dataset.classes), fill_value=0).to_numpy(
-        np.float64, copy=True
-    )
+    counts = table.reindex(index=ids, columns=list(dataset.classes), fill_value=0)
+    return counts.to_numpy(np.float64, copy=True)
 
 
-def _stacked(video: Video, dataset: Dataset) -> Float[np.ndarray, "S T D"]:
-    return np.stack([video.features[stream] for stream in dataset.streams])
+def _interpolated(videos: list["_Streams"]) -> list[VideoFeatures]:
+    """With what must be interpolated done once, where it is not too much to keep."""
+    changed = [streams for streams in videos if streams.is_interpolated]
+    if sum(streams.bytes() for streams in changed) > AT_ONCE:
+        return list(videos)
+    return [np.stack(list(streams)) if streams.is_interpolated else streams for streams in videos]
+
+
+@dataclass(frozen=True)
+class _Streams:
+    """Features of one video as a network is given them, made when a batch needs them.
+
+    Features that came rescaled to the very length that is asked for are given unchanged.
+    """
+
+    video: Video
+    streams: tuple[str, ...]
+    inputs: Inputs
+
+    @property
+    def features(self) -> Features:
+        """The features that are given, or that are interpolated."""
+        stored = self.video.as_stored
+        if stored is not None and length_of(stored) == self.inputs.length:
+            return stored
+        return self.video.features
+
+    @property
+    def is_interpolated(self) -> bool:
+        """Whether the network is given other values than the features hold."""
+        return self.inputs.length not in (None, length_of(self.features))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(S, T, D)."""
+        ((length, channels),) = shapes_of(self.features)
+        if self.inputs.length is not None and length:
+            length = self.inputs.length
+        return len(self.streams), length, channels
+
+    def __iter__(self) -> Iterator[Float[np.ndarray, "T D"]]:
+        features = self.features
+        for stream in self.streams:
+            yield rescaled(features[stream][None], self.inputs)[0]
+
+    def bytes(self) -> int:
+        """What they take in memory."""
+        return 4 * math.prod(self.shape)
 
 
 def rescaled(features: Float[np.ndarray, "S T D"], inputs: Inputs) -> Float[np.ndarray, "S L D"]:
@@ -134,7 +183,8 @@ def click_targets(
     row, snippet = _ranges(first, last)
     targets = np.zeros((int(lengths.sum()), len(dataset.classes) + 1), dtype=np.float32)
     targets[(np.cumsum(lengths) - lengths)[video[row]] + snippet, label[row]] = 1
-    return targets / np.maximum(targets.sum(axis=1, keepdims=True), 1)
+    targets /= np.maximum(targets.sum(axis=1, keepdims=True), 1)
+    return targets
 
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:

@@ -25,8 +25,10 @@ class Activation:
     class scores.
     attention: how much a snippet is foreground, by the method's own measure. magnitude: length of a
     feature vector, where
-        the method proposes segments by it (UM, BackTAL).
+        the method proposes segments by it (UM, BackTAL), or the actionness (CoLA).
     ranking: what a method scores its proposals by, where it is not `cas` (STPN).
+    weights: how densely the network has seen each snippet of the time base, where it has resampled
+        the videos (ASM-Loc); W of them.
     """
 
     cas: Float[np.ndarray, "S M C"]
@@ -35,12 +37,14 @@ class Activation:
     lengths: tuple[int, ...]
     magnitude: Float[np.ndarray, "S M"] | None = None
     ranking: Float[np.ndarray, "S M C"] | None = None
+    weights: Float[np.ndarray, " W"] | None = None
 
     @staticmethod
     def join(parts: "list[Activation]") -> "Activation":
         """Of several batches, one after another."""
         magnitudes = [part.magnitude for part in parts if part.magnitude is not None]
         rankings = [part.ranking for part in parts if part.ranking is not None]
+        weights = [part.weights for part in parts if part.weights is not None]
         return Activation(
             cas=np.concatenate([part.cas for part in parts], 1),
             scores=np.concatenate([part.scores for part in parts], 1),
@@ -48,6 +52,7 @@ class Activation:
             lengths=tuple(chain.from_iterable(part.lengths for part in parts)),
             magnitude=np.concatenate(magnitudes, 1) if magnitudes else None,
             ranking=np.concatenate(rankings, 1) if rankings else None,
+            weights=np.concatenate(weights) if weights else None,
         )
 
 

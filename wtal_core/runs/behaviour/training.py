@@ -13,7 +13,6 @@ from wtal_core.evaluation.ground_truth import ground_truth_of
 from wtal_core.evaluation.mean_average_precision import evaluate
 from wtal_core.evaluation.protocols import PROTOCOLS
 from wtal_core.models.shared.activation import Activation
-from wtal_core.packed import Resident
 from wtal_core.runs.train import Trained, Trainer, activations
 
 TIOUS = (0.1, 0.3, 0.5, 0.7)
@@ -44,7 +43,7 @@ def trained_numbers(
     """
     trainer = Trainer(method_name, config, dataset, SEED)
     for videos in (trainer.train_videos, trainer.test_videos):
-        _widen(videos)
+        videos.double()
     if scored:
         trained = trainer.run()
         history = trained.history
@@ -74,13 +73,6 @@ def _scores(trained: Trained) -> Numbers:
         numbers[f"detections, {rule} epoch"] = detection_sums(trained.detections[rule])
         numbers[f"mAP, {rule} epoch"] = [score.average for score in scores.values()]
     return numbers
-
-
-def _widen(videos: Resident) -> None:
-    videos.features = videos.features.double()
-    videos.labels = videos.labels.double()
-    if videos.clicks is not None:
-        videos.clicks = videos.clicks.double()
 
 
 def _weights(network: torch.nn.Module) -> list[float]:

@@ -10,11 +10,13 @@ from typing import Any
 
 from wtal_core.models import (
     a2clpt,
+    asmloc,
     backtal,
     basnet,
     bm,
     c3net,
     co2net,
+    cola,
     cw_plugin,
     delu,
     emmil,
@@ -355,6 +357,38 @@ def of_rskp() -> dict[str, rskp.Config]:
     }
 
 
+def hosts() -> dict[str, Any]:
+    """What plug-ins are put around."""
+    every = {
+        "facnet": of_facnet,
+        "topk_mil": of_topk_mil,
+        "basnet": of_basnet,
+        "backtal": of_backtal,
+        "sfnet": of_sfnet,
+        "ten": of_ten,
+        "um": of_um,
+        "wtalc": of_wtalc,
+    }
+    configs = {name: variants_of()["default"] for name, variants_of in every.items()}
+    embedded = small(stpn.with_embedding(stpn.Config()), embedding=8, attention_hidden=6)
+    configs["stpn"] = replace(embedded, rule=replace(embedded.rule, fix_class0=True))
+    configs["bm"] = small(bm.Config(), samples=12, attention_hidden=6)
+    return configs
+
+
+def of_cw_plugin() -> dict[str, cw_plugin.Config]:
+    around = {
+        f"around {name}": cw_plugin.wrap(name, config, lambda_cw=1.0)
+        for name, config in hosts().items()
+    }
+    linear = small(stpn.for_plug_in(stpn.Config()), embedding=8)
+    default = cw_plugin.wrap("stpn", linear)
+    other = replace(
+        around["around facnet"], foreground="own", taus=(2.0,), delta=0.5, video_scale=5.0
+    )
+    return {"default": default, **around, "own vector, one head": other}
+
+
 def of_gaufuse() -> dict[str, gaufuse.Config]:
     long: dict[str, Any] = {"epochs": 8}
     host = replace(of_rskp()["default"], memory_index="slot0", delta=10.0)
@@ -370,17 +404,17 @@ def of_gaufuse() -> dict[str, gaufuse.Config]:
     official = replace(gaufuse.wrap("rskp", host, **gaufuse.LABELLING), **late)
     around = {
         name: replace(config, schedule=replace(config.schedule, **long))
-        for name, config in (
-            ("facnet", of_facnet()["default"]),
-            ("topk_mil", of_topk_mil()["default"]),
-        )
+        for name, config in hosts().items()
+    }
+    wrapped = {
+        f"around {name}": replace(gaufuse.wrap(name, config), **late)
+        for name, config in around.items()
     }
     return {
         "default": official,
         "as printed": replace(gaufuse.as_printed(official), **{**late, "limit": 2.0}),
         "LinPro alone": gaufuse.ablate(official, True, False, False, False),
-        "around facnet": replace(gaufuse.wrap("facnet", around["facnet"]), **late),
-        "around topk_mil": replace(gaufuse.wrap("topk_mil", around["topk_mil"]), **late),
+        **wrapped,
         "nearest scores, t": replace(
             official,
             label_rule=replace(official.label_rule, rows="mean", infeasible="least_squares"),
@@ -442,32 +476,6 @@ def of_wtalc() -> dict[str, wtalc.Config]:
         ),
         "whole videos, read as FAC-Net": replace(default, crop=None, post="facnet"),
     }
-
-
-def hosts() -> dict[str, Any]:
-    """What plug-ins are put around."""
-    every = {
-        "facnet": of_facnet,
-        "topk_mil": of_topk_mil,
-        "basnet": of_basnet,
-        "backtal": of_backtal,
-        "sfnet": of_sfnet,
-        "ten": of_ten,
-    }
-    return {name: variants_of()["default"] for name, variants_of in every.items()}
-
-
-def of_cw_plugin() -> dict[str, cw_plugin.Config]:
-    around = {
-        f"around {name}": cw_plugin.wrap(name, config, lambda_cw=1.0)
-        for name, config in hosts().items()
-        if name != "topk_mil"
-    }
-    default = cw_plugin.wrap("topk_mil", of_topk_mil()["default"])
-    other = replace(
-        around["around facnet"], foreground="own", taus=(2.0,), delta=0.5, video_scale=5.0
-    )
-    return {"default": default, **around, "own vector, one head": other}
 
 
 def of_hamnet() -> dict[str, hamnet.Config]:
@@ -605,6 +613,37 @@ def of_emmil() -> dict[str, emmil.Config]:
     }
 
 
+def of_asmloc() -> dict[str, asmloc.Config]:
+    low = replace(asmloc.PSEUDO_RULE, magnitude=(0.45, 0.5, 0.55))
+    default = small(
+        asmloc.Config(), samples=16, width=8, dropout=0.3, step_epochs=2, steps=2, pseudo_rule=low
+    )
+    return {
+        "default": default,
+        "base alone": replace(default, steps=0, action_fraction=3, background_fraction=6),
+        "no context, one head": replace(
+            default, delta=0.0, gamma=4.0, alpha=1.0, heads=1, beta=0.6, steps=1
+        ),
+        "other weights": replace(
+            default, lambda_fg=0.5, lambda_bg=1.0, lambda_abg=0.25, fps=50.0, stride=32.0
+        ),
+    }
+
+
+def of_cola() -> dict[str, cola.Config]:
+    default = small(cola.Config(), samples=12, width=8, dropout=0.3, lambda_snico=0.5)
+    return {
+        "default": default,
+        "all snippets": replace(default, samples=None, narrow=2, wide=5),
+        "other sets": replace(
+            default, samples=None, easy=2, hard=4, easy_dropout=0.2, temperature=0.5
+        ),
+        "actions alone": replace(
+            default, samples=None, lambda_snico=0.0, rule=replace(default.rule, magnitude=())
+        ),
+    }
+
+
 VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "facnet": of_facnet,
     "topk_mil": of_topk_mil,
@@ -616,15 +655,17 @@ VARIANTS: dict[str, Callable[[], dict[str, Any]]] = {
     "bm": of_bm,
     "rskp": of_rskp,
     "gaufuse": of_gaufuse,
+    "cw_plugin": of_cw_plugin,
     "um": of_um,
     "wtalc": of_wtalc,
     "hamnet": of_hamnet,
     "co2net": of_co2net,
     "delu": of_delu,
-    "cw_plugin": of_cw_plugin,
     "c3net": of_c3net,
     "a2clpt": of_a2clpt,
     "emmil": of_emmil,
+    "asmloc": of_asmloc,
+    "cola": of_cola,
 }
 
 
@@ -771,6 +812,11 @@ def in_gaufuse() -> dict[str, gaufuse.Config]:
         "rskp": in_rskp()["exact"],
         "facnet": in_facnet()["exact"],
         "topk_mil": in_topk_mil()["exact"],
+        "basnet": in_basnet()["exact"],
+        "backtal": in_backtal()["exact"],
+        "sfnet": in_sfnet()["default"],
+        "ten": in_ten()["exact"],
+        "um": in_um()["exact"],
     }
     wrapped = {name: gaufuse.wrap(name, host) for name, host in hosts.items()}
     configs = {"default": gaufuse.OFFICIAL, "as printed": gaufuse.as_printed(gaufuse.OFFICIAL)}
@@ -781,6 +827,10 @@ def in_gaufuse() -> dict[str, gaufuse.Config]:
         configs[name] = replace(wrapped["rskp"], test_fusion=rule)
     by_score = replace(fusion, logit="score", overlap="iou", limit=0.5)
     return configs | {"by score": replace(wrapped["rskp"], test_fusion=by_score)}
+
+
+def in_cw_plugin() -> dict[str, cw_plugin.Config]:
+    return {"default": cw_plugin.OFFICIAL}
 
 
 def in_um() -> dict[str, um.Config]:
@@ -830,10 +880,6 @@ def in_delu() -> dict[str, delu.Config]:
     return {"default": delu.Config(), "exact": delu.Config(rule=replace(exact, gamma=0.5))}
 
 
-def in_cw_plugin() -> dict[str, cw_plugin.Config]:
-    return {"default": cw_plugin.OFFICIAL}
-
-
 def in_c3net() -> dict[str, c3net.Config]:
     rule = c3net.Config().rule
     return {
@@ -861,6 +907,26 @@ def in_emmil() -> dict[str, emmil.Config]:
     }
 
 
+def in_asmloc() -> dict[str, asmloc.Config]:
+    exact = replace(asmloc.RULE, grid=1, thresholds=(0.25, 0.5), magnitude=(0.25, 0.5, 0.75))
+    return {
+        "default": asmloc.Config(),
+        "exact": asmloc.Config(rule=exact),
+        "true tIoU": asmloc.Config(rule=replace(exact, nms_iou="iou", nms=0.5, shortest=1)),
+    }
+
+
+def in_cola() -> dict[str, cola.Config]:
+    rule = cola.Config().rule
+    exact = replace(rule, grid=1, thresholds=(0.0, 0.25, 0.5, 0.75), magnitude=(0.25, 0.5))
+    return {
+        "default": cola.Config(),
+        "exact": cola.Config(rule=exact),
+        "one class at least": cola.Config(rule=replace(exact, class_threshold=1.0, shortest=1)),
+        "true tIoU": cola.Config(rule=replace(exact, nms_iou="iou", nms=0.5, times="share")),
+    }
+
+
 LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "facnet": in_facnet,
     "topk_mil": in_topk_mil,
@@ -872,13 +938,15 @@ LOCALIZATIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "bm": in_bm,
     "rskp": in_rskp,
     "gaufuse": in_gaufuse,
+    "cw_plugin": in_cw_plugin,
     "um": in_um,
     "wtalc": in_wtalc,
     "hamnet": in_hamnet,
     "co2net": in_co2net,
     "delu": in_delu,
-    "cw_plugin": in_cw_plugin,
     "c3net": in_c3net,
     "a2clpt": in_a2clpt,
     "emmil": in_emmil,
+    "asmloc": in_asmloc,
+    "cola": in_cola,
 }

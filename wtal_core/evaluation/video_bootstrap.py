@@ -1,0 +1,98 @@
+"""mAP of resampled test sets: how sure a number, or a difference of two, is given these videos.
+
+A video is drawn with all its instances and detections. Matching happens inside of a video, so it is
+done once; a resample only weighs videos, and its mAP is exact.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from wtal_core import ragged
+from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.ground_truth import Detections, GroundTruth, checked
+from wtal_core.evaluation.matching import match_in_turn
+from wtal_core.evaluation.mean_average_precision import thresholds
+from wtal_core.evaluation.preparation import prepare
+from wtal_core.evaluation.protocols import Protocol
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Detections of one method, matched once, for any weights of videos.
+
+    video: of each detection, an index into the ground truth's videos; -1 is in none.
+    start, stop: where the detections of each class begin and end, by decreasing score.
+    hit: whether a detection is a true positive at each tIoU.
+    instances: of each class in each video.
+    """
+
+    video: Int[np.ndarray, " N"]
+    start: Int[np.ndarray, " C"]
+    stop: Int[np.ndarray, " C"]
+    hit: Bool[np.ndarray, "K N"]
+    instances: Int[np.ndarray, "C V"]
+
+
+def matched(
+    ground_truth: GroundTruth,
+    detections: pd.DataFrame | Detections,
+    protocol: Protocol,
+    tious: tuple[float, ...] | None = None,
+) -> Matched:
+    """Match detections (seconds) under a protocol, as `evaluate` does.
+
+    Raises WorkbookError as `evaluate` does, and for a protocol that does not interpolate.
+    """
+    if protocol.ap != "envelope":
+        raise WorkbookError(
+            f"resampling of videos knows no AP rule {protocol.ap!r}; choose a protocol with "
+            "'envelope', such as activitynet"
+        )
+    levels = thresholds(protocol, tious)
+    prepared = prepare(ground_truth, checked(detections), protocol)
+    rank = ragged.rank_in_group(prepared.label)
+    pairs = match_in_turn(
+        prepared.detections, rank, prepared.instances, levels, protocol.matching, protocol.tie
+    )
+    hit = np.zeros((len(levels), len(prepared.label)), dtype=bool)
+    hit[pairs.level, pairs.detection] = True
+    classes = np.arange(len(prepared.classes))
+    counts = np.zeros((len(classes), len(ground_truth.videos)), dtype=np.int64)
+    of_instance = prepared.instances.key // len(classes)
+    np.add.at(counts, (prepared.instance_label, of_instance), 1)
+    return Matched(
+        video=prepared.detections.key // len(classes),
+        start=np.searchsorted(prepared.label, classes),
+        stop=np.searchsorted(prepared.label, classes, "right"),
+        hit=hit,
+        instances=counts,
+    )
+
+
+def resampled_map(detections: Matched, weights: Int[np.ndarray, "R V"]) -> Float[np.ndarray, "R K"]:
+    """mAP (fraction) of each resample at each tIoU; weights: how often each video is drawn.
+
+    A class without instances in a resample is left out of its mean. Copies of a detection stand
+    next to each other. Videos outside the list are never drawn.
+    """
+    padded = np.concatenate((weights, np.zeros((len(weights), 1), dtype=weights.dtype)), axis=1)
+    instances = weights @ detections.instances.T  # (R, C)
+    total = np.zeros((len(weights), len(detections.hit)))
+    for label, (start, stop) in enumerate(zip(detections.start, detections.stop, strict=True)):
+        drawn = padded[:, detections.video[start:stop]].astype(np.float64)
+        seen = np.maximum(np.cumsum(drawn, axis=1), 1)
+        for level, hit in enumerate(detections.hit[:, start:stop]):
+            found = np.cumsum(drawn * hit, axis=1)
+            best = np.maximum.accumulate((found / seen)[:, ::-1], axis=1)[:, ::-1]
+            area = (drawn * hit * best).sum(axis=1)
+            total[:, level] += area / np.maximum(instances[:, label], 1)
+    return total / (instances > 0).sum(axis=1)[:, None]
+
+
+def draws(videos: int, count: int, seed: int = 0) -> Int[np.ndarray, "R V"]:
+    """How often each of `videos` videos is drawn in each of `count` resamples of as many."""
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(videos, np.full(videos, 1 / videos), size=count)
