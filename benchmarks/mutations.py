@@ -350,8 +350,8 @@ REAL = (
     ),
     Mutation(
         "clicks: share of a label",
-        "targets / np.maximum(targets.sum(axis=1, keepdims=True), 1)",
-        "targets",
+        "targets /= np.maximum(targets.sum(axis=1, keepdims=True), 1)",
+        "targets /= 1",
         ("backtal", "basnet", "sfnet"),
         ("sfnet",),
         "topk_mil",
@@ -381,8 +381,8 @@ REAL = (
     ),
     Mutation(
         "best epoch on a tie",
-        'average > self.progress.best["average"]',
-        'average >= self.progress.best["average"]',
+        'selected > self.progress.best["selected"]',
+        'selected >= self.progress.best["selected"]',
         ALL,
         ("topk_mil",),
     ),
