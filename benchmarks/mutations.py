@@ -26,8 +26,9 @@ import scipy.optimize  # noqa: F401
 import torch
 
 from wtal_core.data.paths import PACKAGE
+from wtal_core.models import method_names
 
-ALL = ("backtal", "basnet", "facnet", "gaufuse", "rskp", "sfnet", "ten", "topk_mil")
+ALL = tuple(method_names())
 COMPUTES = {  # the parts of the package that decide a result
     *("models", "losses", "localization", "evaluation", "data", "runs"),
     *("packed.py", "segments.py", "timebase.py"),
