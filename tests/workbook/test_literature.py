@@ -2,7 +2,7 @@
 
 from wtal_core.models import method_names
 from wtal_core.papers import known_methods, reported
-from wtal_core.pages.literature import rivals
+from wtal_core.workbook.literature import rivals
 
 COMPARISONS = [
     *("facnet/table1", "facnet/table2", "backtal/table1", "backtal/table2"),
