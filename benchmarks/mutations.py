@@ -26,8 +26,9 @@ import scipy.optimize  # noqa: F401
 import torch
 
 from wtal_core.data.paths import PACKAGE
+from wtal_core.models import method_names
 
-ALL = ("backtal", "basnet", "facnet", "gaufuse", "rskp", "sfnet", "ten", "topk_mil")
+ALL = tuple(method_names())
 COMPUTES = {  # the parts of the package that decide a result
     *("models", "losses", "localization", "evaluation", "data", "runs"),
     *("packed.py", "segments.py", "timebase.py"),
@@ -350,8 +351,8 @@ REAL = (
     ),
     Mutation(
         "clicks: share of a label",
-        "targets / np.maximum(targets.sum(axis=1, keepdims=True), 1)",
-        "targets",
+        "targets /= np.maximum(targets.sum(axis=1, keepdims=True), 1)",
+        "targets /= 1",
         ("backtal", "basnet", "sfnet"),
         ("sfnet",),
         "topk_mil",
@@ -381,8 +382,8 @@ REAL = (
     ),
     Mutation(
         "best epoch on a tie",
-        'average > self.progress.best["average"]',
-        'average >= self.progress.best["average"]',
+        'selected > self.progress.best["selected"]',
+        'selected >= self.progress.best["selected"]',
         ALL,
         ("topk_mil",),
     ),

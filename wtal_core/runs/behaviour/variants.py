@@ -359,7 +359,7 @@ def of_rskp() -> dict[str, rskp.Config]:
 
 def hosts() -> dict[str, Any]:
     """What plug-ins are put around."""
-    every = {
+    every: dict[str, Any] = {
         "facnet": of_facnet,
         "topk_mil": of_topk_mil,
         "basnet": of_basnet,

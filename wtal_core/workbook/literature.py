@@ -2,7 +2,10 @@
 in their own settings.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
@@ -52,11 +55,15 @@ def trained(session: Session, artifact: str) -> tuple[Results, dict[str, str]]:
     return replace(parts[0], records=records), {rival.name: rival.printed for rival in found}
 
 
-def strict(session: Session, artifact: str) -> dict[str, pd.DataFrame]:
-    """mAP in percent at the tIoUs of ActivityNet's tables: row -> one line per seed."""
-    return {
-        rival.name: strict_table(
-            session.facts(rival.method, session.base(rival.method)), session.seeds
-        )
-        for rival in rivals(artifact)
-    }
+def strict(
+    session: Session, artifact: str, settings: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, pd.DataFrame]:
+    """mAP in percent at the tIoUs of ActivityNet's tables: row -> one line per seed.
+
+    settings: row -> its config, where it is not the profile's.
+    """
+    values = {}
+    for rival in rivals(artifact):
+        config = settings.get(rival.name, session.base(rival.method))
+        values[rival.name] = strict_table(session.facts(rival.method, config), session.seeds)
+    return values
