@@ -350,4 +350,4 @@ def test_the_line_about_features_reads_none(tmp_path, monkeypatch):
     (folder / "features/train/v_a.npy").write_bytes(b"damaged, which nobody reads here")
     line = features_line("hacs", "backtal/table3")
     assert "features of 2 of 2 training and 1 of 1 test videos are here" in line
-    assert "`wtal reproduce backtal/table3 --dataset hacs --profile paper`" in line
+    assert "`wtal reproduce backtal/table3 --dataset hacs --profile official`" in line

@@ -145,7 +145,7 @@ def activation_of(video: dict, step: str, weights: np.ndarray) -> Activation:
         attention,
         (attention.shape[1],),
         attention,
-        weights,
+        weights=weights,
     )
 
 

@@ -62,7 +62,7 @@ def chosen_by_word() -> list[tuple[str, str, str]]:
 def test_all_methods_and_nothing_else_are_listed():
     assert method_names() == NAMES
     assert [method(name).name for name in NAMES] == NAMES
-    with pytest.raises(WorkbookError, match="unknown method 'method'; known: a2clpt, backtal"):
+    with pytest.raises(WorkbookError, match="unknown method 'method'; known: a2clpt, asmloc"):
         method("method")
 
 

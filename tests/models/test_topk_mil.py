@@ -66,7 +66,7 @@ def test_both_streams_reach_the_logits():
         other = random_batch()
         other.features[stream] = 0
         assert not torch.equal(network(other).logits, network(batch).logits)
-    assert set(signals(network(batch))) == {"s_a"}
+    assert set(signals(network(batch))) == {"s_a", "x"}
 
 
 def test_the_loss_is_the_normalised_cross_entropy_of_the_video_scores():

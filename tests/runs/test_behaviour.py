@@ -149,7 +149,7 @@ def test_defaults_are_dotted_and_those_of_hosts_belong_to_gaufuse():
     assert behaviour.defaults("ten")["lambda_bg"] == ten.Config().lambda_bg
     assert behaviour.defaults("backtal")["rule.nms"] == 0.55
     assert behaviour.defaults("gaufuse")["base of topk_mil.fraction"] == 8
-    assert not any("base of ten" in name for name in behaviour.defaults("gaufuse"))
+    assert not any("base of cw_plugin" in name for name in behaviour.defaults("gaufuse"))
 
 
 def test_accepting_opens_the_next_version_and_keeps_the_notes(folder):

@@ -16,7 +16,7 @@ from tests.study.small_runs import (
 )
 from tests.tiny_dataset import CONFIG, tiny_dataset
 from wtal_core.errors import WorkbookError
-from wtal_core.models import gaufuse, method
+from wtal_core.models import emmil, gaufuse, method
 from wtal_core.runs import sweep
 from wtal_core.runs.inputs import on_grid
 from wtal_core.runs.train import Trainer, activations, scene
@@ -216,8 +216,10 @@ def test_an_embedding_map_is_kept(session, monkeypatch):
 
 
 def test_a_method_without_embedding_has_no_map(session):
-    with pytest.raises(WorkbookError, match="method topk_mil shows no embedding"):
-        session.trained("topk_mil", TOPK).embedding_map()
+    schedule = replace(emmil.QUICK.schedule, epochs=1, evaluations=1)
+    config = replace(emmil.QUICK, hidden=4, schedule=schedule)
+    with pytest.raises(WorkbookError, match="method emmil shows no embedding"):
+        session.trained("emmil", config).embedding_map()
 
 
 def test_an_unknown_video_is_named(session):

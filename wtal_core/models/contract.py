@@ -85,7 +85,7 @@ class Host(Generic[C, O]):
     # as the method's own, with a rule for overlapping proposals
     localize: Callable[[Activation, Scene, C, FusionRule | None], pd.DataFrame] = NOT_GIVEN
     # fields of the Config that differ while labels are made; None switches off, as a crop
-    label_settings: tuple[tuple[str, float | None], ...] = ()
+    label_settings: tuple[tuple[str, float | str | None], ...] = ()
     # differences of labels below 0 (GauFuse, Eq. 8): "kept" where scores are bounded, as cosines
     # are; "cut" where no scores are low enough for them, and training would run away
     negative_labels: Literal["kept", "cut"] = "kept"

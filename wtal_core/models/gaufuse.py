@@ -60,7 +60,7 @@ class Config(MethodConfig):
     # constraints and programme (Eq. 5, 6). DIFFERS: rows of means in the paper, without bounds
     label_rule: LabelRule = ROWS_OF_ONES
     # (field of `base`, its value while labels are made)
-    label_settings: tuple[tuple[str, Finite | None], ...] = ()
+    label_settings: tuple[tuple[str, Finite | str | None], ...] = ()
     # all classes that pass the host's threshold, or the video's. DIFFERS: "each class" in the paper
     label_classes: Literal["predicted", "labels"] = "predicted"
     # whether the background has labels where it passes the threshold. DIFFERS: not in the paper

@@ -64,6 +64,9 @@ class Config(MethodConfig):
     cam_bias: bool = False
     # share of a proposal's own stream in its score
     alpha: Share = 0.5
+    # what a proposal's score is the mean of: attention times class activations, which have no upper
+    # bound, as in the code; or what its runs are made of, which lies in (0, 1)
+    ranks: Literal["logits", "probabilities"] = "logits"
     # runs of attention * σ(class activation). DIFFERS: the code asks whether any of the *numbers*
     # of classes and points is true, and loses videos that only show the first class (`fix_class0`)
     # and runs of point 0 alone (`drop_frame0_run`)
@@ -205,7 +208,7 @@ def activate(
         scores=as_array(outputs.video_logits.sigmoid()),
         attention=as_array(outputs.attention),
         lengths=outputs.snippets.lengths,
-        ranking=as_array(weight * mixed),
+        ranking=as_array(weight * mixed) if config.ranks == "logits" else None,
     )
 
 
@@ -275,6 +278,8 @@ METHOD = Method(
         localize=localize,
         snippets=picked,
         negative_labels="cut",
+        # a label is at most 1, so that no score above 1 could be met
+        label_settings=(("ranks", "probabilities"),),
         foreground=foreground,
     ),
 )
