@@ -12,7 +12,6 @@ corrections.
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -21,8 +20,6 @@ from torch import Tensor, nn
 from wtal_core.checks import NonNegativeFloat, PositiveInt, Rate, Share
 from wtal_core.localization.fusion import FusionRule
 from wtal_core.localization.instances import Instances
-from wtal_core.localization.mean_threshold import runs_above_middle
-from wtal_core.localization.sequences import class_sequences
 from wtal_core.losses.co_activity import co_activity
 from wtal_core.losses.video_labels import label_cross_entropy
 from wtal_core.models import facnet
@@ -31,6 +28,7 @@ from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.detected import detections, outside_ambiguous
 from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_rounded_up
+from wtal_core.models.shared.peak_localization import PeakRule, peak_instances
 from wtal_core.models.shared.sampling import random_crops
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
@@ -181,15 +179,8 @@ def instances(
     """
     if config.post == "facnet":
         return facnet.instances(activation, classes, FACNET_RULE, suppression)
-    scores = activation.scores[0]
-    lengths = np.asarray(activation.lengths, dtype=np.int64)
-    video, label = np.nonzero(scores > 0)
-    sequences, sizes = class_sequences(activation.cas[0], lengths, video, label)
-    runs = runs_above_middle(sequences, sizes, config.shortest)
-    of_video = video[runs.sequence]
-    of_class = label[runs.sequence]
-    score = runs.peak + config.score_weight * scores[of_video, of_class]
-    return [Instances(of_video, of_class, runs.start * 1.0, runs.end * 1.0, score)]
+    rule = PeakRule(shortest=config.shortest, score_weight=config.score_weight)
+    return [peak_instances(activation, rule)]
 
 
 def localize(
