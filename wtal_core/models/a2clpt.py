@@ -23,6 +23,7 @@ from wtal_core.checks import NonNegativeFloat, NonNegativeInt, PositiveFloat, Po
 from wtal_core.losses.video_labels import label_cross_entropy
 from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
+from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_rounded_up
 from wtal_core.models.shared.peak_localization import PeakRule, localize_peaks
 from wtal_core.models.shared.sampling import random_crops
@@ -63,19 +64,13 @@ class Config(MethodConfig):
     # 7500 epochs of 6 whole batches (200 videos) are the code's 45000 steps; decay 5e-4, epsilon
     # 1e-8 of the mean. Labels are of the segments, as in the code's annotation file
     schedule: Schedule = field(
-        default_factory=lambda: Schedule(
-            epochs=7500,
-            batch_size=32,
-            learning_rate=1e-4,
-            betas=(0.9, 0.999),
-            weight_decay=32 * 5e-4,
-            epsilon=32e-8,
-            reduction="mean",
-            labels="segments",
-            whole_batches=True,
-            evaluations=100,
-        )
+        default_factory=lambda: whole_batches(averaged_adam(7500, 32, 1e-4, 100))
     )
+
+
+def whole_batches(schedule: Schedule) -> Schedule:
+    """Labels of the segments, as in the code's annotation file; no incomplete last batch."""
+    return replace(schedule, labels="segments", whole_batches=True)
 
 
 OFFICIAL = Config()
@@ -85,15 +80,7 @@ QUICK = replace(
     dropout=0.3,  # 0.7 leaves too little of a narrow layer
     crop=None,
     centre_delay=40,  # a tenth of the steps, as there
-    schedule=replace(
-        OFFICIAL.schedule,
-        epochs=40,
-        batch_size=10,
-        learning_rate=3e-3,
-        weight_decay=10 * 5e-4,
-        epsilon=10e-8,
-        evaluations=4,
-    ),
+    schedule=whole_batches(averaged_adam(40, 10, 3e-3, 4)),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 

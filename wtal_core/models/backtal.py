@@ -46,7 +46,6 @@ from wtal_core.models.shared.convolution import (
 from wtal_core.models.shared.frame_localization import (
     frame_instances,
     localize_frames,
-    localize_fused,
 )
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import dropout, top_count, top_mean
@@ -739,9 +738,7 @@ def localize(
     """Thresholded runs of each class and of the feature magnitude, outer-inner contrast, NMS
     (specification A5).
     """
-    if suppression is None:
-        return localize_frames(activation, scene, config.rule)
-    return localize_fused(activation, scene, config.rule, suppression)
+    return localize_frames(activation, scene, config.rule, suppression)
 
 
 METHOD = Method(

@@ -31,7 +31,6 @@ from wtal_core.models.shared.convolution import Convolution, channel_blocks, ins
 from wtal_core.models.shared.frame_localization import (
     frame_instances,
     localize_frames,
-    localize_fused,
 )
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import dropout, top_mean
@@ -245,9 +244,7 @@ def localize(
     activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None
 ) -> pd.DataFrame:
     """Thresholded runs of each class, outer-inner contrast, NMS (specification B5)."""
-    if suppression is None:
-        return localize_frames(activation, scene, config.rule)
-    return localize_fused(activation, scene, config.rule, suppression)
+    return localize_frames(activation, scene, config.rule, suppression)
 
 
 METHOD = Method(

@@ -22,6 +22,7 @@ from wtal_core.checks import NonNegativeFloat, NonNegativeInt, PositiveInt, Rate
 from wtal_core.losses.over_time import shares
 from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
+from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_rounded_up
 from wtal_core.models.shared.peak_localization import PeakRule, localize_peaks
@@ -61,19 +62,9 @@ class Config(MethodConfig):
     class_fraction: PositiveInt = 8  # a class scores the mean of its ⌊T / 8⌋ largest logits
     rule: PeakRule = field(default_factory=lambda: PeakRule(class_ratio=0.5, threshold="middle"))
 
-    # 7143 epochs of 7 steps (200 videos) are the code's 50000; decay 5e-4, epsilon 1e-8 of the mean
+    # 7143 epochs of 7 steps (200 videos) are the code's 50000
     schedule: Schedule = field(
-        default_factory=lambda: Schedule(
-            epochs=7143,
-            batch_size=32,
-            learning_rate=1e-4,
-            betas=(0.9, 0.999),
-            weight_decay=32 * 5e-4,
-            epsilon=32e-8,
-            reduction="mean",
-            order="repeated",
-            evaluations=100,
-        )
+        default_factory=lambda: averaged_adam(7143, 32, 1e-4, 100, order="repeated")
     )
 
 
@@ -93,15 +84,7 @@ QUICK = replace(
     dropout=0.3,  # 0.7 leaves too little of a narrow layer
     crops=None,
     centre_delay=40,  # a tenth of the steps, as there
-    schedule=replace(
-        OFFICIAL.schedule,
-        epochs=40,
-        batch_size=10,
-        learning_rate=3e-3,
-        weight_decay=10 * 5e-4,
-        epsilon=10e-8,
-        evaluations=4,
-    ),
+    schedule=averaged_adam(40, 10, 3e-3, 4, order="repeated"),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 

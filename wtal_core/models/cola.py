@@ -31,10 +31,9 @@ from wtal_core.models.shared.convolution import Convolution
 from wtal_core.models.shared.frame_localization import (
     frame_instances,
     localize_frames,
-    localize_fused,
 )
 from wtal_core.models.shared.layers import cosine, dropout
-from wtal_core.models.shared.sampling import pick, thinned
+from wtal_core.models.shared.sampling import pick, picked, thinned
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
 
@@ -304,9 +303,7 @@ def localize(
     """Detections: runs of each class and of the actionness above many thresholds, outer-inner
     contrast, NMS. No ambiguous interval takes any away.
     """
-    if suppression is None:
-        return localize_frames(activation, scene, config.rule)
-    return localize_fused(activation, scene, config.rule, suppression)
+    return localize_frames(activation, scene, config.rule, suppression)
 
 
 METHOD = Method(
@@ -323,6 +320,6 @@ METHOD = Method(
         snippet_scores=snippet_scores,
         activate=activate,
         localize=localize,
-        snippets=lambda outputs, batch: outputs.snippets,
+        snippets=picked,
     ),
 )

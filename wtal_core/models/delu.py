@@ -21,9 +21,10 @@ from wtal_core.localization.attention_proposals import AttentionRule
 from wtal_core.losses.attended import guide_distance, lifted
 from wtal_core.losses.over_time import mean_over_time
 from wtal_core.models import co2net
-from wtal_core.models.co2net import activate, instances, localize, picked, signals, snippet_scores
+from wtal_core.models.co2net import activate, instances, localize, signals, snippet_scores
 from wtal_core.models.contract import Host, Method
 from wtal_core.models.shared.averaged_adam import averaged_adam
+from wtal_core.models.shared.sampling import picked
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
 

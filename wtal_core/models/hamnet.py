@@ -12,7 +12,6 @@ where paper and official code, the default here, part. "Specification" is
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -21,18 +20,19 @@ from torch.nn.functional import leaky_relu
 
 from wtal_core.checks import NonNegativeFloat, PositiveInt, Rate, Share
 from wtal_core.errors import WorkbookError
-from wtal_core.localization.attention_proposals import AttentionRule, attention_instances
+from wtal_core.localization.attention_proposals import AttentionRule
 from wtal_core.localization.fusion import FusionRule
 from wtal_core.localization.instances import Instances
 from wtal_core.losses.attended import guide_loss, lifted, top_label_loss
 from wtal_core.losses.over_time import mean_over_time
 from wtal_core.models.contract import Host, Method, MethodConfig
-from wtal_core.models.shared.activation import Activation, Scene, as_array
+from wtal_core.models.shared.activation import Activation, Scene
+from wtal_core.models.shared.attended_localization import attended_activation, joint_instances
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.convolution import kaiming_convolution, moving_mean
 from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.layers import dropout
-from wtal_core.models.shared.sampling import pick
+from wtal_core.models.shared.sampling import pick, picked
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
 
@@ -214,26 +214,13 @@ def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "1 N K"]
     return [(1.0, outputs.logits[None])]
 
 
-def picked(outputs: Outputs, batch: Packed) -> Packed:
-    """The videos with the snippets that were drawn."""
-    return outputs.snippets
-
-
 def activate(
     outputs: Outputs, batch: Packed, config: Config, background: bool = False
 ) -> Activation:
     """Class activation sequences = logits times attention; class scores = softmax of their top-k
     means. The background has no column: proposals by attention are of actions.
     """
-    snippets = outputs.snippets
-    attended = outputs.attention[:, None] * outputs.logits
-    scores = snippets.top_mean(attended[None], config.fraction).softmax(-1)
-    return Activation(
-        cas=as_array(attended[None, :, :-1]),
-        scores=as_array(scores[..., :-1]),
-        attention=as_array(outputs.attention[None]),
-        lengths=snippets.lengths,
-    )
+    return attended_activation(outputs.logits, outputs.attention, outputs.snippets, config.fraction)
 
 
 def signals(outputs: Outputs) -> dict[str, Tensor]:
@@ -251,15 +238,7 @@ def instances(
     """Instances of the joint stream, overlapping ones settled by `suppression` (None: soft
     suppression). classes: C of the data set, which nothing here depends on.
     """
-    joint = attention_instances(
-        activation.cas[0],
-        activation.scores[0],
-        activation.attention[0],
-        np.asarray(activation.lengths, dtype=np.int64),
-        config.rule,
-        suppression,
-    )
-    return [joint]
+    return [joint_instances(activation, config.rule, suppression)]
 
 
 def localize(

@@ -28,7 +28,7 @@ from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.layers import SnippetAttention, StackedLinear, dropout
-from wtal_core.models.shared.sampling import pick
+from wtal_core.models.shared.sampling import pick, picked
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.models.shared.stream_proposals import (
     Candidates,
@@ -249,11 +249,6 @@ def localize(
     """Detections: the proposals of all streams together, overlapping ones settled."""
     rule = suppression or config.suppression
     return pooled_detections(candidates(activation, config), activation.lengths, scene, rule)
-
-
-def picked(outputs: Outputs, batch: Packed) -> Packed:
-    """The snippets that the scores are of."""
-    return outputs.snippets
 
 
 def foreground(network: Network) -> Float[Tensor, "S 1 D"] | None:

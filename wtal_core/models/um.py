@@ -29,10 +29,9 @@ from wtal_core.models.shared.convolution import Convolution
 from wtal_core.models.shared.frame_localization import (
     frame_instances,
     localize_frames,
-    localize_fused,
 )
 from wtal_core.models.shared.layers import dropout
-from wtal_core.models.shared.sampling import pick, thinned
+from wtal_core.models.shared.sampling import pick, picked, thinned
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
 
@@ -243,9 +242,7 @@ def localize(
     """Detections: runs above many thresholds of class activations and of lengths, outer-inner
     contrast, NMS. No ambiguous interval takes any away.
     """
-    if suppression is None:
-        return localize_frames(activation, scene, config.rule)
-    return localize_fused(activation, scene, config.rule, suppression)
+    return localize_frames(activation, scene, config.rule, suppression)
 
 
 METHOD = Method(
@@ -263,6 +260,6 @@ METHOD = Method(
         activate=activate,
         localize=localize,
         negative_labels="cut",
-        snippets=lambda outputs, batch: outputs.snippets,
+        snippets=picked,
     ),
 )

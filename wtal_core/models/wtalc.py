@@ -29,7 +29,7 @@ from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.detected import detections, outside_ambiguous
 from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_rounded_up
 from wtal_core.models.shared.peak_localization import PeakRule, peak_instances
-from wtal_core.models.shared.sampling import random_crops
+from wtal_core.models.shared.sampling import picked, random_crops
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
 
@@ -211,7 +211,7 @@ METHOD = Method(
         activate=activate,
         localize=localize,
         negative_labels="cut",
-        snippets=lambda outputs, batch: outputs.snippets,
+        snippets=picked,
         # the teacher sees whole videos
         label_settings=(("crop", None),),
     ),

@@ -10,7 +10,7 @@ def averaged_adam(
     batch_size: int,
     learning_rate: float,
     evaluations: int | None = None,
-    order: Literal["permutation", "independent"] = "permutation",
+    order: Literal["permutation", "independent", "repeated"] = "permutation",
     decay: float = 5e-4,
     pairs: int = 0,
 ) -> Schedule:

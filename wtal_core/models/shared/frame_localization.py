@@ -17,13 +17,21 @@ from wtal_core.models.shared.detected import detections
 FRAMES_PER_SNIPPET = 16
 
 
-def localize_frames(activation: Activation, scene: Scene, rule: FrameRule) -> pd.DataFrame:
+def localize_frames(
+    activation: Activation,
+    scene: Scene,
+    rule: FrameRule,
+    suppression: FusionRule | None = None,
+) -> pd.DataFrame:
     """Detections of the one joint stream of an activation, `video, label, t_start, t_end, score` in
     seconds.
 
     A video's duration is the time that its snippets before rescaling (`scene.lengths`) span, so
-    that BackTAL's duration and BaS-Net's 16 L / 25 are both met.
+    that BackTAL's duration and BaS-Net's 16 L / 25 are both met. suppression: settles overlapping
+    proposals; None: the rule's own NMS, in seconds.
     """
+    if suppression is not None:
+        return _fused(activation, scene, rule, suppression)
     native = np.asarray(scene.lengths, dtype=np.int64)
     begin = float(scene.timebase.seconds(0.0))
     magnitude = None if activation.magnitude is None else activation.magnitude[0]
@@ -92,10 +100,10 @@ def frame_instances(
     )
 
 
-def localize_fused(
+def _fused(
     activation: Activation, scene: Scene, rule: FrameRule, suppression: FusionRule
 ) -> pd.DataFrame:
-    """Detections as `localize_frames`, overlapping proposals settled by another rule."""
+    """Detections whose overlapping proposals another rule than NMS in seconds settles."""
     classes = len(scene.classes)
     instances = frame_instances(activation, classes, rule, suppression, frames_of(scene))
     return detections(instances.rescaled(activation.lengths, scene.lengths), scene)

@@ -1,5 +1,7 @@
 """A fixed number of snippets drawn from each video, or at most so many."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -72,3 +74,8 @@ def random_crops(batch: Packed, longest: int, generator: torch.Generator) -> Pac
     rows = torch.arange(int(kept.sum())) + shift.repeat_interleave(kept)
     rows = rows.to(batch.features.device)
     return batch.at(rows, tuple(kept.tolist()))
+
+
+def picked(outputs: Any, batch: Packed) -> Packed:
+    """The snippets that a network's outputs are of: what it says of itself in `snippets`."""
+    return outputs.snippets
