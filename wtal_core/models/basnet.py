@@ -12,6 +12,7 @@ where the official code, the default here, departs from the paper or from what i
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -34,9 +35,15 @@ from wtal_core.models.shared.frame_localization import (
 )
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import dropout, top_mean
+from wtal_core.models.shared.objective import Bound
 from wtal_core.models.shared.sampling import pick
 from wtal_core.models.shared.schedule import Schedule
-from wtal_core.models.shared.two_passes import activation_of, pass_weights, supp_scores
+from wtal_core.models.shared.two_passes import (
+    activation_of,
+    blind_passes,
+    pass_weights,
+    supp_scores,
+)
 from wtal_core.packed import Packed
 
 
@@ -209,6 +216,13 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     return {"base": base, "supp": supp, "norm": norm, "total": total}
 
 
+def objective(
+    labels: Float[np.ndarray, "B C"], streams: int, config: Config
+) -> tuple[Bound, ...]:
+    """The attention tells background from action: the video scores of both passes differ."""
+    return (blind_passes(labels, config.cls),)
+
+
 def activate(
     outputs: Outputs, batch: Packed, config: Config, background: bool = False
 ) -> Activation:
@@ -256,6 +270,7 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     host=Host(
         instances=instances,
         snippet_scores=supp_scores,

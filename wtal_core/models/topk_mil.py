@@ -23,6 +23,7 @@ from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.layers import StackedLinear, dropout
+from wtal_core.models.shared.objective import Bound, learnt_labels
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
 
@@ -174,6 +175,7 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     host=Host(
         instances=instances,
         snippet_scores=snippet_scores,
