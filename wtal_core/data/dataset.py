@@ -85,6 +85,11 @@ class Dataset:
         """D, equal for all streams."""
         return next(iter(shapes_of(self.train[0].features)))[1]
 
+    @property
+    def labels_per_video(self) -> float:
+        """Mean number of labels of a training video; 1 without any training video."""
+        return float(np.mean([len(v.labels) for v in self.train])) if self.train else 1.0
+
     def video(self, video_id: str) -> Video:
         """The training or test video of that id."""
         for video in (*self.test, *self.train):

@@ -666,7 +666,7 @@ def segments_of(
         lengths,
         durations,
         lengths,
-        rule,
+        activation.scaled(rule),
     )
     start, end = found.start.copy(), found.end.copy()
     if activation.weights is not None:

@@ -216,9 +216,7 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     return {"base": base, "supp": supp, "norm": norm, "total": total}
 
 
-def objective(
-    labels: Float[np.ndarray, "B C"], streams: int, config: Config
-) -> tuple[Bound, ...]:
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
     """The attention tells background from action: the video scores of both passes differ."""
     return (blind_passes(labels, config.cls),)
 

@@ -288,14 +288,15 @@ def candidates(activation: Activation, config: Config) -> list[Candidates]:
     where there are thresholds for another number of streams.
     """
     streams = len(activation.cas)
-    rules = [config.rule] * streams
+    joint = activation.scaled(config.rule)
+    rules = [joint] * streams
     if config.thresholds_by_stream:
         if len(config.thresholds_by_stream) != streams:
             raise WorkbookError(
                 f"bm: thresholds_by_stream has {len(config.thresholds_by_stream)} numbers for "
                 f"{streams} streams; give one each, or () for the rule's own thresholds"
             )
-        rules = [replace(config.rule, thresholds=(t,)) for t in config.thresholds_by_stream]
+        rules = [replace(joint, thresholds=(t,)) for t in config.thresholds_by_stream]
     lengths = np.asarray(activation.lengths, dtype=np.int64)
     return [
         find_candidates(cas, cas, scores, lengths, rule)

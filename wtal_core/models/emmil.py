@@ -255,7 +255,7 @@ def localize(activation: Activation, scene: Scene, config: Config) -> pd.DataFra
     """
     lengths = np.asarray(activation.lengths, dtype=np.int64)
     scores = activation.scores[0] * (lengths > 0)[:, None]
-    video, label = pick_classes(scores, config.class_threshold)
+    video, label = pick_classes(scores, activation.of_classes(config.class_threshold))
     sequences, sizes = class_sequences(activation.cas[0], lengths, video, label)
     span = ragged.maxima(sequences, sizes) - ragged.minima(sequences, sizes)
     middle = np.repeat(ragged.means(sequences, sizes), sizes)

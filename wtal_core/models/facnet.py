@@ -314,7 +314,7 @@ def instances(
                 cas,
                 activation.scores[stream],
                 np.asarray(activation.lengths),
-                class_threshold,
+                activation.of_classes(class_threshold),
                 rule,
                 suppression,
                 config.upsample,

@@ -574,7 +574,7 @@ def instances(
             activation.cas[0],
             activation.scores[0],
             np.asarray(activation.lengths),
-            config.class_threshold,
+            activation.of_classes(config.class_threshold),
             rule,
             suppression or config.suppression,
             config.upsample,

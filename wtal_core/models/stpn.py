@@ -227,8 +227,9 @@ def candidates(activation: Activation, config: Config) -> list[Candidates]:
     """The proposals of each stream, of the classes that it is sure of itself."""
     ranking = activation.cas if activation.ranking is None else activation.ranking
     lengths = np.asarray(activation.lengths, dtype=np.int64)
+    rule = activation.scaled(config.rule)
     return [
-        find_candidates(cas, ranks, scores, lengths, config.rule)
+        find_candidates(cas, ranks, scores, lengths, rule)
         for cas, ranks, scores in zip(activation.cas, ranking, activation.scores, strict=True)
     ]
 

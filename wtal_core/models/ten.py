@@ -601,7 +601,8 @@ def propose(activation: Activation, config: Config) -> Proposals:
     """
     scores = activation.scores[0]
     lengths = np.asarray(activation.lengths, dtype=np.int64)
-    video, label = pick_classes(scores, config.class_threshold, at_least_one=True)
+    threshold = activation.of_classes(config.class_threshold)
+    video, label = pick_classes(scores, threshold, at_least_one=True)
 
     # one sequence per video and class, on a finer grid
     coarse, coarse_lengths = class_sequences(activation.cas[0], lengths, video, label)

@@ -105,6 +105,11 @@ def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "1 M C"]
     return [(1.0, outputs.logits)]
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """The classes of the videos are told apart."""
+    return (Bound(("mil",), learnt_labels(labels), "the labels"),)
+
+
 def activate(
     outputs: Outputs, batch: Packed, config: Config, background: bool = False
 ) -> Activation:
@@ -131,7 +136,8 @@ def instances(
     """
     lengths = np.asarray(activation.lengths)
     scores = activation.scores[0] * (lengths > 0)[:, None]
-    video, label = pick_classes(scores, config.class_ratio / classes, at_least_one=False)
+    threshold = activation.of_classes(config.class_ratio / classes)
+    video, label = pick_classes(scores, threshold, at_least_one=False)
     sequences, sizes = class_sequences(activation.cas[0], lengths, video, label)
     rule = ProposalRule(config.thresholds, config.shortest, config.margin, 1.0, 1.0)
     proposals = propose(_to_unit_range(sequences, sizes), sizes, rule)

@@ -223,6 +223,7 @@ def describe(run: Run, dataset: Dataset, trained: Trained, seconds: float) -> di
         **run.asked(dataset.fingerprint),
         "fold": run.fold,
         **outcome_of(trained),
+        "objective": trained.objective,
         "best_epoch": trained.best_epoch,
         "epochs": len(trained.history),
         "detections": {rule: len(trained.detections[rule]) for rule in RULES},

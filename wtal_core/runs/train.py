@@ -4,13 +4,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
 
 from wtal_core.data.dataset import Dataset
 from wtal_core.errors import WorkbookError
@@ -19,7 +20,8 @@ from wtal_core.evaluation.mean_average_precision import Score, evaluate
 from wtal_core.evaluation.protocols import ACTIVITYNET_TIOUS, PROTOCOLS
 from wtal_core.models import method
 from wtal_core.models.contract import Method, MethodConfig
-from wtal_core.models.shared.activation import Activation, Scene
+from wtal_core.models.shared.activation import Activation, Scene, class_scale
+from wtal_core.models.shared.objective import RECALLED, at_end, recalled
 from wtal_core.packed import Resident
 from wtal_core.runs.inputs import inputs_of, resident
 
@@ -74,6 +76,8 @@ class Progress:
 class Trained:
     """What a finished training leaves: weights, detections and scores at the last and at the best
     epoch on the test set.
+
+    objective: whether the training has met its own objective, see `Trainer.objective`.
     """
 
     network: torch.nn.Module
@@ -83,6 +87,7 @@ class Trained:
     best_epoch: int
     history: list[dict[str, float]]
     seconds: float
+    objective: dict[str, Any]
 
 
 class Trainer:
@@ -250,7 +255,13 @@ class Trainer:
 
     def detect(self) -> pd.DataFrame:
         """Detections on the test videos with the weights of now."""
-        activation = activations(self.method, self.progress.network, self.config, self.test_videos)
+        activation = activations(
+            self.method,
+            self.progress.network,
+            self.config,
+            self.test_videos,
+            scale_of(self.dataset),
+        )
         return self.method.localize(activation, scene(self.dataset), self.config)
 
     def _finish(self) -> Trained:
@@ -277,8 +288,35 @@ class Trainer:
             detections[rule] = self.detect()
             scores[rule] = {p: score(self.dataset, detections[rule], p) for p in RUN_PROTOCOLS}
         return Trained(
-            self.progress.network, weights, detections, scores, best_epoch, history, seconds
+            self.progress.network,
+            weights,
+            detections,
+            scores,
+            best_epoch,
+            history,
+            seconds,
+            self.objective(history),
         )
+
+    def objective(self, history: list[dict[str, float]]) -> dict[str, Any]:
+        """Whether the network of now has met its method's objective on the training videos, from
+        losses and labels alone: the share of labels that its video scores recall, and each bound
+        with the loss that has to be below it. JSON values.
+        """
+        labels = self.train_videos.labels.double().cpu().numpy()
+        scores = video_scores(self.method, self.progress.network, self.config, self.train_videos)
+        share = recalled(scores, labels)
+        bounds = [
+            {
+                "terms": list(bound.terms),
+                "loss": round(at_end(history, bound.terms), 6),
+                "limit": round(bound.limit, 6),
+                "without": bound.without,
+            }
+            for bound in self.method.objective(labels, len(self.dataset.streams), self.config)
+        ]
+        met = share >= RECALLED and all(bound["loss"] < bound["limit"] for bound in bounds)
+        return {"met": met, "recalled": round(share, 6), "bounds": bounds}
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
@@ -291,18 +329,41 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
         ) from error
 
 
-@torch.no_grad()
 def activations(
-    method_: Method[Any, Any], network: torch.nn.Module, config: MethodConfig, videos: Resident
+    method_: Method[Any, Any],
+    network: torch.nn.Module,
+    config: MethodConfig,
+    videos: Resident,
+    scale: float = 1.0,
 ) -> Activation:
-    """What the network says about all videos, dropout off, a few videos at a time."""
+    """What the network says about all videos, dropout off. scale: see `scale_of`."""
+    whole = Activation.join(list(activated(method_, network, config, videos)))
+    return replace(whole, class_scale=scale)
+
+
+def scale_of(dataset: Dataset) -> float:
+    """The factor of class thresholds on a data set, see `class_scale`."""
+    return class_scale(dataset.labels_per_video)
+
+
+def video_scores(
+    method_: Method[Any, Any], network: torch.nn.Module, config: MethodConfig, videos: Resident
+) -> Float[np.ndarray, "B C"]:
+    """Class scores of all videos, dropout off, the mean over streams."""
+    parts = activated(method_, network, config, videos)
+    return np.concatenate([part.scores.mean(0) for part in parts])
+
+
+@torch.no_grad()
+def activated(
+    method_: Method[Any, Any], network: torch.nn.Module, config: MethodConfig, videos: Resident
+) -> Iterator[Activation]:
+    """What the network says, a few videos at a time, dropout off."""
     network.eval()
-    parts = []
     with suited_threads(network):
         for first in range(0, len(videos), TEST_BATCH):
             batch = videos.batch(range(first, min(first + TEST_BATCH, len(videos))))
-            parts.append(method_.activate(network(batch), batch, config))
-    return Activation.join(parts)
+            yield method_.activate(network(batch), batch, config)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from wtal_core.runs.inputs import inputs_of, on_grid, resident
 from wtal_core.runs.ledger import Ledger, Record
 from wtal_core.runs.run import Run
 from wtal_core.runs.sweep import resolve_device
-from wtal_core.runs.train import TEST_BATCH, activations, scene
+from wtal_core.runs.train import TEST_BATCH, activations, scale_of, scene
 from wtal_core.study import embedding, inspection, kept
 from wtal_core.study.facts import Facts, measured
 
@@ -71,7 +71,8 @@ class TrainedRun:
     @cached_property
     def activation(self) -> Activation:
         """What localization works on, of all streams and all test videos."""
-        return activations(self.method, self.network, self.run.config, self.test_videos)
+        scale = scale_of(self.dataset)
+        return activations(self.method, self.network, self.run.config, self.test_videos, scale)
 
     @property
     def scene(self) -> Scene:
@@ -137,6 +138,7 @@ class TrainedRun:
             (length,),
             arrays.get("magnitude"),
             arrays.get("ranking"),
+            class_scale=scale_of(self.dataset),
         )
         whole = self.scene
         own_length = whole.lengths[number]

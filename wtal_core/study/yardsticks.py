@@ -25,7 +25,7 @@ from wtal_core.models import topk_mil
 from wtal_core.models.shared.activation import Activation
 from wtal_core.runs.run import Run
 from wtal_core.runs.sweep import dataset_of
-from wtal_core.runs.train import scene
+from wtal_core.runs.train import scale_of, scene
 from wtal_core.study.session import Session
 from wtal_core.study.trained import TrainedRun
 
@@ -139,7 +139,11 @@ class Yardsticks:
         """Where the same linear classifier responds in a video, for its predicted labels."""
         attention = self.responses.max(1)[None]
         activation = Activation(
-            self.responses[None], self.scores[None], attention, tuple(self.lengths.tolist())
+            self.responses[None],
+            self.scores[None],
+            attention,
+            tuple(self.lengths.tolist()),
+            class_scale=scale_of(self.dataset),
         )
         return topk_mil.localize(activation, scene(self.dataset), LOCALIZATION)
 

@@ -42,6 +42,6 @@ def joint_instances(
         activation.scores[0],
         activation.attention[0],
         np.asarray(activation.lengths, dtype=np.int64),
-        rule,
+        activation.scaled(rule),
         suppression,
     )

@@ -42,7 +42,7 @@ def localize_frames(
         np.asarray(activation.lengths, dtype=np.int64),
         np.asarray(scene.timebase.seconds(native)) - begin,
         frames_of(scene),
-        rule,
+        activation.scaled(rule),
         scene.videos,
         scene.classes,
     )
@@ -81,7 +81,7 @@ def frame_instances(
         lengths,
         lengths,
         FRAMES_PER_SNIPPET * lengths if frames is None else frames,
-        rule,
+        activation.scaled(rule),
     )
     settled = fuse(
         proposals.video * (classes + 1) + proposals.label,

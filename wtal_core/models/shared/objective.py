@@ -79,9 +79,7 @@ def one_prediction(*targets: Float[np.ndarray, "B K"]) -> float:
     return float(len(targets) * entropy(compromise).mean())
 
 
-def recalled(
-    scores: Float[np.ndarray, "B C"], labels: Float[np.ndarray, "B C"]
-) -> float:
+def recalled(scores: Float[np.ndarray, "B C"], labels: Float[np.ndarray, "B C"]) -> float:
     """Of the labels of all videos, the share that is among the n highest scores of its video, n the
     number of that video's labels. Of equal scores the first class counts as higher.
     """
