@@ -19,16 +19,16 @@ def judged_table(*verdicts):
 
 
 def test_verdicts_are_counted_per_message_and_data_set(tmp_path):
-    for dataset, verdicts in {"hapt": ("holds", "open", "holds", "reversed")}.items():
+    for dataset, verdicts in {"hapt": ("holds", "cannot tell", "holds", "reversed")}.items():
         folder = tmp_path / dataset / "paper"
         folder.mkdir(parents=True)
         save_table(judged_table(*verdicts), folder / "table1_messages.csv", "About.")
         save_table(pd.DataFrame({"a": [1]}), folder / "table1.csv", "Not judged.")
     first, second = all_judged(tmp_path)
-    assert (first.claim, first.as_text()) == ("A beats B", "2 holds, 1 open")
+    assert (first.claim, first.as_text()) == ("A beats B", "2 holds, 1 cannot tell")
     assert (second.claim, second.as_text()) == ("C helps", "reversed")
     page = findings(tmp_path)
-    assert "## paper" in page and "[2 holds, 1 open](../results/hapt/paper/table1.md)" in page
+    assert "## paper" in page and "[2 holds, 1 cannot tell](../results/hapt/paper/table1.md)" in page
 
 
 def test_a_folder_without_messages_is_refused(tmp_path):

@@ -22,7 +22,7 @@ def judged():
 
 
 def test_verdicts_follow_the_paired_interval(judged):
-    assert judged["verdict"].tolist() == ["holds", "reversed", "open"]
+    assert judged["verdict"].tolist() == ["holds", "reversed", "cannot tell"]
     assert judged["here"].tolist()[:2] == ["+9.8", "-9.8"]
 
 
@@ -51,7 +51,7 @@ def test_any_values_by_row_and_seed_can_be_judged():
     assert found.loc[0, ["here", "verdict"]].tolist() == ["+0.5", "holds"]
     assert (
         messages.judge_values(values.iloc[:, :4], {"c": [("a", "b")]}, {})["verdict"].item()
-        == "open"
+        == "cannot tell"
     )
 
 
@@ -70,21 +70,50 @@ def test_under_five_seeds_nothing_is_decided():
     found = messages.judge(
         results({"up": UP[:4], "down": DOWN[:4]}).measured(0.5), {"c": [("up", "down")]}, {}
     )
-    assert found["verdict"].item() == "open"
+    assert found["verdict"].item() == "cannot tell"
 
 
 def test_one_seed_has_no_interval():
     found = messages.judge(results({"up": UP[:1], "down": DOWN[:1]}), {"c": [("up", "down")]}, {})
-    assert found.loc[0, ["95 % interval", "verdict"]].tolist() == ["–", "open"]
+    assert found.loc[0, ["95 % interval", "verdict"]].tolist() == ["–", "cannot tell"]
 
 
 @pytest.mark.parametrize("as_index", [False, True])
 def test_counts_keep_the_order_of_the_claims(judged, as_index):
     found = messages.count(judged.set_index("claim") if as_index else judged)
     assert list(found.index) == ["first", "second"]
-    assert found.loc["first"].tolist() == [2, 1, 0, 1] and found.loc["second"].tolist() == [
-        1,
-        0,
-        1,
-        0,
-    ]
+    assert found.loc["first"].tolist() == [2, 1, 1, 0, 0, 0]
+    assert found.loc["second"].tolist() == [1, 0, 0, 0, 1, 0]
+
+
+def trained(a, b):
+    return pd.DataFrame([a, b], index=["a", "b"], dtype=bool)
+
+
+def judged_pair(differences, printed, states=None):
+    values = pd.DataFrame([differences, [0.0] * len(differences)], index=["a", "b"])
+    reported = {} if printed is None else {"a": printed, "b": 0.0}
+    return messages.judge_values(values, {"c": [("a", "b")]}, reported, states).iloc[0]
+
+
+def test_a_small_effect_within_half_of_the_papers_is_no_difference():
+    small = [0.3, -0.3, 0.2, -0.2, 0.1]
+    assert judged_pair(small, 2.0)["verdict"] == "no difference"
+    assert judged_pair(small, 0.1)["verdict"] == "no difference"  # at least half a point
+    assert judged_pair([4 * d for d in small], 2.0)["verdict"] == "cannot tell"
+    assert judged_pair([4 * d for d in small], 8.0)["verdict"] == "no difference"
+
+
+def test_only_seeds_that_are_trained_in_both_rows_count():
+    states = trained([1, 1, 1, 1, 0], [1, 1, 1, 1, 1])
+    found = judged_pair([1.0, 1.1, 0.9, 1.0, -50.0], 1.0, states)
+    assert found["verdict"] == "holds" and found["trained"] == "4 and 5 of 5"
+    assert found["here"] == "+1.0"
+
+
+def test_fewer_than_four_trained_pairs_are_no_verdict():
+    states = trained([1, 1, 1, 1, 0], [0, 1, 1, 1, 1])
+    assert judged_pair([1.0, 1.1, 0.9, 1.0, 1.0], 1.0, states)["verdict"] == "not trained"
+    states = trained([0] * 5, [1] * 5)
+    found = judged_pair([1.0, 1.1, 0.9, 1.0, 1.0], 1.0, states)
+    assert found["verdict"] == "not trained" and found["here"] == "–"

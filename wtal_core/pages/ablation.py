@@ -15,11 +15,7 @@ from wtal_core.report import messages, side_by_side, tables
 from wtal_core.runs.ledger import Record
 from wtal_core.runs.results import Results
 
-VERDICTS = (
-    "Every comparison is paired by seed. *holds*: the 95 % interval of the difference lies above "
-    "0. *reversed*: below. "
-    "*open*: it contains 0, or there are fewer than five seeds."
-)
+VERDICTS = messages.EXPLAINED
 
 
 @runtime_checkable

@@ -6,24 +6,22 @@ The verdicts are those of the artifacts' own tables, which are made from the led
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 
 import pandas as pd
 
 from wtal_core.errors import WorkbookError
 from wtal_core.report.artifacts import read_tables
+from wtal_core.report.messages import EXPLAINED, VERDICTS
 
-VERDICTS = ("holds", "reversed", "open")
 INTRODUCTION = """# Findings
 
 Written by `make docs` from the tables in [`results/`](../results/README.md), which are made from
 the ledger's runs. Do not edit it by hand.
 
 A message of a paper, such as "hybrid attention helps", is one or several comparisons of two rows.
-Each is judged over five seeds, paired by seed, with a 95 % interval of the difference.
-*holds*: the interval lies above 0. *reversed*: it lies below. *open*: it contains 0, or there are
-fewer than five seeds. Whether the networks of a row are fully trained is not judged yet: a message
-that does not hold here may hold for longer training. No data set here is one of the papers' own.
 """
+INTRODUCTION += "\n".join(wrap(EXPLAINED, 100)) + "\n"
 # data sets whose results are statistics and published detections, in no table of an artifact
 PUBLISHED = {"thumos14", "activitynet1.2"}
 

@@ -1,18 +1,37 @@
-"""The messages of a paper ("A beats B"), judged by numbers.
+"""The messages of a paper ("A beats B"), judged by numbers of networks that are trained.
 
-Differences are paired by seed and have a confidence interval.
+Differences are paired by seed and have a confidence interval. A verdict is one of `VERDICTS`.
 """
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
-from wtal_core.evaluation.statistics import paired_difference
+from wtal_core.evaluation.statistics import Summary, paired_difference
 from wtal_core.report.tables import interval
 from wtal_core.runs.results import Results
 
 FEWEST_SEEDS = 5
+FEWEST_TRAINED = 4
 OURS = "not in the paper"
+MARGIN_SHARE = 0.5  # of the paper's difference, within which ours is none
+LEAST_MARGIN = 0.5  # points
+MARGIN_OF_OURS = 1.0  # points, where the paper has no number
+VERDICTS = {
+    "holds": "the 95 % interval of the paired difference lies above 0",
+    "reversed": "it lies below 0",
+    "no difference": (
+        "it contains 0 and lies within half of the paper's difference, at least 0.5 points "
+        "(1 point where the paper has no number)"
+    ),
+    "cannot tell": "it contains 0 and is wider than that, or there are fewer than five seeds",
+    "not trained": "fewer than four seeds have met their own objective in both rows",
+}
+EXPLAINED = (
+    "Every comparison is paired by seed, over the seeds that are trained in both rows. "
+    + " ".join(f"*{verdict}*: {meaning}." for verdict, meaning in VERDICTS.items())
+)
 
 
 def judge(
@@ -21,40 +40,76 @@ def judge(
     reported: Mapping[str, float | None],
 ) -> pd.DataFrame:
     """`judge_values` in percent, by the metric of the results."""
-    return judge_values(results.values(), claims, reported)
+    return judge_values(results.values(), claims, reported, results.trained())
 
 
 def judge_values(
     values: pd.DataFrame,
     claims: Mapping[str, Sequence[tuple[str, str]]],
     reported: Mapping[str, float | None],
+    trained: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One line per comparison (better, worse) of each claim.
 
-    It holds the paper's difference, ours, its paired 95 % interval and a verdict.
+    It holds the paper's difference, ours and its paired 95 % interval over the seeds that are
+    trained in both rows, how many seeds of each row are, and a verdict.
 
-    values: one row per configuration, one column per seed. "holds": the whole interval is above 0.
-    "reversed": below 0. "open": it contains 0. Under five seeds always "open". A claim that begins
-    with `OURS` has no number of the paper.
+    values, trained: one row per configuration, one column per seed; trained: see
+    `Results.trained`; None where values are not of networks. A claim that begins with `OURS` has
+    no number of the paper.
     """
     lines = []
     for claim, pairs in claims.items():
         for better, worse in pairs:
-            difference = paired_difference(
-                values.loc[better].to_numpy(), values.loc[worse].to_numpy()
-            )
             printed = None if claim.startswith(OURS) else _difference(reported, better, worse)
-            lines.append(
-                {
-                    "claim": claim,
-                    "comparison": f"{better} > {worse}",
-                    "paper": "–" if printed is None else f"{printed:+.1f}",
-                    "here": f"{difference.mean:+.1f}",
-                    "95 % interval": interval(difference.interval),
-                    "verdict": _verdict(difference.interval, difference.n),
-                }
-            )
+            usable = np.ones(values.shape[1], dtype=bool)
+            if trained is not None:
+                usable = (trained.loc[better] & trained.loc[worse]).to_numpy(dtype=bool)
+            line = {
+                "claim": claim,
+                "comparison": f"{better} > {worse}",
+                "paper": "–" if printed is None else f"{printed:+.1f}",
+                "here": "–",
+                "95 % interval": "–",
+                "trained": _trained(trained, better, worse),
+            }
+            difference = None
+            if usable.any():
+                difference = paired_difference(
+                    values.loc[better].to_numpy()[usable], values.loc[worse].to_numpy()[usable]
+                )
+                line["here"] = f"{difference.mean:+.1f}"
+                line["95 % interval"] = interval(difference.interval)
+            line["verdict"] = verdict(difference, values.shape[1], printed)
+            lines.append(line)
     return pd.DataFrame(lines)
+
+
+def verdict(difference: Summary | None, seeds: int, printed: float | None) -> str:
+    """One of `VERDICTS`.
+
+    difference: over the seeds that are trained in both rows, None without any. seeds: all of them.
+    printed: the paper's difference in points, None where it has none.
+    """
+    if seeds < FEWEST_SEEDS:
+        return "cannot tell"
+    if difference is None or difference.interval is None or difference.n < FEWEST_TRAINED:
+        return "not trained"
+    low, high = difference.interval
+    if low > 0:
+        return "holds"
+    if high < 0:
+        return "reversed"
+    margin = MARGIN_OF_OURS if printed is None else max(LEAST_MARGIN, MARGIN_SHARE * abs(printed))
+    return "no difference" if max(-low, high) <= margin else "cannot tell"
+
+
+def _trained(trained: pd.DataFrame | None, better: str, worse: str) -> str:
+    """How many seeds of both rows are trained, such as "5 and 4 of 5"."""
+    if trained is None:
+        return "–"
+    counts = [int(trained.loc[row].sum()) for row in (better, worse)]
+    return f"{counts[0]} and {counts[1]} of {trained.shape[1]}"
 
 
 def _difference(reported: Mapping[str, float | None], better: str, worse: str) -> float | None:
@@ -67,17 +122,11 @@ def _difference(reported: Mapping[str, float | None], better: str, worse: str) -
 
 
 def count(judged: pd.DataFrame) -> pd.DataFrame:
-    """One line per claim: how many of its comparisons hold, are open, are reversed."""
+    """One line per claim: how many of its comparisons have each verdict."""
     judged = judged.reset_index()  # the claim may be the index
     table = pd.crosstab(judged["claim"], judged["verdict"]).reindex(
-        columns=["holds", "open", "reversed"], fill_value=0
+        columns=list(VERDICTS), fill_value=0
     )
     table.insert(0, "comparisons", table.sum(axis=1))
     table.columns.name = None
     return table.loc[judged["claim"].drop_duplicates()]
-
-
-def _verdict(bounds: tuple[float, float] | None, n: int) -> str:
-    if bounds is None or n < FEWEST_SEEDS or bounds[0] <= 0 <= bounds[1]:
-        return "open"
-    return "holds" if bounds[0] > 0 else "reversed"

@@ -97,6 +97,13 @@ class Record:
 
         return configured(method(self.method).Config, self.line["config"])
 
+    @property
+    def objective(self) -> dict[str, Any]:
+        """Whether its training has met its own objective, see `Trainer.objective`; empty where it
+        is of before that was recorded.
+        """
+        return self.line.get("objective", {})
+
     def average_map(self, protocol: str, rule: str = "last") -> float:
         """Average mAP over the protocol's tIoUs, percent."""
         return 100 * self.line["metrics"][rule][protocol]["average"]

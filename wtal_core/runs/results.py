@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
 from wtal_core.errors import WorkbookError
+from wtal_core.models.shared.objective import collapsed
 from wtal_core.runs.ledger import UNKNOWN, Record
 
 
@@ -87,6 +89,29 @@ class Results:
         return pd.DataFrame(
             columns, index=pd.RangeIndex(1, 1 + len(next(iter(columns.values()))), name="epoch")
         )
+
+    def trained(self) -> pd.DataFrame:
+        """Whether each run has met its own objective and has not collapsed: one row per table row,
+        one column per seed.
+
+        A seed has collapsed where its training loss ends far above its row's median, see
+        `objective.collapsed`. A run of before this was recorded counts as not trained.
+        """
+        return pd.DataFrame(
+            {row: self._met(row) & ~self._collapsed(row) for row in self.records},
+            index=list(self.seeds),
+        ).T.astype(bool)
+
+    def collapse(self) -> pd.Series:
+        """How many seeds of each row have collapsed, by training loss."""
+        return pd.Series({row: int(self._collapsed(row).sum()) for row in self.records})
+
+    def _met(self, row: str) -> Bool[np.ndarray, " N"]:
+        return np.array([record.objective.get("met", False) for record in self.records[row]])
+
+    def _collapsed(self, row: str) -> Bool[np.ndarray, " N"]:
+        totals = [record.objective.get("total", np.nan) for record in self.records[row]]
+        return collapsed(np.array(totals, dtype=float))
 
     def provenance(self, rule: str = "last") -> str:
         """The line that stands with every table and figure."""

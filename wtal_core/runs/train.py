@@ -300,8 +300,8 @@ class Trainer:
 
     def objective(self, history: list[dict[str, float]]) -> dict[str, Any]:
         """Whether the network of now has met its method's objective on the training videos, from
-        losses and labels alone: the share of labels that its video scores recall, and each bound
-        with the loss that has to be below it. JSON values.
+        losses and labels alone: the share of labels that its video scores recall, the total loss,
+        and each bound with the loss that has to be below it. JSON values.
         """
         labels = self.train_videos.labels.double().cpu().numpy()
         scores = video_scores(self.method, self.progress.network, self.config, self.train_videos)
@@ -316,7 +316,8 @@ class Trainer:
             for bound in self.method.objective(labels, len(self.dataset.streams), self.config)
         ]
         met = share >= RECALLED and all(bound["loss"] < bound["limit"] for bound in bounds)
-        return {"met": met, "recalled": round(share, 6), "bounds": bounds}
+        total = round(at_end(history, ("total",)), 6)
+        return {"met": met, "recalled": round(share, 6), "total": total, "bounds": bounds}
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
