@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -30,6 +31,8 @@ class Place(Protocol):
 
     def path(self, suffix: str) -> Path: ...
 
+    def references(self, results: Results) -> dict[str, float]: ...
+
 
 @dataclass(frozen=True)
 class Ablation:
@@ -51,13 +54,25 @@ class Ablation:
     @property
     def about(self) -> str:
         """What stands with every table and figure."""
-        return f"{self.title}. {self.results.provenance()}"
+        return f"{self.title}, on {self.results.provenance()}"
+
+    @property
+    def is_papers_data(self) -> bool:
+        """Whether the rows are of the data set that the paper's numbers are of."""
+        return self.session.dataset.title == self.source
+
+    @cached_property
+    def references(self) -> dict[str, float]:
+        """What all rows are read against: no training, and the plainest one."""
+        return self.session.references(self.results)
 
     @property
     def caption(self) -> str:
         """What stands above every table of the metric."""
+        levels = "; ".join(f"{name} {value:.1f}" for name, value in self.references.items())
         return (
-            f"{self.about}. {self.results.metric} (%). `reported` is the paper's, on {self.source}."
+            f"{self.about}. {self.results.metric} (%). `reported` is the paper's, on "
+            f"{self.source}. To compare with: {levels}."
         )
 
     def beside(self, suffix: str = "") -> pd.DataFrame:
@@ -70,7 +85,8 @@ class Ablation:
         if epochs_scored:
             counts = " or ".join(map(str, sorted(epochs_scored)))
             caption += f" `best on test`: the best of {counts} epochs looked at."
-        return self._save(tables.beside_reported(self.results, self.reported), suffix, caption)
+        table = tables.beside_reported(self.results, self.reported, self.is_papers_data)
+        return self._save(table, suffix, caption)
 
     def tious(self, suffix: str = "_tious") -> pd.DataFrame:
         """mAP per tIoU and their mean."""
@@ -106,6 +122,8 @@ class Ablation:
             self._axis,
             f"paper, on {self.source}",
             layout="lying",
+            references=self.references,
+            together=self.is_papers_data,
         )
         return figures.save_figure(figure, self.session.path(f"{suffix}.png"))
 
@@ -128,7 +146,15 @@ class Ablation:
             paper[parameter] = pd.Series(
                 {value: self.reported[row] for value, row in rows_of_first_line.items()}
             )
-        figure = figures.sweeps(drawn, paper, self.about, self._axis, f"paper, on {self.source}")
+        figure = figures.sweeps(
+            drawn,
+            paper,
+            self.about,
+            self._axis,
+            f"paper, on {self.source}",
+            references=self.references,
+            together=self.is_papers_data,
+        )
         return figures.save_figure(figure, self.session.path(f"{suffix}.png"))
 
     def judge(

@@ -89,47 +89,91 @@ def bars(
     source: str = "paper, on THUMOS14",
     *,
     layout: str = "slanted",
-    what: str = "reproduced here, mean",
+    what: str = "here, mean over seeds",
     references: Mapping[str, float] | None = None,
     top: float | None = None,
+    together: bool = False,
 ) -> Figure:
-    """Mean of each row as a bar, where there are several values each as a dot.
+    """Mean of each row as a bar, where there are several values each as a dot; in a panel of its
+    own what the paper prints.
 
-    label: of the axis of values, which ends at `top`. reported: row -> what `source` prints of it,
-    a line over its bar. references: name -> a number to compare all rows with, a dashed line
-    across. what: the bars' name in the legend. layout: a key of `BAR_LAYOUTS`, by the names of the
-    rows: "slanted" writes them at an angle, "upright" on several lines.
+    label: of the axis of values, which ends at `top`. reported: row -> what `source` prints of it.
+    together: both in one panel, for numbers of the same data. references: name -> a number to
+    compare all rows with, a dashed line across. what: the bars' name in the legend. layout: a key
+    of `BAR_LAYOUTS`, by the names of the rows: "slanted" writes them at an angle, "upright" on
+    several lines.
     """
     form = BAR_LAYOUTS[layout]
-    figure, axes = plt.subplots(figsize=_bars_size(layout, list(values)), layout="constrained")
     places = [-number if form.lying else number for number in range(len(values))]
+    printed = {
+        place: number
+        for place, name in zip(places, values, strict=True)
+        if (number := reported.get(name)) is not None
+    }
+    figure, axes, of_paper = _bar_panels(layout, list(values), bool(printed) and not together)
     means = [row.mean() for row in values.values()]
     draw_bars = axes.barh if form.lying else axes.bar
     draw_bars(places, means, form.thickness, color=COLOURS[5], label=what)
-    for place, (name, row) in zip(places, values.items(), strict=True):
+    for place, row in zip(places, values.values(), strict=True):
         if len(row) > 1:
             _one_dot_per_value(axes, place, row, form)
-        printed = reported.get(name)
-        if printed is not None:
-            draw_line = axes.vlines if form.lying else axes.hlines
-            ends = (place - form.reach, place + form.reach)
-            draw_line(printed, *ends, color=COLOURS[1], lw=2, label=source)
-    for (name, value), colour in zip((references or {}).items(), COLOURS[1:5], strict=False):
-        axes.axhline(value, color=colour, ls="--", lw=1.5, label=f"{name}: {value:.1f}")
+    draw_line = of_paper.vlines if form.lying else of_paper.hlines
+    for place, number in printed.items():
+        ends = (place - form.reach, place + form.reach)
+        draw_line(number, *ends, color=COLOURS[1], lw=2, label=source)
+    draw_across = axes.axvline if form.lying else axes.axhline
+    for (name, value), colour in zip((references or {}).items(), COLOURS[2:5], strict=False):
+        draw_across(value, color=colour, ls="--", lw=1.5, label=f"{name}: {value:.1f}")
+    for panel in {axes, of_paper}:
+        _label_bars(panel, label if panel is axes else f"{source} (%)", form)
+    axes.set(**{"xlim" if form.lying else "ylim": (0, top)})
     if form.lying:
         axes.set_yticks(places, list(values))
-        axes.set(xlabel=label, xlim=(0, top))
-        axes.grid(axis="x", alpha=0.3)
     else:
-        _name_standing_bars(axes, list(values), layout)
-        axes.set(xlabel="configuration", ylabel=label, ylim=(0, top))
-        axes.grid(axis="y", alpha=0.3)
+        _name_standing_bars(figure.axes[-1], list(values), layout)
     figure.suptitle(caption, fontsize=9)
     if layout == "upright":
         _legend_of(figure, figure.axes, "outside right center", columns=1)
     else:
         _legend_of(figure, figure.axes)
     return figure
+
+
+def _bar_panels(layout: str, names: list[str], apart: bool) -> tuple[Figure, Axes, Axes]:
+    """The figure, the panel of the bars, and that of the printed numbers, which may be the same."""
+    width, height = _bars_size(layout, names)
+    if not apart:
+        figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
+        return figure, axes, axes
+    if BAR_LAYOUTS[layout].lying:
+        figure, (axes, of_paper) = plt.subplots(
+            1,
+            2,
+            figsize=(width + 2, height),
+            sharey=True,
+            width_ratios=(3, 1),
+            layout="constrained",
+        )
+    else:
+        figure, (axes, of_paper) = plt.subplots(
+            2,
+            1,
+            figsize=(width, height + 1.4),
+            sharex=True,
+            height_ratios=(3, 1.2),
+            layout="constrained",
+        )
+    return figure, axes, of_paper
+
+
+def _label_bars(axes: Axes, label: str, form: BarLayout) -> None:
+    """The axis of values."""
+    if form.lying:
+        axes.set_xlabel(label)
+        axes.grid(axis="x", alpha=0.3)
+    else:
+        axes.set_ylabel(label)
+        axes.grid(axis="y", alpha=0.3)
 
 
 def _bars_size(layout: str, names: list[str]) -> tuple[float, float]:
@@ -196,28 +240,37 @@ def sweeps(
     caption: str,
     ylabel: str = "average mAP (%)",
     source: str = "paper, on THUMOS14",
+    *,
+    references: Mapping[str, float] | None = None,
+    together: bool = False,
 ) -> Figure:
-    """One panel per parameter: lines as in `lines` against its values, and the paper's.
+    """One panel per parameter: lines as in `lines` against its values, and below it the paper's.
 
     The values are evenly spaced, and the panel is named as its axis.
 
     reported: parameter -> the paper's numbers by the same values. source: what their line is
-    called. The panels share one y axis, which need not begin at 0.
+    called. together: both in one panel, for numbers of the same data. references: see `bars`. The
+    panels of a row share one y axis, which need not begin at 0.
     """
-    figure, row = plt.subplots(
-        1,
+    rows = 1 if together else 2
+    figure, grid = plt.subplots(
+        rows,
         len(panels),
-        figsize=(max(6.0, 3.2 * len(panels)), 4),
-        sharey=True,
+        figsize=(max(6.0, 3.2 * len(panels)), 4 if together else 5.6),
+        sharey="row",
+        sharex="col",
         squeeze=False,
+        height_ratios=(3, 1.4)[:rows],
         layout="constrained",
     )
-    for axes, (parameter, table) in zip(row[0], panels.items(), strict=True):
+    for axes, of_paper, (parameter, table) in zip(grid[0], grid[-1], panels.items(), strict=True):
         places = [f"{value:g}" for value in next(iter(table.values())).index]
         for (name, values), colour in zip(table.items(), COLOURS[::2], strict=False):
             _band(axes, places, values, colour, name)
+        for (name, level), colour in zip((references or {}).items(), COLOURS[3:5], strict=False):
+            axes.axhline(level, color=colour, ls="--", lw=1.2, label=f"{name}: {level:.1f}")
         paper = reported[parameter]
-        axes.plot(
+        of_paper.plot(
             [f"{value:g}" for value in paper.index],
             paper,
             "s--",
@@ -225,15 +278,18 @@ def sweeps(
             markersize=4,
             label=source,
         )
-        axes.set_xlabel(parameter)
-        axes.tick_params(axis="x", labelrotation=45 if len(places) > 7 else 0)
-        axes.grid(axis="y", alpha=0.3)
-    row[0, 0].set_ylabel(ylabel)
+        of_paper.set_xlabel(parameter)
+        of_paper.tick_params(axis="x", labelrotation=45 if len(places) > 7 else 0)
+        for panel in (axes, of_paper):
+            panel.grid(axis="y", alpha=0.3)
+    grid[0, 0].set_ylabel(ylabel)
+    if not together:
+        grid[1, 0].set_ylabel(f"{source.split(',')[0]} (%)")
     figure.suptitle(
         f"{caption}\nmean over seeds, band ± 1 standard deviation; the y axis need not begin at 0",
         fontsize=9,
     )
-    _legend_of(figure, row[0])
+    _legend_of(figure, grid.ravel())
     return figure
 
 

@@ -12,31 +12,39 @@ from wtal_core.report.artifacts import save_table as save_table
 from wtal_core.runs.results import Results
 
 
-def beside_reported(results: Results, reported: Mapping[str, float | None]) -> pd.DataFrame:
+def beside_reported(
+    results: Results, reported: Mapping[str, float | None], same_data: bool = False
+) -> pd.DataFrame:
     """The paper's number of each config beside the reproduced one.
 
-    One row per config: reported | reproduced at the last epoch (mean, deviation, interval) | delta
-    | best on test | n seeds.
+    One row per config: reported | reproduced at the last epoch (mean, deviation, interval, median)
+    | how many seeds are trained, and how many have collapsed by their training loss | best on test
+    | n seeds. same_data: the paper's number is of this data set, so that a difference means
+    something, and stands there, too.
 
-    All in percent, by the metric of the results. The interval is Student's, of the mean over seeds.
-    The delta is only a distance where the data sets differ: a paper's number is of THUMOS14.
+    All in percent, by the metric of the results. The interval is Student's, of the mean over seeds;
+    it is left out where a seed has collapsed: the mean of two humps is neither.
     """
     last, best = results.values(), results.values(rule="best")
+    trained, collapse = results.trained(), results.collapse()
     lines = []
     for row in last.index:
         here, paper = summary(last.loc[row].to_numpy(), "t"), reported.get(row)
-        lines.append(
-            {
-                "row": row,
-                "reported": _number(paper),
-                "reproduced": _number(here.mean),
-                "±": _number(here.std),
-                "95 % interval": interval(here.interval),
-                "delta": _number(None if paper is None else here.mean - paper, sign=True),
-                "best on test": _number(best.loc[row].mean()),
-                "n": here.n,
-            }
-        )
+        line = {
+            "row": row,
+            "reported": _number(paper),
+            "reproduced": _number(here.mean),
+            "±": _number(here.std),
+            "95 % interval": "–" if collapse[row] else interval(here.interval),
+            "median": _number(float(last.loc[row].median())),
+            "trained": f"{trained.loc[row].sum()} of {here.n}",
+            "collapsed": f"{collapse[row]} of {here.n}",
+            "best on test": _number(best.loc[row].mean()),
+            "n": here.n,
+        }
+        if same_data:
+            line["difference"] = _number(None if paper is None else here.mean - paper, sign=True)
+        lines.append(line)
     return pd.DataFrame(lines).set_index("row")
 
 

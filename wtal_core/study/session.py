@@ -23,6 +23,7 @@ from wtal_core.runs.results import Results
 from wtal_core.runs.run import Run
 from wtal_core.runs.sweep import Stale, dataset_of, ensure, opened
 from wtal_core.study.facts import Facts
+from wtal_core.study.references import references
 from wtal_core.study.trained import TrainedRun
 
 # What the parameters cell of every committed notebook says.
@@ -70,6 +71,10 @@ class Session:
             self.dataset.default_protocol,
             current=behaviours_of_today(),
         )
+
+    def references(self, results: Results) -> dict[str, float]:
+        """What the results are read against, see `references`."""
+        return references(self, results)
 
     @property
     def title(self) -> str:
