@@ -91,11 +91,19 @@ class Record:
     @cached_property
     def config(self) -> Any:
         """Its config, whole."""
+        return self._configured(self.line["config"])
+
+    @property
+    def start(self) -> Any:
+        """The config of the run with whose weights it began; None where they were random."""
+        return self._configured(self.line["start"]) if "start" in self.line else None
+
+    def _configured(self, values: dict[str, Any]) -> Any:
         # Imported here, because methods need torch, and who only reads numbers does not.
         from wtal_core.models import method
         from wtal_core.runs.run import configured
 
-        return configured(method(self.method).Config, self.line["config"])
+        return configured(method(self.method).Config, values)
 
     @property
     def objective(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def stale(ledger: Ledger) -> list[Record]:
 
 def run_of(record: Record) -> Run:
     """The run that left a record."""
-    return Run(record.method, record.config, record.line["dataset"], record.seed)
+    return Run(record.method, record.config, record.line["dataset"], record.seed, record.start)
 
 
 def again(record: Record, device: str = "cpu") -> dict[str, Any]:

@@ -18,19 +18,24 @@ class Run:
 
     A data set with n folds is cut by fold seed modulo n, so that as many seeds as folds make one
     cross-validation and two rows stay paired by seed.
+    start: the config with which the same method was trained before, on the same data with the same
+    seed, and whose last weights this training begins with; None: with random ones.
     """
 
     method: str
     config: Any
     dataset: str
     seed: int
+    start: Any = None
 
     def __post_init__(self) -> None:
         expected = method(self.method).Config
-        if not isinstance(self.config, expected):
-            raise WorkbookError(
-                f"method {self.method} needs a {expected.__module__}.Config, got {self.config!r}"
-            )
+        configs = [self.config] if self.start is None else [self.config, self.start]
+        for config in configs:
+            if not isinstance(config, expected):
+                raise WorkbookError(
+                    f"method {self.method} needs a {expected.__module__}.Config, got {config!r}"
+                )
 
     @property
     def fold(self) -> int | None:
@@ -47,19 +52,24 @@ class Run:
         config = self.config if training_config is None else training_config(self.config)
         return None if config == self.config else replace(self, config=config)
 
+    def before(self) -> "Run | None":
+        """The run whose weights this one begins with; None where they are random."""
+        return None if self.start is None else replace(self, config=self.start, start=None)
+
     def asked(self, fingerprint: str) -> dict[str, Any]:
         """What was asked for, as JSON values: everything that the identity is made of.
 
         Of the config only what differs from the method's `Config()`, so that a new switch with a
         neutral default changes no identity.
         """
-        return {
+        values = {
             "dataset": self.dataset,
             "data": fingerprint,
             "method": self.method,
             "config": differences(self.config),
             "seed": self.seed,
         }
+        return values if self.start is None else {**values, "start": differences(self.start)}
 
     def identity(self, fingerprint: str) -> str:
         """16 hexadecimal digits, equal for equal requests."""

@@ -84,13 +84,19 @@ def ensure(
         return [record for record in records if record]
     ledger.check_writable()
     device = resolve_device(device)
-    # A run that only reads another's network needs that one first.
-    sources = [source for run in wanted if (source := run.source()) and not find(source, ledger)]
-    for part in (_different(sources), _different(wanted)):
+    # A run that begins with another's weights, or only reads its network, needs that one first.
+    starts = [run.before() for run in wanted]
+    sources = [run.source() for run in wanted]
+    for part in (_missing(starts, ledger), _missing(sources, ledger), _different(wanted)):
         if part:
             announce(part, len(runs), ledger, jobs)
             _compute(part, ledger, device, jobs)
     return [_there(run, ledger) for run in runs]
+
+
+def _missing(runs: Sequence[Run | None], ledger: Ledger) -> list[Run]:
+    """Those that are not finished, each once."""
+    return _different([run for run in runs if run and find(run, ledger) is None])
 
 
 def _different(runs: Sequence[Run]) -> list[Run]:
@@ -181,11 +187,10 @@ def train(run: Run, ledger: Ledger, device: str, checkpoint: Path) -> Trained:
     and those best by the source's own reading. Its history holds no scores, and its training took
     no time.
     """
-    dataset = dataset_of(run)
-    trainer = Trainer(run.method, run.config, dataset, run.seed, device)
     source = run.source()
     if source is None:
-        return trainer.run(checkpoint)
+        return started(run, ledger, device, checkpoint).run(checkpoint)
+    trainer = Trainer(run.method, run.config, dataset_of(run), run.seed, device)
     record = find(source, ledger)
     last = record.weights("last") if record else None
     best = record.weights("best") if record else None
@@ -193,13 +198,32 @@ def train(run: Run, ledger: Ledger, device: str, checkpoint: Path) -> Trained:
         weights = {"last": load_file(last, device), "best": load_file(best, device)}
         best_epoch, history = record.best_epoch, record.history
     else:
-        original = Trainer(source.method, source.config, dataset, run.seed, device)
-        outcome = original.run(checkpoint)
+        outcome = started(source, ledger, device, checkpoint).run(checkpoint)
         weights, best_epoch, history = outcome.weights, outcome.best_epoch, outcome.history
     unscored = [
         {name: value for name, value in entry.items() if name != "average_map"} for entry in history
     ]
     return trainer.read(weights, best_epoch, unscored, 0.0)
+
+
+def started(run: Run, ledger: Ledger, device: str, checkpoint: Path) -> Trainer:
+    """The trainer of a run, with the weights that it begins with. Where nobody has kept those, the
+    run before is trained once more; `checkpoint` names where its own checkpoint lies.
+    """
+    trainer = Trainer(run.method, run.config, dataset_of(run), run.seed, device)
+    before = run.before()
+    if before is None:
+        return trainer
+    record = find(before, ledger)
+    path = record.weights("last") if record else None
+    if path is not None:
+        trainer.begin_with(load_file(path, device))
+        return trainer
+    earlier = checkpoint.with_name("before.pt")
+    outcome = started(before, ledger, device, earlier).run(earlier)
+    earlier.unlink(missing_ok=True)
+    trainer.begin_with(outcome.weights["last"])
+    return trainer
 
 
 def resolve_device(device: str) -> str:

@@ -132,6 +132,19 @@ class Trainer:
             self.config, len(data.streams), data.feature_size(), len(data.classes), self.order
         ).to(self.device)
 
+    def begin_with(self, weights: dict[str, torch.Tensor]) -> None:
+        """Take weights that an earlier training of the method has left, before the first epoch.
+
+        Raises WorkbookError where they are of a network of another shape.
+        """
+        try:
+            self.progress.network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise WorkbookError(
+                f"{self.method.name}: the weights to begin with are of a network of another shape; "
+                "begin with a config of equal widths"
+            ) from error
+
     def run(
         self,
         checkpoint: Path | None = None,

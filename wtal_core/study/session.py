@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast, get_args
 
 from wtal_core.data.dataset import Dataset
@@ -26,6 +27,7 @@ from wtal_core.study.facts import Facts
 from wtal_core.study.references import references
 from wtal_core.study.trained import TrainedRun
 
+NO_STARTS: Mapping[str, Any] = MappingProxyType({})
 # What the parameters cell of every committed notebook says.
 OWN_PARAMETERS = {"dataset": "simulated", "profile": "quick", "seeds": 5, "device": "cpu"}
 
@@ -53,11 +55,15 @@ class Session:
             print(note, file=sys.stderr, flush=True)
         return config
 
-    def run(self, method_name: str, rows: Mapping[str, Any]) -> Results:
-        """The results of these rows, every one with every seed."""
+    def run(
+        self, method_name: str, rows: Mapping[str, Any], starts: Mapping[str, Any] = NO_STARTS
+    ) -> Results:
+        """The results of these rows, every one with every seed. starts: row -> the config of the
+        run with whose last weights its own begins, see `Run`.
+        """
         runs = [
-            Run(method_name, config, self.dataset.name, seed)
-            for config in rows.values()
+            Run(method_name, config, self.dataset.name, seed, starts.get(row))
+            for row, config in rows.items()
             for seed in self.seeds
         ]
         records = iter(ensure(runs, self.store, self.device, self.jobs, self.stale))
