@@ -1,6 +1,7 @@
 """`wtal results`: can a results folder be believed, and what lies in it?"""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from tabulate import tabulate
@@ -111,19 +112,32 @@ def recompute(
 
 
 def findings(target: Positional[Path], results: Path = Path("results")) -> int:
-    """Write what the runs say of the papers' messages, as a Markdown page.
+    """Write whether the papers' messages hold here, as a Markdown page with a picture per paper.
 
     Args:
-        target: file to write, such as docs/findings.md.
+        target: file to write, such as docs/findings.md; the pictures go into `holds/` beside it.
         results: folder of finished runs, tables and figures.
     """
     from wtal_core.evaluation.files import write_whole
+    from wtal_core.pictures.figures import png
+    from wtal_core.pictures.forest import forests
+    from wtal_core.report.findings import PICTURES, all_judged
     from wtal_core.report.findings import findings as page
 
     text = page(results)
+    folder = target.parent / PICTURES
+    folder.mkdir(parents=True, exist_ok=True)
     write_whole(target, lambda path: path.write_text(text, encoding="utf-8"))
     print(target)
+    for paper, figure in forests(list(all_judged(results))):
+        picture = folder / f"{paper}.png"
+        write_whole(picture, partial(_write_bytes, content=png(figure)))
+        print(picture)
     return 0
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
 
 
 def compare_tables(fresh: Positional[Path], committed: Path = Path("results")) -> int:

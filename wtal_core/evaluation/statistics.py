@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy import stats
 from scipy.special import comb
 
 from wtal_core.errors import WorkbookError
 
 RESAMPLES = 9999
+COLLAPSED = 0.15  # a seed's training loss is so much above the median of its row's seeds
+LEAST_COLLAPSE = 0.05  # and at least so much
 Method = Literal["bca", "percentile", "t"]
 
 
@@ -88,6 +90,16 @@ def summary(
     )
     interval = bootstrap.confidence_interval
     return Summary(mean, std, n, (float(interval.low), float(interval.high)), confidence, method)
+
+
+def collapsed(totals: Float[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+    """Which seeds of one configuration ended in a far worse optimum than most, by their total
+    losses; NaN, of a run that does not tell, is none.
+    """
+    if np.isnan(totals).all():
+        return np.zeros(len(totals), dtype=bool)
+    median = float(np.nanmedian(totals))
+    return totals - median > max(COLLAPSED * abs(median), LEAST_COLLAPSE)
 
 
 def paired_difference(

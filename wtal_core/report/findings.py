@@ -1,48 +1,60 @@
-"""What the committed runs say of the papers' messages, as one Markdown page.
+"""Does it hold? What the committed runs say of the papers' messages, as one Markdown page.
 
 The verdicts are those of the artifacts' own tables, which are made from the ledger.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
+from textwrap import fill
 
 import pandas as pd
 
 from wtal_core.errors import WorkbookError
 from wtal_core.report.artifacts import read_tables
-from wtal_core.report.messages import EXPLAINED, VERDICTS
+from wtal_core.report.messages import EXPLAINED, OURS, VERDICTS
 
-INTRODUCTION = """# Findings
+INTRODUCTION = f"""# Does it hold?
 
 Written by `make docs` from the tables in [`results/`](../results/README.md), which are made from
 the ledger's runs. Do not edit it by hand.
 
 A message of a paper, such as "hybrid attention helps", is one or several comparisons of two rows.
+{fill(EXPLAINED, 100)}
+In the pictures a dot is the mean paired difference here with its 95 % interval, and an orange
+tick the paper's difference, on its own data; a hollow dot is of rows that are not trained.
 """
-INTRODUCTION += "\n".join(wrap(EXPLAINED, 100)) + "\n"
 # data sets whose results are statistics and published detections, in no table of an artifact
 PUBLISHED = {"thumos14", "activitynet1.2"}
+PICTURES = "holds"  # folder of the forest plots, beside the page
+NUMBER = r"[-+]?\d+(?:\.\d+)?"
+INTERVAL = re.compile(f"({NUMBER}) to ({NUMBER})")
 
 
 @dataclass(frozen=True)
 class Judged:
-    """How often each verdict was given to the comparisons of one message."""
+    """One comparison of a message on one data set, as its table has it.
+
+    printed, here: differences in points; None where there is none. interval: of `here`.
+    """
 
     paper: str
     artifact: str
     table: str
     dataset: str
     claim: str
-    verdicts: dict[str, int]
+    comparison: str
+    printed: float | None
+    here: float | None
+    interval: tuple[float, float] | None
+    trained: str
+    verdict: str
 
-    def as_text(self) -> str:
-        """Such as "2 hold, 1 open" of three comparisons; a single one's verdict alone."""
-        given = {name: number for name, number in self.verdicts.items() if number}
-        if sum(given.values()) == 1:
-            return next(iter(given))
-        return ", ".join(f"{number} {name}" for name, number in given.items())
+    @property
+    def is_papers(self) -> bool:
+        """Whether the paper says so, and not only we ask."""
+        return not self.claim.startswith(OURS)
 
 
 def findings(results: Path) -> str:
@@ -50,39 +62,80 @@ def findings(results: Path) -> str:
     judged = list(all_judged(results))
     if not judged:
         raise WorkbookError(f"{results} holds no judged messages; `wtal reproduce` makes some")
-    parts = [INTRODUCTION]
+    parts = [INTRODUCTION, f"\n## How many\n\n{_markdown(counts(judged))}\n"]
     for paper in dict.fromkeys(one.paper for one in judged):
         of_paper = [one for one in judged if one.paper == paper]
-        parts.append(f"\n## {paper}\n\n{_table(of_paper)}\n")
+        picture = f"![Paired differences of {paper}'s comparisons]({PICTURES}/{paper}.png)"
+        parts.append(f"\n## {paper}\n\n{picture}\n\n{_table(of_paper)}\n")
     return "".join(parts)
 
 
+def counts(judged: list[Judged]) -> pd.DataFrame:
+    """How many comparisons of each paper have each verdict, by data set; ours are left out."""
+    frame = pd.DataFrame(
+        [(one.dataset, one.paper, one.verdict) for one in judged if one.is_papers],
+        columns=["data set", "paper", "verdict"],
+    )
+    table = pd.crosstab([frame["data set"], frame["paper"]], frame["verdict"])
+    table = table.reindex(columns=list(VERDICTS), fill_value=0).reset_index()
+    table.columns.name = None
+    return table
+
+
 def all_judged(results: Path) -> Iterator[Judged]:
-    """The messages of all artifacts, by paper, artifact, table, data set."""
+    """The comparisons of all artifacts, by paper, artifact, data set and place in the table."""
     files = [path for path in results.glob("*/*/*.csv") if path.parent.parent.name not in PUBLISHED]
     for path in sorted(files, key=lambda path: (path.parts[-2], path.stem, path.parts[-3])):
         for name, table in read_tables(path).items():
-            frame = table.as_frame()
-            if "verdict" in frame and "claim" in (frame.index.name, *frame.columns):
-                yield from _judged(path, name, frame.reset_index())
+            frame = table.as_frame().reset_index()
+            if {"claim", "verdict", "comparison"} <= set(frame):
+                for line in frame.to_dict("records"):
+                    yield _judged(path, name, line)
 
 
-def _judged(path: Path, name: str, frame: pd.DataFrame) -> Iterator[Judged]:
-    for claim, lines in frame.groupby("claim", sort=False):
-        counts = lines["verdict"].value_counts()
-        verdicts = {verdict: int(counts.get(verdict, 0)) for verdict in VERDICTS}
-        yield Judged(path.parts[-2], path.stem, name, path.parts[-3], str(claim), verdicts)
+def _judged(path: Path, table: str, line: dict[str, str]) -> Judged:
+    bounds = INTERVAL.fullmatch(line.get("95 % interval", ""))
+    return Judged(
+        paper=path.parts[-2],
+        artifact=path.stem,
+        table=table,
+        dataset=path.parts[-3],
+        claim=str(line["claim"]),
+        comparison=line["comparison"],
+        printed=_number(line.get("paper", "")),
+        here=_number(line.get("here", "")),
+        interval=(float(bounds[1]), float(bounds[2])) if bounds else None,
+        trained=line.get("trained", "–"),
+        verdict=line["verdict"],
+    )
+
+
+def _number(text: str) -> float | None:
+    return float(text) if re.fullmatch(NUMBER, text) else None
 
 
 def _table(judged: list[Judged]) -> str:
-    """One row per message, one column per data set."""
-    datasets = sorted({one.dataset for one in judged})
-    rows: dict[tuple[str, str, str], dict[str, str]] = {}
-    for one in judged:
-        link = f"[{one.as_text()}](../results/{one.dataset}/{one.paper}/{one.artifact}.md)"
-        rows.setdefault((one.artifact, one.table, one.claim), {})[one.dataset] = link
+    """One row per comparison and data set."""
     lines = [
-        {"table": table, "message": claim} | {name: links.get(name, "–") for name in datasets}
-        for (_, table, claim), links in rows.items()
+        {
+            "message": one.claim,
+            "comparison": one.comparison,
+            "data": f"[{one.dataset}](../results/{one.dataset}/{one.paper}/{one.artifact}.md)",
+            "paper": "–" if one.printed is None else f"{one.printed:+.1f}",
+            "here": "–" if one.here is None else f"{one.here:+.1f}",
+            "95 % interval": _interval(one),
+            "trained": one.trained,
+            "verdict": one.verdict,
+        }
+        for one in judged
     ]
-    return pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True, tablefmt="pipe")
+    return _markdown(pd.DataFrame(lines))
+
+
+def _interval(one: Judged) -> str:
+    return "–" if one.interval is None else f"{one.interval[0]:.1f} to {one.interval[1]:.1f}"
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    text = table.to_markdown(index=False, disable_numparse=True, tablefmt="pipe")
+    return "\n".join(" ".join(line.split()) for line in text.splitlines())

@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Bool
 
 from wtal_core.errors import WorkbookError
-from wtal_core.models.shared.objective import collapsed
+from wtal_core.evaluation.statistics import collapsed
 from wtal_core.runs.ledger import UNKNOWN, Record
 
 
@@ -95,7 +95,7 @@ class Results:
         one column per seed.
 
         A seed has collapsed where its training loss ends far above its row's median, see
-        `objective.collapsed`. A run of before this was recorded counts as not trained.
+        `statistics.collapsed`. A run of before this was recorded counts as not trained.
         """
         return pd.DataFrame(
             {row: self._met(row) & ~self._collapsed(row) for row in self.records},

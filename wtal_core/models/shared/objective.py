@@ -11,12 +11,10 @@ Shapes: B training videos, C classes, K = C or, with the background last, C + 1.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 LEARNT = 0.75  # share of what labels tell that a classification loss has to have learnt
 RECALLED = 0.8  # share of the training labels that the video scores have to rank first
-COLLAPSED = 0.15  # a seed's total loss is so much above the median of its row's seeds
-LEAST_COLLAPSE = 0.05  # and at least so many nats
 END = 0.1  # share of the epochs, the last ones, whose mean loss counts
 
 
@@ -91,16 +89,6 @@ def recalled(scores: Float[np.ndarray, "B C"], labels: Float[np.ndarray, "B C"])
     present = labels > 0
     found = present & (rank < present.sum(1, keepdims=True))
     return float(found.sum() / max(1, present.sum()))
-
-
-def collapsed(totals: Float[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
-    """Which seeds of one configuration ended in a far worse optimum than most, by their total
-    losses; NaN, of a run that does not tell, is none.
-    """
-    if np.isnan(totals).all():
-        return np.zeros(len(totals), dtype=bool)
-    median = float(np.nanmedian(totals))
-    return totals - median > max(COLLAPSED * abs(median), LEAST_COLLAPSE)
 
 
 def at_end(history: list[dict[str, float]], terms: tuple[str, ...]) -> float:
