@@ -12,6 +12,7 @@ from scipy.special import comb
 from wtal_core.errors import WorkbookError
 
 RESAMPLES = 9999
+FEWEST_PAIRS = 5  # for which a rank correlation has an interval
 COLLAPSED = 0.15  # a seed's training loss is so much above the median of its row's seeds
 LEAST_COLLAPSE = 0.05  # and at least so much
 Method = Literal["bca", "percentile", "t"]
@@ -100,6 +101,42 @@ def collapsed(totals: Float[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
         return np.zeros(len(totals), dtype=bool)
     median = float(np.nanmedian(totals))
     return totals - median > max(COLLAPSED * abs(median), LEAST_COLLAPSE)
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """A rank correlation of n pairs. interval: None where it has none, for fewer than five."""
+
+    value: float
+    interval: tuple[float, float] | None
+    n: int
+
+
+def rank_correlation(
+    a: Sequence[float] | np.ndarray,
+    b: Sequence[float] | np.ndarray,
+    confidence: float = 0.95,
+) -> Correlation:
+    """Spearman's correlation with Bonett and Wright's interval: Fisher's z with the variance
+    (1 + r² / 2) / (n - 3) (Psychometrika, 2000). NaN where all values of one side are equal.
+    """
+    first = _finite(a, "first values")
+    second = _finite(b, "second values")
+    if len(first) != len(second):
+        raise WorkbookError(
+            f"rank correlation: {len(first)} and {len(second)} values; give one pair per thing"
+        )
+    n = len(first)
+    if n < 2 or _all_equal(first) or _all_equal(second):
+        return Correlation(float("nan"), None, n)
+    value = float(stats.spearmanr(first, second).statistic)
+    if n < FEWEST_PAIRS:
+        return Correlation(value, None, n)
+    if abs(value) == 1:
+        return Correlation(value, (value, value), n)
+    half = stats.norm.ppf((1 + confidence) / 2) * np.sqrt((1 + value**2 / 2) / (n - 3))
+    low, high = np.tanh(np.arctanh(value) + np.array([-half, half]))
+    return Correlation(value, (float(low), float(high)), n)
 
 
 def paired_difference(

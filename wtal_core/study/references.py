@@ -1,21 +1,15 @@
 """What every table and figure is read against: the mAP of no training, and of the plainest one."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from wtal_core.runs.results import Results
-from wtal_core.runs.run import Run
-from wtal_core.runs.sweep import dataset_of
+from wtal_core.study.session import Session
 from wtal_core.study.yardsticks import Yardsticks
-
-if TYPE_CHECKING:
-    from wtal_core.study.session import Session
 
 PLAIN = "topk_mil"
 
 
-def references(session: "Session", results: Results) -> dict[str, float]:
+def references(session: Session, results: Results) -> dict[str, float]:
     """Name -> the metric of the results in percent: a linear classifier of whole videos, fitted to
     the training labels without any training of a network, and top-k MIL in the session's profile,
     the mean over seeds.
@@ -23,10 +17,9 @@ def references(session: "Session", results: Results) -> dict[str, float]:
     config = session.base(PLAIN)
     trained = session.run(PLAIN, {PLAIN: config})
     measured = trained.measured(*results.tious, protocol=results.protocol)
-    datasets = [
-        dataset_of(Run(PLAIN, config, session.dataset.name, seed)) for seed in session.seeds
+    folds = [
+        Yardsticks(dataset) for dataset in {id(d): d for d in session.folds().values()}.values()
     ]
-    folds = [Yardsticks(dataset) for dataset in {id(d): d for d in datasets}.values()]
     untrained = [
         rows.map(rows.mean_pooling(), results.protocol, results.tious).mean() for rows in folds
     ]

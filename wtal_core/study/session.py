@@ -24,7 +24,6 @@ from wtal_core.runs.results import Results
 from wtal_core.runs.run import Run
 from wtal_core.runs.sweep import Stale, dataset_of, ensure, opened
 from wtal_core.study.facts import Facts
-from wtal_core.study.references import references
 from wtal_core.study.trained import TrainedRun
 
 NO_STARTS: Mapping[str, Any] = MappingProxyType({})
@@ -78,8 +77,16 @@ class Session:
             current=behaviours_of_today(),
         )
 
+    def folds(self) -> dict[int, Dataset]:
+        """Seed -> the data set in the fold that its runs are of; the same object per fold."""
+        plain = method("topk_mil").profiles["quick"]
+        name = self.dataset.name
+        return {seed: dataset_of(Run("topk_mil", plain, name, seed)) for seed in self.seeds}
+
     def references(self, results: Results) -> dict[str, float]:
         """What the results are read against, see `references`."""
+        # Imported here, because yardsticks know sessions.
+
         return references(self, results)
 
     @property

@@ -23,8 +23,6 @@ from wtal_core.evaluation.protocols import PROTOCOLS
 from wtal_core.localization.detections import to_table
 from wtal_core.models import topk_mil
 from wtal_core.models.shared.activation import Activation
-from wtal_core.runs.run import Run
-from wtal_core.runs.sweep import dataset_of
 from wtal_core.runs.train import scale_of, scene
 from wtal_core.study.session import Session
 from wtal_core.study.trained import TrainedRun
@@ -33,6 +31,7 @@ RIDGE = 0.1  # times the mean squared length of a pooled video
 LABEL_SHARE = 0.5  # predicted are the classes with this share of the best one's response
 LEAST = 1e-3  # score of a predicted class whose response is not positive
 DRAWN = 20  # random segments per true label
+WIDEST = 4096  # numbers per snippet up to which a linear classifier of snippets is fitted
 PARTS = (2, 4, 8, 16, 32)  # windows into which a video is cut
 # found by the localization of top-k MIL, which takes all classes that have a score
 LOCALIZATION = replace(topk_mil.OFFICIAL, class_ratio=LEAST / 2)
@@ -40,9 +39,10 @@ LOCALIZATION = replace(topk_mil.OFFICIAL, class_ratio=LEAST / 2)
 
 @dataclass(frozen=True)
 class Classifier:
-    """Ridge regression from the mean snippet of a video to its labels: closed form, no step size.
+    """Ridge regression, such as from the mean snippet of a video to its labels: closed form, no
+    step size.
 
-    centre: mean of the pooled training videos. offset: share of training videos with each class.
+    centre: mean of the rows that it was fitted to. offset: share of them with each class.
     """
 
     centre: Float[np.ndarray, " D"]
@@ -53,15 +53,17 @@ class Classifier:
     def fitted(
         cls, pooled: Float[np.ndarray, "N D"], labels: Float[np.ndarray, "N C"]
     ) -> "Classifier":
-        """From N training videos, each its mean snippet."""
+        """From N rows, such as training videos, each its mean snippet."""
         centre = pooled.mean(0)
         offset = labels.mean(0)
         moved = pooled - centre
-        # in the space of videos, which are fewer than features
-        products = moved @ moved.T
-        ridge = RIDGE * (np.trace(products) / len(products) or 1.0)
-        shares = np.linalg.solve(products + ridge * np.eye(len(products)), labels - offset)
-        return cls(centre, moved.T @ shares, offset)
+        ridge = RIDGE * (float((moved**2).sum()) / len(moved) or 1.0)
+        rows, columns = moved.shape
+        if rows <= columns:  # in the smaller space of the two
+            shares = np.linalg.solve(moved @ moved.T + ridge * np.eye(rows), labels - offset)
+            return cls(centre, moved.T @ shares, offset)
+        products = moved.T @ moved + ridge * np.eye(columns)
+        return cls(centre, np.linalg.solve(products, moved.T @ (labels - offset)), offset)
 
     def __call__(self, features: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N C"]:
         """Responses: near 1 for a class that is shown, near 0 for others."""
@@ -147,6 +149,51 @@ class Yardsticks:
         )
         return topk_mil.localize(activation, scene(self.dataset), LOCALIZATION)
 
+    def frame_labels(self) -> pd.DataFrame:
+        """What full supervision of the plainest kind finds: a linear classifier of snippets and
+        their neighbours, fitted to the true segments of the training videos, localized as top-k
+        MIL is; the score of a class in a video is the mean of its largest responses.
+        """
+        videos = [video for video in self.dataset.train if video.length]
+        targets = np.concatenate([self._inside(video) for video in videos])
+        inputs = np.concatenate([_with_neighbours(video, self.reach) for video in videos])
+        fitted = Classifier.fitted(inputs, targets)
+        parts = [fitted(_with_neighbours(video, self.reach)) for video in self.dataset.test]
+        scores = np.stack([_top_mean(part) for part in parts]).clip(0, 1)
+        activation = Activation(
+            np.concatenate(parts)[None],
+            scores[None],
+            np.concatenate(parts).max(1)[None],
+            tuple(self.lengths.tolist()),
+            class_scale=scale_of(self.dataset),
+        )
+        return topk_mil.localize(activation, scene(self.dataset), LOCALIZATION)
+
+    @property
+    def reach(self) -> int:
+        """Neighbours at either side that the linear classifier of frame labels sees: 2, and none
+        where the features are so wide that its equations would not fit.
+        """
+        width = self.dataset.feature_size() * len(self.dataset.streams)
+        return 2 if 5 * width <= WIDEST else 0
+
+    def _inside(self, video: Video) -> Float[np.ndarray, "T C"]:
+        """1 where the middle of a snippet lies in a true segment of a class."""
+        own = self._segments_of_training.get(video.id)
+        inside = np.zeros((video.length, len(self.dataset.classes)))
+        if own is None:
+            return inside
+        middle = self.dataset.timebase.seconds(np.arange(video.length) + 0.5)
+        label = pd.Index(self.dataset.classes).get_indexer(own["label"])
+        start, end = own["t_start"].to_numpy(), own["t_end"].to_numpy()
+        row, place = np.nonzero((middle[:, None] >= start) & (middle[:, None] < end))
+        inside[row, label[place]] = 1
+        return inside
+
+    @cached_property
+    def _segments_of_training(self) -> dict[str, pd.DataFrame]:
+        return dict(list(self.dataset.segments_of("train").groupby("video")))
+
     def true_segments(self) -> pd.DataFrame:
         """Every true segment, whatever its class, with each predicted label; scored by the mean
         response in it.
@@ -227,8 +274,7 @@ def yardsticks(
     each, whose mAP is kept beside its record. protocol: the data set's own if none is named.
     """
     by = (protocol or session.dataset.default_protocol, tuple(tious))
-    plain = [Run("topk_mil", topk_mil.QUICK, session.dataset.name, seed) for seed in session.seeds]
-    datasets = {run.seed: dataset_of(run) for run in plain}
+    datasets = session.folds()
     of_dataset = {id(dataset): Yardsticks(dataset) for dataset in datasets.values()}
     seeds = [(seed, of_dataset[id(dataset)]) for seed, dataset in datasets.items()]
     folds = list(of_dataset.values())
@@ -261,6 +307,21 @@ def _with_true_labels(
         kept = {"tious": values.index.to_numpy(float), "map": values.to_numpy()}
         trained.record.keep_arrays(name, kept)
     return pd.Series(kept["map"], index=list(kept["tious"]))
+
+
+def _with_neighbours(video: Video, reach: int) -> Float[np.ndarray, "T N"]:
+    """Each snippet beside its neighbours up to `reach`; the video's ends are repeated."""
+    snippets = _snippets(video)
+    places = np.arange(len(snippets))[:, None] + np.arange(-reach, reach + 1)
+    return snippets[places.clip(0, max(0, len(snippets) - 1))].reshape(len(snippets), -1)
+
+
+def _top_mean(responses: Float[np.ndarray, "T C"]) -> Float[np.ndarray, " C"]:
+    """Mean of the largest eighth of each class's responses, as top-k MIL takes it; 0 of none."""
+    if not len(responses):
+        return np.zeros(responses.shape[1])
+    count = max(1, len(responses) // topk_mil.OFFICIAL.fraction)
+    return np.sort(responses, axis=0)[-count:].mean(0)
 
 
 def _snippets(video: Video) -> Float[np.ndarray, "T D"]:
