@@ -7,7 +7,15 @@ import pytest
 from scipy import stats
 
 from wtal_core.errors import WorkbookError
-from wtal_core.evaluation.statistics import best_of, maximum_weights, paired_difference, summary
+from wtal_core.evaluation.statistics import (
+    Correlation,
+    best_of,
+    collapsed,
+    maximum_weights,
+    paired_difference,
+    rank_correlation,
+    summary,
+)
 
 
 def test_mean_deviation_and_count():
@@ -138,3 +146,39 @@ def test_the_interval_of_best_of_n_is_repeatable_and_follows_the_values():
     assert best_of([2.0, 2.0, 2.0], 2).interval == (0, 0)
     one = best_of([2.0], 1)
     assert (one.expected, one.interval, one.normal, one.normal_interval) == (2, None, None, None)
+
+
+def test_a_rank_correlation_has_an_interval_that_narrows_with_the_pairs():
+    rng = np.random.default_rng(0)
+    few, many = rng.normal(size=8), rng.normal(size=80)
+    found = rank_correlation(few, few + rng.normal(0, 0.5, 8))
+    more = rank_correlation(many, many + rng.normal(0, 0.5, 80))
+    low, high = found.interval
+    assert -1 <= low < found.value < high <= 1
+    assert more.interval[1] - more.interval[0] < high - low
+
+
+def test_the_interval_of_a_rank_correlation_covers_the_truth_about_as_often_as_it_says():
+    """Of normal pairs of correlation r, Spearman's is 6 / π asin(r / 2)."""
+    rng, truth = np.random.default_rng(1), 6 / np.pi * np.arcsin(0.7 / 2)
+    hits = 0
+    for _ in range(400):
+        a, noise = rng.normal(size=(2, 15))
+        low, high = rank_correlation(a, 0.7 * a + (1 - 0.49) ** 0.5 * noise).interval
+        hits += low <= truth <= high
+    assert 0.92 <= hits / 400 <= 0.99
+
+
+def test_rank_correlations_at_their_ends():
+    assert rank_correlation([1, 2, 3, 4, 5], [2, 4, 6, 8, 9]).interval == (1, 1)
+    assert rank_correlation([1, 2, 3], [3, 2, 1]) == Correlation(-1.0, None, 3)
+    assert np.isnan(rank_correlation([1, 1, 1, 1, 1], [1, 2, 3, 4, 5]).value)
+    with pytest.raises(WorkbookError, match="2 and 3 values"):
+        rank_correlation([1, 2], [1, 2, 3])
+
+
+def test_a_seed_collapses_where_its_loss_is_far_above_the_median():
+    assert collapsed(np.array([0.60, 0.78, 0.59, 0.61, 0.60])).tolist() == [0, 1, 0, 0, 0]
+    assert not collapsed(np.array([0.010, 0.030, 0.012, 0.011, 0.010])).any()  # by 0.05 at least
+    assert collapsed(np.array([-0.9, -0.5, -0.9, -0.88, -0.91])).tolist() == [0, 1, 0, 0, 0]
+    assert not collapsed(np.array([np.nan, np.nan])).any()

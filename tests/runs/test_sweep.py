@@ -298,3 +298,34 @@ def test_labels_from_segments_replace_the_published_ones():
     assert torch.equal(
         resident(wrong, "train", "cpu", "segments").labels, resident(dataset, "train", "cpu").labels
     )
+
+
+def test_a_run_may_begin_with_the_weights_of_another(tiny, tmp_path):
+    first = replace(CONFIG, schedule=replace(SCHEDULE, epochs=2))
+    run = Run("facnet", CONFIG, "simulated", 0, first)
+    (record,) = sweep.ensure([run], Ledger(tmp_path))
+    before = sweep.find(run.before(), Ledger(tmp_path))
+    assert before.config == first and record.start == first and record.config == CONFIG
+    assert record.line["id"] != sweep.identity_of(RUN)
+    assert record.history[0]["total"] < before.history[0]["total"]
+    # the same bits where nobody has kept the weights to begin with
+    for path in before.working_folder.glob("weights_*"):
+        path.unlink()
+    checkpoint = tmp_path / "again" / "checkpoint.pt"
+    again = sweep.train(run, Ledger(tmp_path), "cpu", checkpoint)
+    assert sweep.columns(again.history) == sweep.columns(record.history)
+
+
+def test_weights_of_another_shape_are_refused(tiny, tmp_path):
+    narrow = replace(CONFIG, embedding=16)
+    with pytest.raises(WorkbookError, match="of a network of another shape"):
+        sweep.ensure([Run("facnet", CONFIG, "simulated", 0, narrow)], Ledger(tmp_path))
+
+
+def test_a_line_says_whether_the_run_has_met_its_objective(tiny, tmp_path):
+    (record,) = sweep.ensure([RUN], Ledger(tmp_path))
+    found = record.objective
+    assert found["total"] == pytest.approx(record.history[-1]["total"], abs=1e-5)
+    assert 0 <= found["recalled"] <= 1
+    met = [bound["loss"] < bound["limit"] for bound in found["bounds"]]
+    assert found["bounds"] and found["met"] == (found["recalled"] >= 0.8 and all(met))
