@@ -170,11 +170,11 @@ def test_the_interval_of_a_rank_correlation_covers_the_truth_about_as_often_as_i
 
 
 def test_rank_correlations_at_their_ends():
-    assert rank_correlation([1, 2, 3, 4, 5], [2, 4, 6, 8, 9]).interval == (1, 1)
-    assert rank_correlation([1, 2, 3], [3, 2, 1]) == Correlation(-1.0, None, 3)
-    assert np.isnan(rank_correlation([1, 1, 1, 1, 1], [1, 2, 3, 4, 5]).value)
+    assert rank_correlation([1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 4.0, 6.0, 8.0, 9.0]).interval == (1, 1)
+    assert rank_correlation([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]) == Correlation(-1.0, None, 3)
+    assert np.isnan(rank_correlation([1.0] * 5, [1.0, 2.0, 3.0, 4.0, 5.0]).value)
     with pytest.raises(WorkbookError, match="2 and 3 values"):
-        rank_correlation([1, 2], [1, 2, 3])
+        rank_correlation([1.0, 2.0], [1.0, 2.0, 3.0])
 
 
 def test_a_seed_collapses_where_its_loss_is_far_above_the_median():
