@@ -12,6 +12,7 @@ from scipy.special import comb
 from wtal_core.errors import WorkbookError
 
 RESAMPLES = 9999
+ROUNDING = 1e-12
 FEWEST_PAIRS = 5  # for which a rank correlation has an interval
 COLLAPSED = 0.15  # a seed's training loss is so much above the median of its row's seeds
 LEAST_COLLAPSE = 0.05  # and at least so much
@@ -132,8 +133,9 @@ def rank_correlation(
     value = float(stats.spearmanr(first, second).statistic)
     if n < FEWEST_PAIRS:
         return Correlation(value, None, n)
-    if abs(value) == 1:
-        return Correlation(value, (value, value), n)
+    if abs(value) >= 1 - ROUNDING:
+        whole = float(round(value))
+        return Correlation(whole, (whole, whole), n)
     half = stats.norm.ppf((1 + confidence) / 2) * np.sqrt((1 + value**2 / 2) / (n - 3))
     low, high = np.tanh(np.arctanh(value) + np.array([-half, half]))
     return Correlation(value, (float(low), float(high)), n)
