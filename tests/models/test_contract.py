@@ -37,7 +37,7 @@ NAMES = [
     "um",
     "wtalc",
 ]
-PIECES = ("Config", "profiles", "Network", "loss", "activate", "localize", "signals")
+PIECES = ("Config", "profiles", "Network", "loss", "activate", "localize", "signals", "objective")
 
 
 def texts_of(hint) -> tuple[str, ...]:

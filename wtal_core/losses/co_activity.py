@@ -10,13 +10,16 @@ from torch import Tensor
 
 from wtal_core.packed import Packed
 
+MARGIN = 0.5  # of the hinges; also their cost where all features are alike
+ALIKE = "features that are more alike where two videos show a class than elsewhere"
+
 
 def co_activity(
     features: Float[Tensor, "M D"],
     scores: Float[Tensor, "M C"],
     batch: Packed,
     pairs: int,
-    margin: float = 0.5,
+    margin: float = MARGIN,
 ) -> Float[Tensor, " B"]:
     """How far two videos that share a class are from looking alike where they show it, and unlike
     where only one does.

@@ -41,6 +41,14 @@ from wtal_core.models.shared.convolution import Convolution
 from wtal_core.models.shared.detected import chosen
 from wtal_core.models.shared.inputs import Refreshed
 from wtal_core.models.shared.layers import dropout
+from wtal_core.models.shared.objective import (
+    LABELS,
+    Bound,
+    learnt_labels,
+    one_prediction,
+    only_background,
+    with_background,
+)
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
 from wtal_core.timebase import Timebase
@@ -617,6 +625,24 @@ def clamped_cross_entropy(
     return -(target * logits.softmax(-1).clamp_min(1e-7).log()).sum(-1)
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """The attended classes tell the labels, and both attentions make two predictions, of action and
+    of background. What both attentions pick is a share of its own of the snippets, which the bound
+    leaves out. Pseudo labels are of the network's own making and have no bound.
+    """
+    terms = ("fg", "bg", "abg")
+    weights = (config.lambda_fg, config.lambda_bg, config.lambda_abg)
+    shown = with_background(labels, 0.0)
+    targets = (shown, only_background(labels), shown)
+    learnt = learnt_labels(*targets, weights=weights)
+    bounds = [Bound(terms, learnt, LABELS, weights)]
+    if config.lambda_fg and config.lambda_bg:  # "bg" and "abg" are of the same prediction
+        alike = one_prediction(*targets, weights=weights)
+        tells = "an attention that tells background from action"
+        bounds.append(Bound(terms, alike, tells, weights))
+    return tuple(bounds)
+
+
 def between_epochs(
     network: Network, videos: Resident, config: Config, epochs_done: int, generator: torch.Generator
 ) -> Refreshed | None:
@@ -721,5 +747,6 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     between_epochs=between_epochs,
 )

@@ -13,6 +13,7 @@ here, departs from it. "Specification" is `methods/backtal_basnet_sfnet.md`.
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
@@ -49,8 +50,15 @@ from wtal_core.models.shared.frame_localization import (
 )
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import dropout, top_count, top_mean
+from wtal_core.models.shared.objective import Bound
 from wtal_core.models.shared.schedule import Schedule
-from wtal_core.models.shared.two_passes import activation_of, pass_weights, supp_scores
+from wtal_core.models.shared.two_passes import (
+    activation_of,
+    blind_passes,
+    learnt_passes,
+    pass_weights,
+    supp_scores,
+)
 from wtal_core.packed import Packed
 
 Mean = Literal["batch", "per_video"]
@@ -704,6 +712,25 @@ def mean_over_videos(
     return torch.where(chosen, values, 0) * len(values) / chosen.sum().clamp_min(1)
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """Both passes tell the labels, and the attention makes two predictions of them. Where they are
+    asked to, actions score above what is known as background, and the embedding tells both apart.
+
+    What was clicked is not known from the labels of videos, so that the losses of clicked snippets
+    have no bound.
+    """
+    bounds = [learnt_passes(labels, config.cls), blind_passes(labels, config.cls)]
+    if config.lambda_sep:
+        equal = np.log(2) * (2 if config.sep_form == "eq8" else 1)
+        bounds.append(Bound(("sep",), equal, "scores that are lower in background than in action"))
+    # A snippet that is as alike to both kinds, by a cosine ρ, costs at least (τ_same - ρ)
+    # + (ρ - τ_diff). That is all where a video has one click, which is alike to itself.
+    apart = config.tau_same - config.tau_diff
+    if config.lambda_aff and apart > 0:
+        bounds.append(Bound(("aff",), apart, "an embedding that tells background from action"))
+    return tuple(bounds)
+
+
 def activate(
     outputs: Outputs, batch: Packed, config: Config, background: bool = False
 ) -> Activation:
@@ -751,6 +778,7 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     host=Host(
         instances=instances,
         snippet_scores=supp_scores,

@@ -30,6 +30,14 @@ from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.layers import SnippetAttention, StackedLinear, xavier
+from wtal_core.models.shared.objective import (
+    LABELS,
+    Bound,
+    learnt_labels,
+    one_prediction,
+    only_background,
+    with_background,
+)
 from wtal_core.models.shared.sampling import pick, picked
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.models.shared.smoothing import smoothed
@@ -246,6 +254,28 @@ def guide_loss(outputs: Outputs, batch: Packed, config: Config) -> Float[Tensor,
     return mean_over_time(distance.sum(0), snippets)
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """The foreground tells the labels, and the attention makes two halves of a video, of which one
+    is told as background and each lies at its own centre. The guide has no bound: a constant
+    attention can agree with a constant classifier.
+
+    Divided by T, halves of one mean can have two sizes. Wholly open, the attention then leaves the
+    background's logits to the bias alone, and its centre's loss at log 2.
+    """
+    bounds = [Bound(("foreground",), streams * learnt_labels(labels), LABELS)]
+    of_one_size = config.pool == "sum"
+    tells = "an attention that tells background from action"
+    if config.lambda_background and of_one_size:
+        weights = (1.0, config.lambda_background)
+        targets = (with_background(labels, 0.0), only_background(labels))
+        alike = streams * one_prediction(*targets, weights=weights)
+        bounds.append(Bound(("foreground", "background"), alike, tells, weights))
+    if config.lambda_cluster:
+        undecided = streams * np.log(2) * (2 if of_one_size else 1)
+        bounds.append(Bound(("cluster",), undecided, tells))
+    return tuple(bounds)
+
+
 def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "S N K"]]]:
     """What pseudo labels of snippets are compared with, and its share."""
     return [(1.0, outputs.s_a)]
@@ -336,6 +366,7 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     host=Host(
         instances=instances,
         snippet_scores=snippet_scores,

@@ -12,6 +12,7 @@ equations are; `DIFFERS:` marks where paper, official code and this file part.
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
@@ -25,6 +26,7 @@ from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_rounded_up
+from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels
 from wtal_core.models.shared.peak_localization import PeakRule, localize_peaks
 from wtal_core.models.shared.sampling import random_crops
 from wtal_core.models.shared.schedule import Schedule
@@ -267,6 +269,18 @@ def count_loss(
     return torch.where(is_there, relative, config.count_absent * said.abs()).sum(1)
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """All outputs tell the labels, and the scores count: whoever says 0 owes 1 per label, in every
+    second step where only that one counts. Centres have no bound: features of length 0 have one.
+    """
+    bounds = [Bound(("cls",), (streams + 1) * learnt_labels(labels), LABELS)]
+    if config.beta and config.inputs.counts:
+        share = 0.5 if config.count_every_second else 1.0
+        nothing = share * float(labels.sum(1).mean())
+        bounds.append(Bound(("count",), nothing, "counting"))
+    return tuple(bounds)
+
+
 def activate(outputs: Outputs, batch: Packed, config: Config) -> Activation:
     """Class activation sequences = fused logits; scores: the means of their largest ones.
 
@@ -303,4 +317,5 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
 )

@@ -11,6 +11,7 @@ sampled; I channels of a stream, D of the classifier, C classes, K = C + 1 with 
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -23,7 +24,7 @@ from wtal_core.localization.attention_proposals import AttentionRule
 from wtal_core.localization.fusion import FusionRule
 from wtal_core.localization.instances import Instances
 from wtal_core.losses.attended import guide_loss, lifted, top_label_loss
-from wtal_core.losses.co_activity import co_activity
+from wtal_core.losses.co_activity import ALIKE, MARGIN, co_activity
 from wtal_core.losses.over_time import mean_over_time
 from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
@@ -32,6 +33,13 @@ from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.convolution import kaiming_convolution, moving_mean
 from wtal_core.models.shared.detected import detections, outside_ambiguous
 from wtal_core.models.shared.layers import dropout
+from wtal_core.models.shared.objective import (
+    LABELS,
+    Bound,
+    learnt_labels,
+    one_prediction,
+    with_background,
+)
 from wtal_core.models.shared.sampling import pick, picked
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
@@ -225,6 +233,22 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     return {**losses, "total": total}
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """The logits tell the labels, the attention makes two predictions of them, with and without the
+    background, and features are more alike where two videos show a class than elsewhere. The other
+    losses have no bound: constant attentions can agree with each other and with the background.
+    """
+    shares = config.schedule.shares(labels)
+    targets = (with_background(labels, 1.0), with_background(labels, 0.0))
+    learnt = learnt_labels(*targets, shares=shares)
+    alike = one_prediction(*targets, shares=shares)
+    tells = "an attention that takes the background out of the video scores"
+    bounds = [Bound(("orig", "supp"), learnt, LABELS), Bound(("orig", "supp"), alike, tells)]
+    if config.lambda_co_activity and config.schedule.pairs:
+        bounds.append(Bound(("co_activity",), MARGIN, ALIKE))
+    return tuple(bounds)
+
+
 def mutual_loss(own: Float[Tensor, "S N"], batch: Packed) -> Float[Tensor, " B"]:
     """Mean squared distance of each stream's attention from the next one's, which does not learn
     from it; mean over the streams.
@@ -288,6 +312,7 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     host=Host(
         instances=instances,
         snippet_scores=snippet_scores,

@@ -13,6 +13,7 @@ scored classes with the background last. Equation numbers are FAC-Net's; "specif
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -28,6 +29,7 @@ from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.class_wise import foreground_scores, hybrid_attention
 from wtal_core.models.shared.inputs import Inputs, Refreshed
 from wtal_core.models.shared.layers import xavier
+from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
 
@@ -188,6 +190,19 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return losses | {"cw": cw, "total": losses["total"] + config.lambda_cw * cw}
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """The host's, and each class's foreground score tells the labels, in each stream of the host's
+    embedding.
+    """
+    bounds = method(config.host).objective(labels, streams, config.base)
+    if not config.lambda_cw:
+        return bounds
+    classes = labels.shape[1]
+    small = Network(config, streams, 1, classes, torch.Generator())
+    branches = len(small.embedding_like(streams, 1, classes))
+    return *bounds, Bound(("cw",), branches * learnt_labels(labels), LABELS)
+
+
 def between_epochs(
     network: Network, videos: Resident, config: Config, epochs_done: int, generator: torch.Generator
 ) -> Refreshed | None:
@@ -228,6 +243,7 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     between_epochs=between_epochs,
     training_config=trained_as,
 )

@@ -31,6 +31,7 @@ from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.convolution import Convolution
 from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.inputs import Refreshed
+from wtal_core.models.shared.objective import LABELS, Bound, last_epochs, learnt_labels
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
 
@@ -220,6 +221,25 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return {"key": key, "cls": classes, "video": video, "total": key + classes + video}
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """UntrimmedNet tells the labels, as long as it learns, and key snippets are told better than by
+    a coin. Which snippets are positives of the classes the network says itself, so that "cls" has
+    no bound.
+
+    Of the epochs that count, each of both is learnt in a share, and is 0 in the others.
+    """
+    epochs = last_epochs(config.schedule.epochs)
+    of_video = float(np.mean([epoch < config.video_epochs for epoch in epochs]))
+    of_key = float(np.mean([step_of(epoch, config) == "E" for epoch in epochs]))
+    bounds = []
+    if of_video:
+        bounds.append(Bound(("video",), of_video * learnt_labels(labels), LABELS))
+    if of_key:
+        coin = of_key * streams * np.log(2)
+        bounds.append(Bound(("key",), coin, "telling key snippets from others better than a coin"))
+    return tuple(bounds)
+
+
 @torch.no_grad()
 def between_epochs(
     network: Network, videos: Resident, config: Config, epochs_done: int, generator: torch.Generator
@@ -287,5 +307,6 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     between_epochs=between_epochs,
 )

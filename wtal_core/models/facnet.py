@@ -29,6 +29,7 @@ from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.class_wise import foreground_scores, hybrid_attention
 from wtal_core.models.shared.detected import chosen, detections, joined, outside_ambiguous
 from wtal_core.models.shared.layers import StackedLinear, cosine, dropout, xavier
+from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels, with_background
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
 
@@ -241,6 +242,28 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return losses | {"total": total}
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """Each foreground branch tells the labels, and all branches do so together.
+
+    A foreground score that tells nothing leaves all classes equal in CW, far above. It does not
+    force one prediction on CA and MIL, which pool by scores of their own, so that nothing here says
+    whether the background is learnt.
+    """
+    absent, present = labels, labels
+    if config.background:
+        absent, present = with_background(labels, 0.0), with_background(labels, 1.0)
+    weights = {"cw": config.lambda_cw, "ca": config.lambda_ca, "mil": config.lambda_mil}
+    targets = {"cw": absent, "ca": absent, "mil": present}
+    used = tuple(name for name, weight in weights.items() if weight)
+    of_foreground = streams * learnt_labels(absent)
+    bounds = [Bound((name,), of_foreground, LABELS) for name in used if name != "mil"]
+    if "mil" in used:
+        factors = tuple(weights[name] for name in used)
+        together = learnt_labels(*(targets[name] for name in used), weights=factors)
+        bounds.append(Bound(used, streams * together, LABELS, factors))
+    return tuple(bounds)
+
+
 def activate(
     outputs: Outputs, batch: Packed, config: Config, background: bool = False
 ) -> Activation:
@@ -354,6 +377,7 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     host=Host(
         instances=instances,
         snippet_scores=snippet_scores,

@@ -31,6 +31,7 @@ from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.detected import chosen
 from wtal_core.models.shared.inputs import Inputs, Refreshed
+from wtal_core.models.shared.objective import Bound
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
 
@@ -342,6 +343,11 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return losses | {"labels": label_loss, "total": total}
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """The host's. The loss of pseudo labels has no bound: they are of the host's own making."""
+    return method(config.host).objective(labels, streams, config.base)
+
+
 def label_cross_entropy(
     logits: Float[Tensor, "S M K"],
     labels: Float[Tensor, "S M K"],
@@ -488,6 +494,7 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     between_epochs=between_epochs,
     training_config=trained_as,
 )

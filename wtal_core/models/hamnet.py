@@ -12,6 +12,7 @@ where paper and official code, the default here, part. "Specification" is
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -32,6 +33,13 @@ from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.convolution import kaiming_convolution, moving_mean
 from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.layers import dropout
+from wtal_core.models.shared.objective import (
+    LABELS,
+    Bound,
+    learnt_labels,
+    one_prediction,
+    with_background,
+)
 from wtal_core.models.shared.sampling import pick, picked
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
@@ -209,6 +217,23 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     return {**losses, "total": total}
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """The logits tell the labels, and the attention makes two predictions of them, with and without
+    the background. In the place of the soft attention stands the semi-soft one where that is alone.
+    """
+    attended = "soft" if config.lambda_soft else "semi"
+    terms = ("base", attended)
+    weights = (config.lambda_base, config.lambda_soft or config.lambda_semi)
+    targets = (with_background(labels, 1.0), with_background(labels, 0.0))
+    learnt = learnt_labels(*targets, weights=weights)
+    bounds = [Bound(terms, learnt, LABELS, weights)]
+    if all(weights):
+        alike = one_prediction(*targets, weights=weights)
+        tells = "an attention that takes the background out of the video scores"
+        bounds.append(Bound(terms, alike, tells, weights))
+    return tuple(bounds)
+
+
 def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "1 N K"]]]:
     """What pseudo labels of snippets are compared with, and its share."""
     return [(1.0, outputs.logits[None])]
@@ -261,6 +286,7 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     host=Host(
         instances=instances,
         snippet_scores=snippet_scores,

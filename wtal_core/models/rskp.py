@@ -35,6 +35,14 @@ from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.detected import detections, outside_ambiguous
 from wtal_core.models.shared.layers import StackedLinear, dropout, xavier
+from wtal_core.models.shared.objective import (
+    LABELS,
+    Bound,
+    last_epochs,
+    learnt_labels,
+    one_prediction,
+    with_background,
+)
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
 
@@ -486,6 +494,27 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return {"fore": fore, "back": back, "att": att, "spl": spl, "total": total}
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """The attended video scores tell the labels, and attentions make two predictions of them, with
+    and without the background: constant ones pool the same features for all heads. Each is made by
+    all branches, the remembered one after the warm-up.
+
+    The attention contrast has no bound, an attention may be polarised at random; nor has the
+    snippet loss, whose targets are the network's own.
+    """
+    epochs = last_epochs(config.schedule.epochs)
+    remembered = float(np.mean([epoch >= config.warm_up for epoch in epochs]))
+    branches = 2 + config.lambda_memory * remembered
+    bounds = [Bound(("fore",), branches * learnt_labels(labels), LABELS)]
+    if config.lambda_back:
+        weights = (1.0, config.lambda_back)
+        targets = (with_background(labels, 0.0), with_background(labels, 1.0))
+        alike = branches * one_prediction(*targets, weights=weights)
+        tells = "an attention that tells background from action"
+        bounds.append(Bound(("fore", "back"), alike, tells, weights))
+    return tuple(bounds)
+
+
 def attention_contrast(f: Float[Tensor, " M"], batch: Packed, fraction: int) -> Float[Tensor, " B"]:
     """Mean of the max(1, ⌊T / fraction⌋) smallest attentions less that of as many largest; 0 for a
     video without snippets.
@@ -606,6 +635,7 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     between_epochs=between_epochs,
     training_config=trained_as,
     host=Host(

@@ -39,6 +39,15 @@ from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.inputs import Inputs, Refreshed
 from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_rounded_up
+from wtal_core.models.shared.objective import (
+    LABELS,
+    Bound,
+    distributions,
+    entropy,
+    learnt_labels,
+    only_background,
+    with_background,
+)
 from wtal_core.models.shared.sampling import random_crops
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
@@ -273,6 +282,32 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     return {"video": video, "frame": frame, "mined": mined, "act": act, "total": total}
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """All outputs tell the labels of the videos; and they say more of clicked and mined snippets,
+    classes and actionness, than if they said the same of all snippets. The classes of the clicks
+    are taken to be as frequent as the videos' labels.
+    """
+    outputs = streams + 1
+    bounds = []
+    if config.lambda_video:
+        bounds.append(Bound(("video",), outputs * learnt_labels(labels), LABELS))
+    if config.inputs.clicks == "none":
+        return tuple(bounds)
+    looks = "looking at the snippet"
+    if config.lambda_frame:
+        weight = config.mined_weight
+        if weight is None:
+            weight = 1 / (labels.shape[1] + 1)
+        mined = weight * bool(config.mined_ratio)
+        clicked = distributions(with_background(labels, 0.0))
+        same = entropy((clicked + mined * only_background(labels)).mean(0))
+        bounds.append(Bound(("frame", "mined"), outputs * float(same), looks, (1.0, mined)))
+    if config.lambda_act and config.mined_ratio:
+        undecided = -2 * np.log((1 + 1e-3) / 2)  # -log σ - log(1.001 - σ) is least in the middle
+        bounds.append(Bound(("act",), outputs * undecided, looks))
+    return tuple(bounds)
+
+
 def video_loss(
     logits: Float[Tensor, "O M J"],
     clicks: Float[Tensor, "M J"],
@@ -485,6 +520,7 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     between_epochs=between_epochs,
     host=Host(
         instances=instances,

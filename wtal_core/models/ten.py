@@ -45,6 +45,15 @@ from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.layers import StackedLinear, dropout
+from wtal_core.models.shared.objective import (
+    LABELS,
+    Bound,
+    distributions,
+    entropy,
+    learnt_labels,
+    only_background,
+    with_background,
+)
 from wtal_core.models.shared.sampling import pick
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.models.shared.smoothing import smoothed
@@ -368,6 +377,40 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     return losses
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """The attended snippets tell the labels, and the others the background, but for "grl", which
+    wants them not to. The distances between both passes have no bound: constant ones agree.
+    """
+    shares = None if config.label_norm else labels.sum(1) / len(labels)
+    bounds = [Bound(("fg",), learnt_labels(labels, shares=shares), LABELS)]
+    if config.lambda_bg and config.background != "grl":
+        tells = "an attention that tells background from action"
+        weights = (1.0, config.lambda_bg)
+        bounds.append(Bound(("fg", "bg"), blind_losses(labels, config), tells, weights))
+    return tuple(bounds)
+
+
+def blind_losses(labels: Float[np.ndarray, "B C"], config: Config) -> float:
+    """The least foreground and weighted background loss of an attention that is the same for all
+    snippets, mean over the videos.
+
+    Foreground and background are then one prediction. But where, under reading A, a sum is not
+    divided by its own weights, the attention scales its logits, down to 0: labels and background
+    share one half's prediction, which costs it log(n + 1) for n labels, and the other half has its
+    own. Under reading B a smaller sum only costs more.
+    """
+    count = np.maximum(labels.sum(1), 1.0)
+    weight = np.ones_like(count) if config.label_norm else count
+    foreground = weight[:, None] * distributions(with_background(labels, 0.0))
+    least = entropy(foreground + config.lambda_bg * only_background(labels))
+    if config.reading == "A" and config.background == "bges":
+        undecided_background = weight * np.log(count) + config.lambda_bg * np.log(count + 1)
+        least = np.minimum(least, undecided_background)
+    if config.reading == "A" and (config.foreground_norm == "length" or config.foreground_extra):
+        least = np.minimum(least, weight * np.log(count + 1))
+    return float(least.mean())
+
+
 def foreground_loss(base: Branch, batch: Packed, config: Config) -> Float[Tensor, " B"]:
     """L_f (Eq. 5): the attended snippets show the video's classes and no background."""
     log_p = pooled_log_probability(
@@ -671,6 +714,7 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     host=Host(
         instances=instances,
         snippet_scores=snippet_scores,

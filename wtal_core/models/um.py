@@ -31,6 +31,13 @@ from wtal_core.models.shared.frame_localization import (
     localize_frames,
 )
 from wtal_core.models.shared.layers import dropout
+from wtal_core.models.shared.objective import (
+    LABELS,
+    Bound,
+    binary_entropy,
+    learnt_labels,
+    one_prediction,
+)
 from wtal_core.models.shared.sampling import pick, picked, thinned
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed
@@ -194,6 +201,25 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return {"cls": cls, "um": um, "be": be, "total": cls + config.alpha * um + config.beta * be}
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """The pseudo action tells the labels, the pseudo background none of them, and it has shorter
+    embeddings. The means of both are over shares of their own of the snippets, which the bounds
+    leave out.
+    """
+    bounds = [Bound(("cls",), learnt_labels(labels, least=binary_entropy), LABELS)]
+    if config.beta:
+        weights = (1.0, config.beta)
+        targets = (labels, np.ones_like(labels))
+        alike = one_prediction(*targets, weights=weights, least=binary_entropy)
+        undecided = "a background whose classes are undecided"
+        bounds.append(Bound(("cls", "be"), alike, undecided, weights))
+    if config.alpha and config.margin:
+        # (margin - length + length)² where both have one length
+        longer = "embeddings that are longer in action than in background"
+        bounds.append(Bound(("um",), config.margin**2, longer))
+    return tuple(bounds)
+
+
 def activate(
     outputs: Outputs, batch: Packed, config: Config, background: bool = False
 ) -> Activation:
@@ -254,6 +280,7 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     host=Host(
         instances=instances,
         snippet_scores=snippet_scores,

@@ -12,6 +12,7 @@ corrections.
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from wtal_core.checks import NonNegativeFloat, PositiveInt, Rate, Share
 from wtal_core.localization.fusion import FusionRule
 from wtal_core.localization.instances import Instances
-from wtal_core.losses.co_activity import co_activity
+from wtal_core.losses.co_activity import ALIKE, co_activity
 from wtal_core.losses.video_labels import label_cross_entropy
 from wtal_core.models import facnet
 from wtal_core.models.contract import Host, Method, MethodConfig
@@ -28,6 +29,7 @@ from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.detected import detections, outside_ambiguous
 from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_rounded_up
+from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels
 from wtal_core.models.shared.peak_localization import PeakRule, peak_instances
 from wtal_core.models.shared.sampling import picked, random_crops
 from wtal_core.models.shared.schedule import Schedule
@@ -138,6 +140,19 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return {"mill": mill, "casl": casl, "total": total}
 
 
+def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+    """The video scores tell the labels, and features are more alike where two videos show a class
+    than elsewhere.
+    """
+    bounds = []
+    if config.balance:
+        learnt = learnt_labels(labels, shares=config.schedule.shares(labels))
+        bounds.append(Bound(("mill",), learnt, LABELS))
+    if config.balance < 1 and config.schedule.pairs and config.margin:
+        bounds.append(Bound(("casl",), config.margin, ALIKE))
+    return tuple(bounds)
+
+
 def activate(
     outputs: Outputs, batch: Packed, config: Config, background: bool = False
 ) -> Activation:
@@ -204,6 +219,7 @@ METHOD = Method(
     activate=activate,
     localize=localize,
     signals=signals,
+    objective=objective,
     training_config=trained_as,
     host=Host(
         instances=instances,

@@ -1,13 +1,17 @@
 """Whether a network has met its own objective, told from training losses and video labels alone.
 
-A method states bounds: what the sum of some of its loss terms reaches at best where the network
-does without what the method adds, such as an attention that tells nothing. A training that ends
-above such a bound has not found it. The bounds need the labels of the training videos and nothing
-else, no segment and no test video.
+A method states bounds: what the weighted sum of some of its loss terms reaches at best where the
+network does without what the method adds, such as an attention that tells nothing. A training that
+ends above such a bound has not found it, or has lost it again in the noise of dropout. The bounds
+need the labels of the training videos and nothing else, no segment and no test video.
+
+The weights are those of the training's own total: with them a bound is the least that the training
+itself could come to. Extras of 1e-4 and less in the normalisation of labels are left out.
 
 Shapes: B training videos, C classes, K = C or, with the background last, C + 1.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,27 +21,59 @@ LEARNT = 0.75  # share of what labels tell that a classification loss has to hav
 RECALLED = 0.8  # share of the training labels that the video scores have to rank first
 END = 0.1  # share of the epochs, the last ones, whose mean loss counts
 
+LABELS = "learning the labels of the videos"
+
+# the least loss of one prediction, per row of targets, such as `entropy`
+Least = Callable[[Float[np.ndarray, "*B K"]], Float[np.ndarray, "*B"]]
+
 
 @dataclass(frozen=True)
 class Bound:
-    """The sum of loss terms, one value per video as they are logged, has to end below `limit`.
+    """The weighted sum of loss terms, one value per video as they are logged, has to end below
+    `limit`.
 
     without: what a network that stays above it does without, in words that end a sentence.
+    weights: of the terms; (): all are 1.
     """
 
     terms: tuple[str, ...]
     limit: float
     without: str
+    weights: tuple[float, ...] = ()
+
+    def reached(self, history: list[dict[str, float]]) -> float:
+        """The sum at the end of a training."""
+        return at_end(history, self.terms, self.weights)
+
+    def is_met(self, history: list[dict[str, float]]) -> bool:
+        """Whether the sum has ended below the limit."""
+        return self.reached(history) < self.limit
 
 
-def normalised(labels: Float[np.ndarray, "B K"]) -> Float[np.ndarray, "B K"]:
+def distributions(labels: Float[np.ndarray, "B K"]) -> Float[np.ndarray, "B K"]:
     """Label sets as distributions: each row has the sum 1, or 0 where it has no label."""
     return labels / np.maximum(labels.sum(1, keepdims=True), 1e-12)
 
 
 def entropy(rows: Float[np.ndarray, "*B K"]) -> Float[np.ndarray, "*B"]:
-    """−Σ p log p of each distribution, in nats."""
-    return -(rows * np.log(np.where(rows > 0, rows, 1))).sum(-1)
+    """The least −Σ t log p of one prediction p per row t, in nats: that of p = t / Σ t. The entropy
+    of a row with the sum 1; a row of targets that are added up may have another one.
+    """
+    size = rows.sum(-1, keepdims=True)
+    share = rows / np.where(size > 0, size, 1)
+    return -(rows * np.log(np.where(share > 0, share, 1))).sum(-1)
+
+
+def binary_entropy(rows: Float[np.ndarray, "*B K"]) -> Float[np.ndarray, "*B"]:
+    """The least mean over the classes of the binary cross entropies of one softmax prediction p
+    with targets of the sum 1 that are added up to a row.
+
+    n targets with the mean m have the sum n Σ BCE(p, m). Each class for itself asks for p = m, and
+    as m has the sum 1 a softmax can say it.
+    """
+    count = rows.sum(-1, keepdims=True)
+    mean = rows / np.where(count > 0, count, 1)
+    return (count * entropy(np.stack([mean, 1 - mean], -1))).mean(-1)
 
 
 def with_background(labels: Float[np.ndarray, "B C"], value: float) -> Float[np.ndarray, "B K"]:
@@ -50,33 +86,64 @@ def only_background(labels: Float[np.ndarray, "B C"]) -> Float[np.ndarray, "B K"
     return with_background(np.zeros_like(labels), 1.0)
 
 
-def learnt_labels(labels: Float[np.ndarray, "B C"]) -> float:
-    """Mean cross entropy with normalised labels, `LEARNT` of the way from a prediction that is the
-    same for all videos to one that knows each video's labels.
+def added(
+    targets: tuple[Float[np.ndarray, "B K"], ...], weights: tuple[float, ...]
+) -> Float[np.ndarray, "B K"]:
+    """Sum of label sets as distributions, times their weights; (): all are 1."""
+    factors = weights or (1.0,) * len(targets)
+    rows = [factor * distributions(t) for factor, t in zip(factors, targets, strict=True)]
+    return np.sum(rows, axis=0)
+
+
+def average(
+    values: Float[np.ndarray, "B *K"], shares: Float[np.ndarray, " B"] | None
+) -> Float[np.ndarray, "*K"]:
+    """Mean over the videos, or their sum weighted by `shares`."""
+    return values.mean(0) if shares is None else np.tensordot(shares, values, 1)
+
+
+def learnt_labels(
+    *targets: Float[np.ndarray, "B K"],
+    weights: tuple[float, ...] = (),
+    least: Least = entropy,
+    shares: Float[np.ndarray, " B"] | None = None,
+) -> float:
+    """Mean weighted sum of cross entropies with label sets as distributions, `LEARNT` of the way
+    from the best prediction that is the same for all videos to the best one of each video.
+
+    weights, least, shares: see `one_prediction`.
     """
-    targets = normalised(labels)
-    constant = float(entropy(targets.mean(0)))
-    perfect = float(entropy(targets).mean())
+    total = added(targets, weights)
+    constant = float(least(average(total, shares)))
+    perfect = float(average(least(total), shares))
     return constant + LEARNT * (perfect - constant)
 
 
 def learnt_labels_binary(labels: Float[np.ndarray, "B C"]) -> float:
-    """The same for the binary cross entropy, the mean over classes; a perfect one is 0."""
+    """The same for the binary cross entropy of sigmoids, the mean over classes; a perfect one
+    is 0.
+    """
     rates = (labels > 0).mean(0)
     constant = entropy(np.stack([rates, 1 - rates], -1)).mean()
     return float((1 - LEARNT) * constant)
 
 
-def one_prediction(*targets: Float[np.ndarray, "B K"]) -> float:
-    """The least sum of cross entropies of one prediction per video with several targets.
+def one_prediction(
+    *targets: Float[np.ndarray, "B K"],
+    weights: tuple[float, ...] = (),
+    least: Least = entropy,
+    shares: Float[np.ndarray, " B"] | None = None,
+) -> float:
+    """The least weighted sum of cross entropies of one prediction per video with several targets,
+    mean over the videos.
 
     Two targets that differ, such as the labels with and without the background, ask for two
     predictions. A network whose attention tells nothing can make only one. That one is best which
-    is the mean of the targets.
+    is the weighted mean of the targets.
+    weights: of the targets; (): all are 1. least: of which loss. shares: how often each video is
+    drawn, None: all alike.
     """
-    distributions = [normalised(target) for target in targets]
-    compromise = sum(distributions[1:], distributions[0]) / len(targets)
-    return float(len(targets) * entropy(compromise).mean())
+    return float(average(least(added(targets, weights)), shares))
 
 
 def recalled(scores: Float[np.ndarray, "B C"], labels: Float[np.ndarray, "B C"]) -> float:
@@ -91,9 +158,21 @@ def recalled(scores: Float[np.ndarray, "B C"], labels: Float[np.ndarray, "B C"])
     return float(found.sum() / max(1, present.sum()))
 
 
-def at_end(history: list[dict[str, float]], terms: tuple[str, ...]) -> float:
-    """Mean over the last tenth of the epochs of the sum of these loss terms; an epoch's term that
-    was not taken counts 0.
+def last_epochs(epochs: int) -> range:
+    """The epochs, from 0, whose mean loss counts."""
+    return range(epochs - max(1, round(END * epochs)), epochs)
+
+
+def at_end(
+    history: list[dict[str, float]], terms: tuple[str, ...], weights: tuple[float, ...] = ()
+) -> float:
+    """Mean over the last tenth of the epochs of the weighted sum of these loss terms; an epoch's
+    term that was not taken counts 0.
+
+    weights: of the terms; (): all are 1.
     """
-    last = history[-max(1, round(END * len(history))) :]
-    return float(np.mean([sum(entry.get(name, 0.0) for name in terms) for entry in last]))
+    factors = weights or (1.0,) * len(terms)
+    pairs = tuple(zip(factors, terms, strict=True))
+    entries = [history[epoch] for epoch in last_epochs(len(history))]
+    sums = [sum(factor * entry.get(name, 0.0) for factor, name in pairs) for entry in entries]
+    return float(np.mean(sums))

@@ -5,6 +5,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 
@@ -135,6 +136,22 @@ class Schedule(Checked):
                 drawn = torch.randperm(len(videos), generator=generator)[:2]
             batch += videos[drawn].tolist()
         return batch + torch.randperm(len(members), generator=generator)[:rest].tolist()
+
+    def shares(self, labels: Float[np.ndarray, "B C"]) -> Float[np.ndarray, " B"]:
+        """How often each training video is expected in the batches, as shares with the sum 1: all
+        alike, but for the videos of pairs, see `paired_batch`.
+        """
+        videos = len(labels)
+        members = labels > 0
+        counts = members.sum(0)
+        frequent = counts >= (1 if self.repeat else 2)
+        paired = 2 * min(self.pairs, int(frequent.sum()))
+        rest = min(self.batch_size - paired, videos)
+        expected = np.full(videos, rest / videos)
+        if paired:
+            of_class = members[:, frequent] / counts[frequent]
+            expected = expected + paired * of_class.mean(1)
+        return expected / (paired + rest)
 
     def is_evaluated(self, epoch: int) -> bool:
         """Whether the test set is scored after this epoch (0-based)."""

@@ -4,11 +4,25 @@
 
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from wtal_core.models.shared.activation import Activation, as_array
+from wtal_core.models.shared.objective import (
+    LABELS,
+    Bound,
+    Least,
+    binary_entropy,
+    entropy,
+    learnt_labels,
+    one_prediction,
+    with_background,
+)
+
+PASSES = ("base", "supp")
+LEAST: dict[str, Least] = {"ce": entropy, "bce_on_softmax": binary_entropy}  # by `LABEL_LOSSES`
 
 
 @runtime_checkable
@@ -67,3 +81,26 @@ def activation_of(
         lengths=lengths,
         magnitude=as_array(magnitude[None]),
     )
+
+
+def learnt_passes(labels: Float[np.ndarray, "B C"], cls: str) -> Bound:
+    """Both passes tell the labels of the videos, were it by one prediction for both. cls: their
+    loss, as in `LABEL_LOSSES`.
+    """
+    targets = targets_of_passes(labels)
+    return Bound(PASSES, learnt_labels(*targets, least=LEAST[cls]), LABELS)
+
+
+def blind_passes(labels: Float[np.ndarray, "B C"], cls: str) -> Bound:
+    """What both passes reach with an attention that tells nothing: they are asked for the labels
+    with and without the background, and can only make one prediction for both.
+    """
+    limit = one_prediction(*targets_of_passes(labels), least=LEAST[cls])
+    return Bound(PASSES, limit, "an attention that takes the background out of the video scores")
+
+
+def targets_of_passes(
+    labels: Float[np.ndarray, "B C"],
+) -> tuple[Float[np.ndarray, "B K"], Float[np.ndarray, "B K"]]:
+    """The background is in every video for "base", and in none for "supp"."""
+    return with_background(labels, 1.0), with_background(labels, 0.0)
