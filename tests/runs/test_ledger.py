@@ -14,6 +14,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.models import facnet, gaufuse, method, method_names, rskp
 from wtal_core.runs import check, ledger
 from wtal_core.runs.ledger import CHANGED, UNKNOWN, Ledger, read, runs_file
+from wtal_core.runs.recompute import run_of
 from wtal_core.runs.run import Run, configured, differences
 
 HISTORY = {"total": [2.0, 1.0], "average_map": [None, 0.5]}
@@ -69,8 +70,9 @@ def test_every_committed_line_is_what_its_identity_says():
     count = 0
     for path in ledger.files(ROOT / "results"):
         for record in Ledger(ROOT / "results").records(path.parts[-3], path.stem):
-            run = Run(record.method, record.config, record.line["dataset"], record.seed)
-            assert run.identity(record.line["data"]) == record.line["id"], record.key
+            scale = record.line.get("class_scale", 1.0)
+            identity = run_of(record).identity(record.line["data"], scale)
+            assert identity == record.line["id"], record.key
             count += 1
     assert count > 1000
 

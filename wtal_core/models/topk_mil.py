@@ -110,11 +110,6 @@ def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "1 M C"]
     return [(1.0, outputs.logits)]
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
-    """The classes of the videos are told apart."""
-    return (Bound(("mil",), learnt_labels(labels), "the labels"),)
-
-
 def activate(
     outputs: Outputs, batch: Packed, config: Config, background: bool = False
 ) -> Activation:

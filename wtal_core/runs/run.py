@@ -56,8 +56,10 @@ class Run:
         """The run whose weights this one begins with; None where they are random."""
         return None if self.start is None else replace(self, config=self.start, start=None)
 
-    def asked(self, fingerprint: str) -> dict[str, Any]:
+    def asked(self, fingerprint: str, scale: float = 1.0) -> dict[str, Any]:
         """What was asked for, as JSON values: everything that the identity is made of.
+
+        scale: the factor of class thresholds on the data set, see `class_scale`; 1 is not told.
 
         Of the config only what differs from the method's `Config()`, so that a new switch with a
         neutral default changes no identity.
@@ -69,11 +71,15 @@ class Run:
             "config": differences(self.config),
             "seed": self.seed,
         }
-        return values if self.start is None else {**values, "start": differences(self.start)}
+        if self.start is not None:
+            values["start"] = differences(self.start)
+        if scale != 1:
+            values["class_scale"] = round(scale, 6)
+        return values
 
-    def identity(self, fingerprint: str) -> str:
+    def identity(self, fingerprint: str, scale: float = 1.0) -> str:
         """16 hexadecimal digits, equal for equal requests."""
-        text = json.dumps(self.asked(fingerprint), sort_keys=True)
+        text = json.dumps(self.asked(fingerprint, scale), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

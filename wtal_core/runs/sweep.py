@@ -26,7 +26,7 @@ from wtal_core.runs import behaviour
 from wtal_core.runs.ledger import RULES, UNKNOWN, Ledger, Record, working_folder
 from wtal_core.runs.provenance import peak_memory_mb, provenance
 from wtal_core.runs.run import Run
-from wtal_core.runs.train import Trained, Trainer, suited_threads
+from wtal_core.runs.train import Trained, Trainer, scale_of, suited_threads
 
 Stale = Literal["use", "refuse", "recompute"]
 
@@ -53,7 +53,8 @@ def find(run: Run, ledger: Ledger) -> Record | None:
 
 def identity_of(run: Run) -> str:
     """The run's identity with its data set as it is here."""
-    return run.identity(dataset_of(run).fingerprint)
+    dataset = dataset_of(run)
+    return run.identity(dataset.fingerprint, scale_of(dataset))
 
 
 def is_stale(record: Record) -> bool:
@@ -160,7 +161,7 @@ def compute(run: Run, ledger: Ledger, device: str, stamp: str) -> Record:
     """
     begin = time.monotonic()
     dataset = dataset_of(run)
-    identity = run.identity(dataset.fingerprint)
+    identity = identity_of(run)
     working = working_folder(ledger.root, f"{identity}.{stamp}")
     working.mkdir(parents=True, exist_ok=True)
     with FileLock(working / "lock"):
@@ -243,8 +244,8 @@ def resolve_device(device: str) -> str:
 def describe(run: Run, dataset: Dataset, trained: Trained, seconds: float) -> dict[str, Any]:
     """What a line says of a run besides who computed it. JSON values only."""
     return {
-        "id": run.identity(dataset.fingerprint),
-        **run.asked(dataset.fingerprint),
+        "id": run.identity(dataset.fingerprint, scale_of(dataset)),
+        **run.asked(dataset.fingerprint, scale_of(dataset)),
         "fold": run.fold,
         **outcome_of(trained),
         "objective": trained.objective,

@@ -94,7 +94,7 @@ class Trainer:
     """Train a method on a data set that lies on the device as a whole.
 
     One generator, seeded with `seed`, makes the initial weights, the order of the videos and
-    dropout.
+    dropout. scale: of class thresholds; None: what the data set asks for, see `class_scale`.
     """
 
     def __init__(
@@ -104,6 +104,7 @@ class Trainer:
         dataset: Dataset,
         seed: int,
         device: str = "cpu",
+        scale: float | None = None,
     ):
         self.method, self.config, self.dataset, self.device = (
             method(method_name),
@@ -111,6 +112,7 @@ class Trainer:
             dataset,
             torch.device(device),
         )
+        self.scale = scale_of(dataset) if scale is None else scale
         inputs = inputs_of(config)
         self.train_videos = resident(
             dataset, "train", self.device, config.schedule.labels, inputs, seed
@@ -273,7 +275,7 @@ class Trainer:
             self.progress.network,
             self.config,
             self.test_videos,
-            scale_of(self.dataset),
+            self.scale,
         )
         return self.method.localize(activation, scene(self.dataset), self.config)
 
@@ -322,7 +324,7 @@ class Trainer:
         bounds = [
             {
                 "terms": list(bound.terms),
-                "loss": round(at_end(history, bound.terms), 6),
+                "loss": round(bound.reached(history), 6),
                 "limit": round(bound.limit, 6),
                 "without": bound.without,
             }

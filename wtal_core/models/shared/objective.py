@@ -61,7 +61,7 @@ def entropy(rows: Float[np.ndarray, "*B K"]) -> Float[np.ndarray, "*B"]:
     """
     size = rows.sum(-1, keepdims=True)
     share = rows / np.where(size > 0, size, 1)
-    return -(rows * np.log(np.where(share > 0, share, 1))).sum(-1)
+    return np.asarray(-(rows * np.log(np.where(share > 0, share, 1))).sum(-1))
 
 
 def binary_entropy(rows: Float[np.ndarray, "*B K"]) -> Float[np.ndarray, "*B"]:
@@ -73,7 +73,7 @@ def binary_entropy(rows: Float[np.ndarray, "*B K"]) -> Float[np.ndarray, "*B"]:
     """
     count = rows.sum(-1, keepdims=True)
     mean = rows / np.where(count > 0, count, 1)
-    return (count * entropy(np.stack([mean, 1 - mean], -1))).mean(-1)
+    return np.asarray((count * entropy(np.stack([mean, 1 - mean], -1))).mean(-1))
 
 
 def with_background(labels: Float[np.ndarray, "B C"], value: float) -> Float[np.ndarray, "B K"]:

@@ -13,7 +13,7 @@ from wtal_core.evaluation.ground_truth import ground_truth_of
 from wtal_core.evaluation.mean_average_precision import evaluate
 from wtal_core.evaluation.protocols import PROTOCOLS
 from wtal_core.models.shared.activation import Activation
-from wtal_core.runs.train import Trained, Trainer, activations, scale_of
+from wtal_core.runs.train import Trained, Trainer, activations
 
 TIOUS = (0.1, 0.3, 0.5, 0.7)
 SEED = 1
@@ -41,7 +41,7 @@ def trained_numbers(
 
     scored: also what the trainer itself scores, at the last and at the best epoch.
     """
-    trainer = Trainer(method_name, config, dataset, SEED)
+    trainer = Trainer(method_name, config, dataset, SEED, scale=1.0)
     for videos in (trainer.train_videos, trainer.test_videos):
         videos.double()
     if scored:
@@ -93,8 +93,7 @@ def _said(trainer: Trainer, config: Any) -> Numbers:
     batch = trainer.train_videos.batch(range(len(trainer.train_videos)))
     signals = trainer.method.signals(network(batch))
     numbers = {f"signal, {name}": sums(values.numpy()) for name, values in signals.items()}
-    scale = scale_of(trainer.dataset)
-    activation = activations(trainer.method, network, config, trainer.test_videos, scale)
+    activation = activations(trainer.method, network, config, trainer.test_videos)
     return numbers | activation_sums(activation)
 
 

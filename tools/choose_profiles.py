@@ -1,0 +1,96 @@
+"""What candidates of a quick profile reach, told from training loss and labels alone.
+
+    python -m tools.choose_profiles facnet --dataset simulated-2 --seeds 2
+
+One line per candidate and seed: whether the objective is met, the losses beside their bounds, how
+much the total loss still fell in the last quarter, and seconds per run. mAP is never looked at: a
+profile that is chosen by it would be tuned for the result. The candidates stand below; the chosen
+ones are announced in `docs/profiles.md`.
+"""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import tyro
+from tabulate import tabulate
+from tyro.conf import Positional
+
+from wtal_core.data.opening import open_dataset
+from wtal_core.models import method
+from wtal_core.models.contract import MethodConfig
+from wtal_core.runs.train import Trainer, suited_threads
+
+# method -> name of a candidate -> changes of the present quick profile; of its schedule by "lr",
+# "epochs", "steps", "batch" and "decay"
+CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {}
+SCHEDULE = {
+    "lr": "learning_rate",
+    "epochs": "epochs",
+    "steps": "steps",
+    "batch": "batch_size",
+    "decay": "weight_decay",
+}
+DECAY = ((2 / 3, 0.2), (0.9, 0.04))
+
+
+def candidate(base: MethodConfig, changes: dict[str, Any]) -> MethodConfig:
+    """The profile with these changes."""
+    of_schedule = {SCHEDULE[name]: value for name, value in changes.items() if name in SCHEDULE}
+    others = {name: value for name, value in changes.items() if name not in SCHEDULE}
+    schedule = replace(base.schedule, **of_schedule, evaluations=1)
+    return replace(base, **others, schedule=schedule)
+
+
+def trained(name: str, config: MethodConfig, dataset: Any, seed: int) -> dict[str, Any]:
+    """One line: what one training reaches."""
+    begin = time.process_time()
+    trainer = Trainer(name, config, dataset, seed)
+    with suited_threads(trainer.progress.network):
+        while trainer.progress.epoch < config.schedule.epochs:
+            trainer.epoch()
+    seconds = time.process_time() - begin
+    history = trainer.progress.history
+    found = trainer.objective(history)
+    bounds = ", ".join(
+        f"{'+'.join(b['terms'])} {b['loss']:.3f} < {b['limit']:.3f}" for b in found["bounds"]
+    )
+    totals = [entry["total"] for entry in history]
+    quarter = max(1, len(totals) // 4)
+    fall = sum(totals[-2 * quarter : -quarter]) / quarter - sum(totals[-quarter:]) / quarter
+    return {
+        "met": found["met"],
+        "recalled": f"{found['recalled']:.2f}",
+        "total": f"{found['total']:.3f}",
+        "fell": f"{fall:.3f}",
+        "bounds": bounds,
+        "CPU s": f"{seconds:.1f}",
+    }
+
+
+def main(
+    name: Positional[str], dataset: str = "simulated-2", seeds: int = 2, only: str = ""
+) -> None:
+    """Train the candidates of a method.
+
+    Args:
+        name: the method.
+        dataset: data set, see `wtal data list`.
+        seeds: number of seeds.
+        only: a candidate; all where none is named.
+    """
+    data = open_dataset(dataset)
+    base = method(name).profiles["quick"]
+    for title, changes in {"as it is": {}, **CANDIDATES.get(name, {})}.items():
+        if only and title != only:
+            continue
+        config = candidate(base, changes)
+        lines = [
+            {"method": name, "candidate": title, "seed": seed, **trained(name, config, data, seed)}
+            for seed in range(seeds)
+        ]
+        print(tabulate(lines, tablefmt="plain"), flush=True)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
