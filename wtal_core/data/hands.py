@@ -31,6 +31,7 @@ SHORTEST_TURN = 0.5  # length of a quaternion, which should be 1
 SLOW = 100.0  # mm/s
 SLOW_TURN = 1.0  # rad/s
 CHANNELS = 64  # of each stream
+RULES = (LARGEST_REACH, SHORTEST_TURN, SLOW, SLOW_TURN, CHANNELS)  # for fingerprints
 FRAME_COLUMNS = ("video", "label", "start_frame", "end_frame")
 
 Skeletons = dict[str, Float[np.ndarray, "_ 64"]]
@@ -103,9 +104,7 @@ def read_instances(path: Path, name: str, columns: tuple[str, ...]) -> pd.DataFr
             f"({' '.join(str(error).split())}); run `wtal data verify {name}`"
         ) from error
     if table.isna().any(axis=None) or (len(table) and table[numbers].to_numpy().min() < 1):
-        raise WorkbookError(
-            f"{path}: a value is missing or below 1; run `wtal data verify {name}`"
-        )
+        raise WorkbookError(f"{path}: a value is missing or below 1; run `wtal data verify {name}`")
     return table
 
 

@@ -97,9 +97,7 @@ def _check_match(
         )
 
 
-def _dataset(
-    name: str, folder: Path, classes: tuple[str, ...], train: Bags, test: Bags
-) -> Dataset:
+def _dataset(name: str, folder: Path, classes: tuple[str, ...], train: Bags, test: Bags) -> Dataset:
     manifest = load_manifest(name)
     require_both_sides(name, train, test)
     train, test = standardise(train, test)

@@ -20,9 +20,9 @@ from wtal_core.data.dataset import Dataset
 from wtal_core.data.fingerprint import fingerprint
 from wtal_core.data.hands import (
     CHANNELS,
-    COLUMNS,
     FRAME_COLUMNS,
     JOINTS,
+    RULES,
     TURN_UNIT,
     UNIT,
     Skeletons,
@@ -83,7 +83,7 @@ def open_sfinge3d(folder: Path, fold: int = 0) -> Dataset:
     require_both_sides(NAME, train, test)
     train, test = reduce_channels(train, test, CHANNELS)
     identity = fingerprint(
-        folder, source_files(folder), NAME, WINDOWS, CHANNELS, fold, manifest.timebase()
+        folder, source_files(folder), NAME, WINDOWS, RULES, fold, manifest.timebase()
     )
     title = f"{manifest.title}, fold {fold}"
     return bagged_dataset(manifest, CLASSES, train, test, identity, title)
@@ -164,7 +164,9 @@ def read_text_sequence(path: Path) -> Int16[np.ndarray, "S 64"]:
     turns = joints[:, 0, 3:] / TURN_UNIT
     values = np.rint(np.concatenate([places, turns], axis=1))
     limits = np.iinfo(np.int16)
-    if not (np.isfinite(values).all() and values.min() >= limits.min and values.max() <= limits.max):
+    if not (
+        np.isfinite(values).all() and values.min() >= limits.min and values.max() <= limits.max
+    ):
         raise WorkbookError(f"{path} holds a value that is no place of a hand; fetch it anew")
     return values.astype(np.int16)
 
@@ -200,15 +202,22 @@ def read_text_table(path: Path) -> pd.DataFrame:
     rows = []
     for line in path.read_text(encoding="utf-8").split():
         cells = line.split(",")
-        if not all(cell.isdecimal() for cell in cells) or len(cells) != 2 + 3 * int(cells[1]):
+        if not _is_a_row(cells):
             raise WorkbookError(
-                f"{path}: line {line!r} is not sequence, number of instances, and three numbers "
-                f"for each; remove it and run `wtal data fetch {NAME}`"
+                f"{path}: line {line!r} is not sequence, number of instances, and class, first and "
+                f"last frame (from 1) of each; remove it and run `wtal data fetch {NAME}`"
             )
         video = f"seq_{int(cells[0]):02d}"
         for label, start, end in zip(cells[2::3], cells[3::3], cells[4::3], strict=True):
             rows.append((video, label, int(start), int(end)))
     return pd.DataFrame(rows, columns=list(FRAME_COLUMNS))
+
+
+def _is_a_row(cells: list[str]) -> bool:
+    if len(cells) < 2 or not all(cell.isdecimal() for cell in cells):
+        return False
+    numbers = [int(cell) for cell in cells]
+    return len(numbers) == 2 + 3 * numbers[1] and min(numbers[2:], default=1) >= 1
 
 
 def _class_names(numbers: pd.Series, source: Path) -> list[str]:

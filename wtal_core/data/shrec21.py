@@ -12,20 +12,14 @@ import numpy as np
 import pandas as pd
 
 from wtal_core.data.bagged import bagged_dataset, require_both_sides
-from wtal_core.data.bags import (
-    WHOLE,
-    Bags,
-    Cutting,
-    Recording,
-    cut_recordings,
-    equal_edges,
-)
+from wtal_core.data.bags import WHOLE, Cutting, Recording, cut_recordings, equal_edges
 from wtal_core.data.components import reduce_channels
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.fingerprint import fingerprint
 from wtal_core.data.hands import (
     CHANNELS,
     FRAME_COLUMNS,
+    RULES,
     Skeletons,
     Windows,
     check_frames,
@@ -75,12 +69,19 @@ def _open(name: str, folder: Path, cutting: Cutting) -> Dataset:
     manifest = load_manifest(name)
     skeletons = read_skeletons(folder)
     segments = read_segments(folder, skeletons)
-    bags = {side: _bags(skeletons, segments, side, cutting) for side in SIDES}
+    bags = {
+        side: cut_recordings(
+            _recordings(skeletons, segments, side),
+            partial(hand_statistics, windows=WINDOWS),
+            cutting,
+        )
+        for side in SIDES
+    }
     train, test = bags["train"].labelled(), bags["test"]
     require_both_sides(name, train, test)
     train, test = reduce_channels(train, test, CHANNELS)
     identity = fingerprint(
-        folder, source_files(folder), name, WINDOWS, BAG_SECONDS, CHANNELS, manifest.timebase()
+        folder, source_files(folder), name, WINDOWS, BAG_SECONDS, RULES, manifest.timebase()
     )
     return bagged_dataset(manifest, CLASSES, train, test, identity)
 
@@ -127,10 +128,11 @@ def contest_segments(dataset: Dataset, root: str | Path | None = None) -> pd.Dat
     skeletons = read_skeletons(folder)
     _, frames = _revised(folder, skeletons)
     segments = read_contest(folder, frames)
-    tables = [_bags(skeletons, segments, side, cutting).segments for side in SIDES]
+    recordings = [each for side in SIDES for each in _recordings(skeletons, segments, side)]
+    # places and labels alone, no features
+    cut = cut_recordings(recordings, lambda samples: {}, cutting).segments
     ids = {video.id for video in (*dataset.train, *dataset.test)}
-    both = pd.concat(tables, ignore_index=True)
-    return both[both["video"].isin(ids)].reset_index(drop=True)
+    return cut[cut["video"].isin(ids)].reset_index(drop=True)
 
 
 def read_contest(folder: Path, frames: dict[str, int]) -> pd.DataFrame:
@@ -151,12 +153,9 @@ def _revised(folder: Path, skeletons: Skeletons) -> tuple[pd.DataFrame, dict[str
     return table, frames
 
 
-def _bags(skeletons: Skeletons, segments: pd.DataFrame, side: str, cutting: Cutting) -> Bags:
-    recordings = [
+def _recordings(skeletons: Skeletons, segments: pd.DataFrame, side: str) -> list[Recording]:
+    return [
         Recording(name, samples, WINDOWS.rate, segments[segments["video"] == name])
         for name, samples in skeletons.items()
         if name.startswith(f"{side}_")
     ]
-    return cut_recordings(recordings, partial(hand_statistics, windows=WINDOWS), cutting)
-
-
