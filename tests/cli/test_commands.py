@@ -216,6 +216,16 @@ def test_the_embedded_data_set_needs_no_files(wtal, tmp_path):
     assert wtal("data", "verify", "simulated", "--root", str(tmp_path))[0] == 0
 
 
+def test_the_regime_of_data_sets(wtal, tmp_path):
+    status, out, err = wtal("data", "regime", "--root", str(tmp_path))
+    (line,) = [line for line in out.splitlines() if line.startswith("simulated ")]
+    assert status == 0 and line.split()[1:5] == ["80", "0.265", "1.10", "0.25"]
+    assert len(err) == 1 and err[0].startswith("not here: ") and "thumos14, " in err[0]
+    assert_bad_input(
+        wtal("data", "regime", "shrec21", "--root", str(tmp_path)), "wtal data fetch shrec21"
+    )
+
+
 def test_results_check_needs_a_folder(wtal, tmp_path):
     missing = str(tmp_path / "missing")
     assert_bad_input(wtal("results", "check", "--results", missing), missing)

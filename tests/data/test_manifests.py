@@ -49,7 +49,9 @@ def test_thumos14():
 
 
 @needs_real_data
-@pytest.mark.parametrize("name", ["thumos14", "hapt", "salads50", "activitynet1.3", "autoloc"])
+@pytest.mark.parametrize(
+    "name", ["thumos14", "hapt", "salads50", "activitynet1.3", "autoloc", "shrec21", "sfinge3d"]
+)
 def test_checksums_are_those_of_the_published_files(name):
     manifest = load_manifest(name)
     checked = 0
@@ -58,7 +60,7 @@ def test_checksums_are_those_of_the_published_files(name):
         if path.exists():
             assert (sha256_of(path), path.stat().st_size) == (entry.sha256, entry.bytes), entry.path
             checked += 1
-    assert checked >= 3
+    assert checked >= min(3, len(manifest.files))
 
 
 def test_defaults_and_free_simulator_mapping(tmp_path):
@@ -132,6 +134,27 @@ def test_a_manifest_is_parsed_once_and_again_after_a_change(tmp_path, monkeypatc
     for _ in range(2):
         with pytest.raises(WorkbookError, match="cannot be read"):
             load_manifest("small")
+
+
+def test_files_of_another_data_set(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "MANIFEST_FOLDER", tmp_path)
+    (tmp_path / "small.yaml").write_text(GOOD + "folder: here\nfiles: [{path: a}]\n")
+    cut = tmp_path / "cut.yaml"
+    cut.write_text("name: cut\ntitle: Cut\norigin: real\nfiles_of: small\nclasses: 6\n")
+    manifest = load_manifest("cut")
+    assert (manifest.folder, manifest.classes) == ("here", 6)
+    assert manifest.files == load_manifest("small").files
+    (tmp_path / "small.yaml").write_text(GOOD + "folder: there\n")
+    assert load_manifest("cut").folder == "there"
+    cut.write_text("name: cut\ntitle: Cut\norigin: real\nfiles_of: small\nfolder: x\n")
+    with pytest.raises(WorkbookError, match=r"cut\.yaml: states files_of and files of its own"):
+        load_manifest("cut")
+    cut.write_text("name: cut\ntitle: Cut\norigin: real\nfiles_of: cut\n")
+    with pytest.raises(WorkbookError, match="must name another data set"):
+        load_manifest("cut")
+    cut.write_text("name: cut\ntitle: Cut\norigin: real\nfiles_of: nothing\n")
+    with pytest.raises(WorkbookError, match="unknown data set 'nothing'"):
+        load_manifest("cut")
 
 
 def test_channels_need_a_feature_size(tmp_path):

@@ -19,6 +19,7 @@ from tests.data_samples import (
     write_annotations,
     write_joint,
 )
+from tests.hand_samples import moving_hand, write_sfinge3d_texts
 from wtal_core.data import fetch as fetching
 from wtal_core.data import thumos14
 from wtal_core.data.fetch import fetch, unpack
@@ -34,7 +35,10 @@ def statuses(findings):
 
 
 @needs_real_data
-@pytest.mark.parametrize("name", ["hapt", "salads50"])
+@pytest.mark.parametrize(
+    "name",
+    ["hapt", "hapt-transitions", "salads50", "sfinge3d", "shrec21", "shrec21-sequences"],
+)
 def test_real_folders_are_right(name):
     findings = verify(name, REAL)
     assert not [finding for finding in findings if finding.status != "ok" and finding.needed]
@@ -274,6 +278,35 @@ def test_hapt_from_its_zip(tmp_path, monkeypatch):
         "hapt_raw_f32.npz",
     } <= set(result.fetched)
     assert not result.failed and not list((tmp_path / "data/hapt").glob("*.zip"))
+
+
+def test_sfinge3d_from_its_zip(tmp_path, monkeypatch):
+    """The layout of GitHub's zip of a commit, with invented sequences."""
+    rows = [(1, 9, 11, 30), (2, 10, 31, 50), (3, 13, 1, 40)]
+    sequences = {number: moving_hand(60, number) for number in (1, 2, 3)}
+    folder = write_sfinge3d_texts(tmp_path / "published", sequences, rows)
+    archive = tmp_path / "sfinge3d.zip"
+    with zipfile.ZipFile(archive, "w") as content:
+        for path in (folder / "Sequences").iterdir():
+            content.write(path, f"DatasetV1-0236d44/Sequences/{path.name}")
+        content.writestr("DatasetV1-0236d44/Dictionary/1/1.txt", "0")
+
+    def copied(url, target, sha256, progress):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(archive, target)
+
+    monkeypatch.setattr(fetching, "_retrieve", copied)
+    result = fetch("sfinge3d", tmp_path / "data", progress=False)
+    assert not result.failed and not result.by_hand
+    assert len(files_in(tmp_path / "data")) == 4
+    assert statuses(verify("sfinge3d", tmp_path / "data"))["opening"] == "ok"
+
+
+def test_shrec21_must_be_had_by_hand(tmp_path):
+    result = fetch("shrec21-sequences", tmp_path, progress=False)
+    assert not result.fetched and not result.failed
+    assert "univr-VIPS/Shrec21" in result.by_hand["hands_25hz.npz"]
+    assert not files_in(tmp_path)
 
 
 @pytest.mark.parametrize("word", ["missing", "NaN", "shape"])

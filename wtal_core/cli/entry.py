@@ -25,6 +25,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "list": data.list_datasets,
         "verify": data.verify_dataset,
         "fetch": data.fetch_dataset,
+        "regime": data.dataset_regime,
         "simulate": data.simulate_dataset,
     },
     "results": {

@@ -1,7 +1,9 @@
-"""Cutting long recordings into weakly labelled bags, as HAPT and 50 Salads are used here."""
+"""Cutting long recordings into weakly labelled bags, as the recordings of sensors are used here."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -57,14 +59,46 @@ def bag_edges(samples: int, fps: float) -> list[tuple[int, int]]:
     return [(first, last) for first, last in edges if last - first >= shortest]
 
 
-def segments_inside(segments: pd.DataFrame, start: float, end: float, bag: str) -> pd.DataFrame:
+def equal_edges(samples: int, fps: float, seconds: float) -> list[tuple[int, int]]:
+    """First and last (exclusive) sample of bags of about `seconds`, all of one length.
+
+    As many as come nearest to that length; at least one. Nothing is dropped.
+    """
+    count = max(1, round(samples / (seconds * fps)))
+    borders = np.rint(np.arange(count + 1) * samples / count).astype(int).tolist()
+    return list(pairwise(borders))
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How recordings become bags.
+
+    edges: number of samples and fps -> first and last (exclusive) sample of each bag.
+    kept_seconds: an instance that is cut stays if at least half of it, or so much, is inside.
+    """
+
+    edges: Callable[[int, float], list[tuple[int, int]]]
+    kept_seconds: float = math.inf
+
+
+MINUTES = Cutting(bag_edges, KEPT_SECONDS)
+WHOLE = Cutting(lambda samples, fps: [(0, samples)])
+
+
+def segments_inside(
+    segments: pd.DataFrame,
+    start: float,
+    end: float,
+    bag: str,
+    kept_seconds: float = KEPT_SECONDS,
+) -> pd.DataFrame:
     """Segments clipped to [start, end) seconds and counted from `start`.
 
-    An instance that is cut stays if at least half of it, or `KEPT_SECONDS`, is inside.
+    An instance that is cut stays if at least half of it, or `kept_seconds`, is inside.
     """
     t_start, t_end = segments["t_start"].to_numpy(), segments["t_end"].to_numpy()
     shared = intersection(t_start, t_end, np.array(start), np.array(end))
-    kept = (shared > 0) & ((shared >= (t_end - t_start) / 2) | (shared >= KEPT_SECONDS))
+    kept = (shared > 0) & ((shared >= (t_end - t_start) / 2) | (shared >= kept_seconds))
     inside = pd.DataFrame(
         {
             "video": bag,
@@ -77,7 +111,9 @@ def segments_inside(segments: pd.DataFrame, start: float, end: float, bag: str) 
 
 
 def cut_recordings(
-    recordings: Sequence[Recording], features_of: Callable[[np.ndarray], dict[str, np.ndarray]]
+    recordings: Sequence[Recording],
+    features_of: Callable[[np.ndarray], dict[str, np.ndarray]],
+    cutting: Cutting = MINUTES,
 ) -> Bags:
     """Cut recordings into bags named `<recording>_<number>`.
 
@@ -87,9 +123,11 @@ def cut_recordings(
     tables = []
     for recording in recordings:
         fps = recording.fps
-        for number, (first, last) in enumerate(bag_edges(len(recording.samples), fps)):
+        for number, (first, last) in enumerate(cutting.edges(len(recording.samples), fps)):
             bag = f"{recording.id}_{number:03d}"
-            inside = segments_inside(recording.segments, first / fps, last / fps, bag)
+            inside = segments_inside(
+                recording.segments, first / fps, last / fps, bag, cutting.kept_seconds
+            )
             features = features_of(recording.samples[first:last])
             labels = tuple(sorted(set(inside["label"])))
             videos.append(Video(bag, features, labels))

@@ -13,14 +13,13 @@ import pandas as pd
 from jaxtyping import Float
 from numpy.lib.stride_tricks import sliding_window_view
 
+from wtal_core.data.bagged import bagged_dataset, require_both_sides
 from wtal_core.data.bags import Bags, Recording, cut_recordings, standardise
-from wtal_core.data.clicks import simulate_clicks
-from wtal_core.data.dataset import Dataset, check_dataset
+from wtal_core.data.dataset import Dataset
 from wtal_core.data.fingerprint import fingerprint
-from wtal_core.data.manifests import DatasetManifest, load_manifest
+from wtal_core.data.manifests import load_manifest
 from wtal_core.data.npz import read_npz
 from wtal_core.data.paths import require
-from wtal_core.data.probes import probe_videos
 from wtal_core.data.problems import MissingData
 from wtal_core.errors import WorkbookError
 
@@ -35,7 +34,14 @@ CHANNELS = {"gyroscope": slice(3, 6), "accelerometer": slice(0, 3)}
 PACKED = "hapt_raw_f32.npz"
 TABLES = ("labels.txt", "activity_labels.txt", "subject_id_train.txt", "subject_id_test.txt")
 RECORDING = re.compile(r"exp(\d+)_user(\d+)")
-CLICK_SEED = 0
+TRANSITIONS = (
+    "STAND_TO_SIT",
+    "SIT_TO_STAND",
+    "SIT_TO_LIE",
+    "LIE_TO_SIT",
+    "STAND_TO_LIE",
+    "LIE_TO_STAND",
+)
 
 
 def open_hapt(folder: Path) -> Dataset:
@@ -43,14 +49,29 @@ def open_hapt(folder: Path) -> Dataset:
 
     Snippet k covers samples [32 k + 16, 32 k + 48).
     """
-    manifest = load_manifest("hapt")
+    classes = read_classes(folder)
+    bags = _bags_of_both_sides(folder, classes)
+    return _dataset("hapt", folder, classes, bags["train"].labelled(), bags["test"])
+
+
+def open_hapt_transitions(folder: Path) -> Dataset:
+    """The same recordings with the six postural transitions as classes, all else background.
+
+    Bags without a transition are left out on both sides.
+    """
+    bags = _bags_of_both_sides(folder, TRANSITIONS)
+    train, test = bags["train"].labelled(), bags["test"].labelled()
+    return _dataset("hapt-transitions", folder, TRANSITIONS, train, test)
+
+
+def _bags_of_both_sides(folder: Path, classes: tuple[str, ...]) -> dict[str, Bags]:
+    """The bags of both sides with their instances of these classes."""
     segments = read_segments(folder)
     signals = read_signals(folder)
     users = {split: read_users(folder, split) for split in ("train", "test")}
     _check_match(folder, signals, segments, users)
-    bags = {split: _bags(signals, segments, users[split]) for split in users}
-    train, test = standardise(bags["train"].labelled(), bags["test"])
-    return check_dataset(_dataset(manifest, folder, train, test))
+    kept = segments[segments["label"].isin(classes)]
+    return {split: _bags(signals, kept, users[split]) for split in users}
 
 
 def _check_match(
@@ -76,29 +97,14 @@ def _check_match(
         )
 
 
-def _dataset(manifest: DatasetManifest, folder: Path, train: Bags, test: Bags) -> Dataset:
-    segments = pd.concat([train.segments, test.segments], ignore_index=True)
-    timebase = manifest.timebase()
-    durations = {video.id: timebase.seconds(float(video.length)) for video in train.videos}
-    return Dataset(
-        name=manifest.name,
-        title=manifest.title,
-        origin=manifest.origin,
-        classes=read_classes(folder),
-        streams=tuple(CHANNELS),
-        timebase=timebase,
-        train=train.videos,
-        test=test.videos,
-        segments=segments,
-        default_protocol=manifest.default_protocol,
-        fingerprint=fingerprint(folder, source_files(folder), "hapt", WINDOW, HOP, BANDS, timebase),
-        clicks={
-            kind: simulate_clicks(train.segments, durations, kind, CLICK_SEED)
-            for kind in ("action", "background")
-        },
-        left_out=manifest.left_out,
-        probes=probe_videos([video.id for video in test.videos], test.segments),
+def _dataset(name: str, folder: Path, classes: tuple[str, ...], train: Bags, test: Bags) -> Dataset:
+    manifest = load_manifest(name)
+    require_both_sides(name, train, test)
+    train, test = standardise(train, test)
+    identity = fingerprint(
+        folder, source_files(folder), name, WINDOW, HOP, BANDS, manifest.timebase()
     )
+    return bagged_dataset(manifest, classes, train, test, identity)
 
 
 def source_files(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ Also checksums, shapes and counts.
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -82,6 +82,7 @@ class Counts:
 class DatasetManifest:
     """What `data_manifests/datasets/<name>.yaml` states.
 
+    files_of: another data set whose folder, files and archives are this one's, too.
     fps: frames per second. stride: in frames. offset: the frame of snippet 0.
     splits: split name -> counts.
     left_out: protocol id -> test videos that it does not use.
@@ -95,6 +96,7 @@ class DatasetManifest:
     citation: str = ""
     homepage: str = ""
     folder: str = ""
+    files_of: str = ""
     files: tuple[FileEntry, ...] = ()
     archives: tuple[ArchiveEntry, ...] = ()
     classes: int | None = None
@@ -146,7 +148,11 @@ def load_manifest(name: str) -> DatasetManifest:
     """The manifest of that name, read strictly, and once as long as its file does not change."""
     path = manifest_path(name)
     state = path.stat()
-    return _read_once(path, state.st_mtime_ns, state.st_size)
+    manifest = _read_once(path, state.st_mtime_ns, state.st_size)
+    if not manifest.files_of:
+        return manifest
+    owner = load_manifest(manifest.files_of)
+    return replace(manifest, folder=owner.folder, files=owner.files, archives=owner.archives)
 
 
 @lru_cache(maxsize=128)
@@ -171,6 +177,12 @@ def read_manifest(path: Path) -> DatasetManifest:
         raise WorkbookError(
             f"{path.name}: name is {manifest.name!r}, expected {path.stem!r} as the file is called"
         )
+    if manifest.files_of and (manifest.folder or manifest.files or manifest.archives):
+        raise WorkbookError(
+            f"{path.name}: states files_of and files of its own; remove folder, files and archives"
+        )
+    if manifest.files_of == manifest.name:
+        raise WorkbookError(f"{path.name}: files_of must name another data set")
     return manifest
 
 

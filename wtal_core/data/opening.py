@@ -18,10 +18,12 @@ from wtal_core.data.beoid import (
     open_gtea,
 )
 from wtal_core.data.dataset import Dataset
-from wtal_core.data.hapt import open_hapt
+from wtal_core.data.hapt import open_hapt, open_hapt_transitions
 from wtal_core.data.manifests import load_manifest
 from wtal_core.data.paths import data_root
 from wtal_core.data.salads50 import open_salads50
+from wtal_core.data.sfinge3d import open_sfinge3d
+from wtal_core.data.shrec21 import open_shrec21, open_shrec21_sequences
 from wtal_core.data.simulator import open_simulated
 from wtal_core.data.thumos14 import open_thumos14, thumos14_without_features
 from wtal_core.data.video_data import VideoData
@@ -36,7 +38,11 @@ OPENERS: dict[str, Callable[..., Dataset]] = {
     "gtea": open_gtea,
     "hacs": open_hacs,
     "hapt": open_hapt,
+    "hapt-transitions": open_hapt_transitions,
     "salads50": open_salads50,
+    "sfinge3d": open_sfinge3d,
+    "shrec21": open_shrec21,
+    "shrec21-sequences": open_shrec21_sequences,
     "simulated": open_simulated,
     "thumos14": open_thumos14,
     "thumos14-simulated": open_thumos14,
@@ -55,7 +61,7 @@ VIDEO_DATA: dict[str, Callable[[Path], VideoData]] = {
 
 
 def folds(name: str) -> int:
-    """Number of cross-validation folds: 5 for salads50, 1 for the others.
+    """Number of cross-validation folds: 5 for salads50, 3 for sfinge3d, 1 for the others.
 
     An unknown name is an error.
     """

@@ -13,14 +13,13 @@ import pandas as pd
 from jaxtyping import Float, Integer
 from numpy.lib.stride_tricks import sliding_window_view
 
-from wtal_core.data.bags import Bags, Recording, cut_recordings, standardise
-from wtal_core.data.clicks import simulate_clicks
-from wtal_core.data.dataset import SEGMENT_COLUMNS, Dataset, check_dataset
+from wtal_core.data.bagged import bagged_dataset
+from wtal_core.data.bags import Recording, cut_recordings, standardise
+from wtal_core.data.dataset import SEGMENT_COLUMNS, Dataset
 from wtal_core.data.fingerprint import fingerprint
-from wtal_core.data.manifests import DatasetManifest, load_manifest
+from wtal_core.data.manifests import load_manifest
 from wtal_core.data.npz import read_npz
 from wtal_core.data.paths import require
-from wtal_core.data.probes import probe_videos
 from wtal_core.errors import WorkbookError
 
 FPS = 5  # frames per second
@@ -28,7 +27,6 @@ SPAN = 5  # frames of one centred second
 STREAM = "accelerometer"
 SIGNALS = "acc_eval_5fps.npz"
 NAMES = "labels/eval_actions.txt"
-CLICK_SEED = 0
 
 
 def open_salads50(folder: Path, fold: int = 0) -> Dataset:
@@ -48,34 +46,11 @@ def open_salads50(folder: Path, fold: int = 0) -> Dataset:
         for split in ("train", "test")
     }
     train, test = standardise(bags["train"].labelled(), bags["test"])
-    return check_dataset(_dataset(manifest, folder, fold, train, test))
-
-
-def _dataset(
-    manifest: DatasetManifest, folder: Path, fold: int, train: Bags, test: Bags
-) -> Dataset:
-    durations = {video.id: video.length / FPS for video in train.videos}
-    return Dataset(
-        name=manifest.name,
-        title=f"{manifest.title}, fold {fold}",
-        origin=manifest.origin,
-        classes=read_classes(folder),
-        streams=(STREAM,),
-        timebase=manifest.timebase(),
-        train=train.videos,
-        test=test.videos,
-        segments=pd.concat([train.segments, test.segments], ignore_index=True),
-        default_protocol=manifest.default_protocol,
-        fingerprint=fingerprint(
-            folder, source_files(folder, fold), "salads50", SPAN, fold, manifest.timebase()
-        ),
-        clicks={
-            kind: simulate_clicks(train.segments, durations, kind, CLICK_SEED)
-            for kind in ("action", "background")
-        },
-        left_out=manifest.left_out,
-        probes=probe_videos([video.id for video in test.videos], test.segments),
+    identity = fingerprint(
+        folder, source_files(folder, fold), "salads50", SPAN, fold, manifest.timebase()
     )
+    title = f"{manifest.title}, fold {fold}"
+    return bagged_dataset(manifest, read_classes(folder), train, test, identity, title)
 
 
 def source_files(folder: Path, fold: int) -> list[Path]:

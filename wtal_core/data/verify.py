@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wtal_core.data import sfinge3d, shrec21
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.features import FeatureSource
 from wtal_core.data.fingerprint import sha256_of
@@ -288,7 +289,32 @@ def _count_hapt(folder: Path, dataset: Dataset) -> dict[str, Counts]:
     return {"recordings": whole, **_side_counts(dataset)}
 
 
+def _count_sides(folder: Path, dataset: Dataset) -> dict[str, Counts]:
+    return _side_counts(dataset)
+
+
+def _count_shrec21(folder: Path, dataset: Dataset) -> dict[str, Counts]:
+    skeletons = shrec21.read_skeletons(folder)
+    segments = shrec21.read_segments(folder, skeletons)
+    return {"recordings": Counts(len(skeletons), len(segments)), **_side_counts(dataset)}
+
+
+def _count_sfinge3d(folder: Path, first_fold: Dataset) -> dict[str, Counts]:
+    skeletons = sfinge3d.read_skeletons(folder)
+    segments = sfinge3d.read_segments(folder, skeletons)
+    sides = _side_counts(first_fold)
+    return {
+        "recordings": Counts(len(skeletons), len(segments)),
+        "train_fold0": sides["train"],
+        "test_fold0": sides["test"],
+    }
+
+
 COUNTERS: dict[str, Callable[[Path, Dataset], dict[str, Counts]]] = {
     "hapt": _count_hapt,
+    "hapt-transitions": _count_sides,
     "salads50": _count_salads50,
+    "sfinge3d": _count_sfinge3d,
+    "shrec21": _count_shrec21,
+    "shrec21-sequences": _count_sides,
 }
