@@ -300,8 +300,9 @@ def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) ->
             weight = 1 / (labels.shape[1] + 1)
         mined = weight * bool(config.mined_ratio)
         clicked = distributions(with_background(labels, 0.0))
-        same = entropy((clicked + mined * only_background(labels)).mean(0))
-        bounds.append(Bound(("frame", "mined"), outputs * float(same), looks, (1.0, mined)))
+        each = clicked + mined * only_background(labels)
+        same = outputs * float(entropy(each.mean(0, keepdims=True))[0])
+        bounds.append(Bound(("frame", "mined"), same, looks, (1.0, mined)))
     if config.lambda_act and config.mined_ratio:
         undecided = -2 * np.log((1 + 1e-3) / 2)  # -log σ - log(1.001 - σ) is least in the middle
         bounds.append(Bound(("act",), outputs * undecided, looks))

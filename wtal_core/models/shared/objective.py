@@ -95,11 +95,9 @@ def added(
     return np.sum(rows, axis=0)
 
 
-def average(
-    values: Float[np.ndarray, "B *K"], shares: Float[np.ndarray, " B"] | None
-) -> Float[np.ndarray, "*K"]:
-    """Mean over the videos, or their sum weighted by `shares`."""
-    return values.mean(0) if shares is None else np.tensordot(shares, values, 1)
+def drawn(videos: int, shares: Float[np.ndarray, " B"] | None) -> Float[np.ndarray, " B"]:
+    """How much each video counts in a mean; all alike where no shares are given."""
+    return np.full(videos, 1 / videos) if shares is None else shares
 
 
 def learnt_labels(
@@ -114,8 +112,9 @@ def learnt_labels(
     weights, least, shares: see `one_prediction`.
     """
     total = added(targets, weights)
-    constant = float(least(average(total, shares)))
-    perfect = float(average(least(total), shares))
+    share = drawn(len(total), shares)
+    constant = float(least((share @ total)[None])[0])
+    perfect = float(share @ least(total))
     return constant + LEARNT * (perfect - constant)
 
 
@@ -143,7 +142,8 @@ def one_prediction(
     weights: of the targets; (): all are 1. least: of which loss. shares: how often each video is
     drawn, None: all alike.
     """
-    return float(average(least(added(targets, weights)), shares))
+    total = added(targets, weights)
+    return float(drawn(len(total), shares) @ least(total))
 
 
 def recalled(scores: Float[np.ndarray, "B C"], labels: Float[np.ndarray, "B C"]) -> float:
