@@ -15,7 +15,7 @@ RUN = OMP_NUM_THREADS=1 $(BIN)/python -m
 .PHONY: reproduce check test lint setup docs benchmarks notebooks clean
 
 reproduce: $(VENV)/.installed
-	$(BIN)/wtal reproduce facnet --results $(RESULTS) --jobs $(JOBS) --device $(DEVICE)
+	$(BIN)/wtal reproduce ladder facnet/table1 backtal/table1 ten/table1 gaufuse/table2 --results $(RESULTS) --jobs $(JOBS) --device $(DEVICE)
 	-$(BIN)/wtal results compare $(RESULTS)
 	@echo "Tables and figures, each with its origin: $(RESULTS)/README.md. The executed notebooks lie beside them."
 

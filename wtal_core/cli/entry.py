@@ -16,6 +16,7 @@ COMMANDS: dict[str, Command] = {
     "evaluate": scoring.evaluate,
     "diagnose": scoring.diagnose,
     "list": workbook.list_artifacts,
+    "ladder": workbook.ladder,
     "reproduce": workbook.reproduce,
     "notebooks": workbook.refresh_notebooks,
 }

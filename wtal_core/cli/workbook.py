@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from tabulate import tabulate
 from tyro.conf import Positional
 
 from wtal_core.cli.extras import require
@@ -42,6 +43,35 @@ def reproduce(
         "jobs": jobs,
     }
     return int(run_notebooks(artifacts, results, parameters) > 0)
+
+
+def ladder(
+    dataset: str = "simulated",
+    profile: Literal["quick", "official", "printed"] = "quick",
+    seeds: int = 5,
+    device: str = "auto",
+    jobs: int = 1,
+    results: Path = Path("results"),
+) -> int:
+    """Train every method on a data set and print them in the order of the literature.
+
+    Args:
+        dataset: data set, see `wtal data list`.
+        profile: quick, official or printed, see `wtal reproduce`.
+        seeds: number of seeds, 0 .. n - 1.
+        device: cpu, cuda or auto.
+        jobs: runs at a time, as processes on the CPU.
+        results: folder of finished runs, tables and figures; runs that are there are not
+            computed again.
+    """
+    status = reproduce(("ladder",), dataset, profile, seeds, device, jobs, results)
+    if status == 0:
+        from wtal_core.report.artifacts import read_table
+
+        file = results / dataset / "ladder" / "ladder.csv"
+        for name in ("ladder", "ladder_order"):
+            print(tabulate(read_table(file, name), headers="keys", disable_numparse=True))
+    return status
 
 
 def list_artifacts(rows: str = "", results: Path = Path("results")) -> int:

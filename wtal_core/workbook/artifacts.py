@@ -10,6 +10,7 @@ from wtal_core.errors import WorkbookError
 
 FOLDER = NOTEBOOKS
 NAME = re.compile(r"((?:table|figure)\d+)_\w+")
+OWN = ("ladder",)  # notebooks of no paper that write results: "ladder" or "ladder/ladder"
 TEXTS = ("text/plain", "text/markdown")  # kinds of output that are read
 
 
@@ -43,10 +44,11 @@ def find_notebooks(wanted: tuple[str, ...] = ()) -> list[Notebook]:
     """The artifacts asked for, in order: "facnet" (all of a paper), "facnet/table3" (one); nothing
     is all there are.
     """
-    known = [
+    of_papers = [
         Notebook(f"{path.parent.name}/{_short(path.stem)}", path)
         for path in sorted(FOLDER.glob("*/*.ipynb"), key=_order)
     ]
+    known = [*of_papers, *(Notebook(f"{name}/{name}", FOLDER / f"{name}.ipynb") for name in OWN)]
     names = {name for n in known for name in (n.artifact, n.artifact.split("/")[0])}
     if unknown := sorted(set(wanted) - names):
         raise WorkbookError(
