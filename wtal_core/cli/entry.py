@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "verify": data.verify_dataset,
         "fetch": data.fetch_dataset,
         "simulate": data.simulate_dataset,
+        "facts": data.print_facts,
     },
     "results": {
         "check": results.check,
