@@ -1,8 +1,9 @@
 """`wtal data facts`: what the features of a data set are like, in numbers that may be published.
 
 The videos are read one at a time, test videos twice, so that features may lie on disk. Held are
-sums of products, up to 24 W^2 bytes, of at most `VIDEOS` videos a side four mean features, 16 W bytes each, and
-of at most `SNIPPETS` test snippets their responses, 4 (C + 1) bytes per stream. Deterministic.
+sums of products, up to 24 W^2 bytes, of at most `VIDEOS` videos a side four mean features, 16 W
+bytes per video, and of at most `SNIPPETS` test snippets their responses, 4 (C + 1) bytes per
+snippet and stream. Deterministic.
 
 W: channels of all streams side by side, D each. C classes.
 """
