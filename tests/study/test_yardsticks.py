@@ -14,8 +14,9 @@ from wtal_core.models.shared.activation import Activation
 from wtal_core.runs.run import Run
 from wtal_core.runs.train import scene
 from wtal_core.study import yardsticks as module
+from wtal_core.study.ridge import RIDGE, Classifier
 from wtal_core.study.trained import TrainedRun
-from wtal_core.study.yardsticks import DRAWN, PARTS, RIDGE, Classifier, Yardsticks, yardsticks
+from wtal_core.study.yardsticks import DRAWN, PARTS, Yardsticks, yardsticks
 
 
 @pytest.fixture(scope="module")

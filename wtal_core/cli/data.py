@@ -6,6 +6,8 @@ from pathlib import Path
 from tabulate import tabulate
 from tyro.conf import Positional
 
+from wtal_core.errors import WorkbookError
+
 
 def list_datasets() -> int:
     """Print the known data sets and their origin."""
@@ -138,4 +140,33 @@ def simulate_dataset(
 
     path = write_simulated(annotations, root, seed, feature_size)
     print(f"wrote {path} ({path.stat().st_size / 2**30:.2f} GiB); use it with --dataset {NAME}")
+    return 0
+
+
+def print_facts(name: Positional[str], root: Path | None = None, out: Path | None = None) -> int:
+    """Print about a hundred aggregate numbers of a data set and its features, as JSON.
+
+    They hold no feature and may be published: docs/feature_facts.md says what each means, and why
+    we ask for those of real features. Of a data set with folds they are of the first one.
+
+    Args:
+        name: data set.
+        root: folder of the data sets; default $WTAL_DATA, else ./data of the checkout.
+        out: file to write, such as facts.json, instead of printing.
+    """
+    import json
+
+    from wtal_core.data.opening import open_dataset
+    from wtal_core.evaluation.files import write_whole
+    from wtal_core.study.feature_facts import feature_facts
+
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise WorkbookError(f"--out {out} is not a file in a folder that exists; name another one")
+    facts = feature_facts(open_dataset(name, root))
+    text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False)
+    if out is None:
+        print(text)
+        return 0
+    write_whole(out, lambda path: path.write_text(f"{text}\n", encoding="utf-8"))
+    print(f"wrote {out}")
     return 0

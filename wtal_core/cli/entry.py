@@ -28,6 +28,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "fetch": data.fetch_dataset,
         "regime": data.dataset_regime,
         "simulate": data.simulate_dataset,
+        "facts": data.print_facts,
     },
     "results": {
         "check": results.check,

@@ -24,10 +24,10 @@ from wtal_core.localization.detections import to_table
 from wtal_core.models import topk_mil
 from wtal_core.models.shared.activation import Activation
 from wtal_core.runs.train import scale_of, scene
+from wtal_core.study.ridge import Classifier
 from wtal_core.study.session import Session
 from wtal_core.study.trained import TrainedRun
 
-RIDGE = 0.1  # times the mean squared length of a pooled video
 LABEL_SHARE = 0.5  # predicted are the classes with this share of the best one's response
 LEAST = 1e-3  # score of a predicted class whose response is not positive
 DRAWN = 20  # random segments per true label
@@ -35,39 +35,6 @@ WIDEST = 4096  # numbers per snippet up to which a linear classifier of snippets
 PARTS = (2, 4, 8, 16, 32)  # windows into which a video is cut
 # found by the localization of top-k MIL, which takes all classes that have a score
 LOCALIZATION = replace(topk_mil.OFFICIAL, class_ratio=LEAST / 2)
-
-
-@dataclass(frozen=True)
-class Classifier:
-    """Ridge regression, such as from the mean snippet of a video to its labels: closed form, no
-    step size.
-
-    centre: mean of the rows that it was fitted to. offset: share of them with each class.
-    """
-
-    centre: Float[np.ndarray, " D"]
-    weights: Float[np.ndarray, "D C"]
-    offset: Float[np.ndarray, " C"]
-
-    @classmethod
-    def fitted(
-        cls, pooled: Float[np.ndarray, "N D"], labels: Float[np.ndarray, "N C"]
-    ) -> "Classifier":
-        """From N rows, such as training videos, each its mean snippet."""
-        centre = pooled.mean(0)
-        offset = labels.mean(0)
-        moved = pooled - centre
-        ridge = RIDGE * (float((moved**2).sum()) / len(moved) or 1.0)
-        rows, columns = moved.shape
-        if rows <= columns:  # in the smaller space of the two
-            shares = np.linalg.solve(moved @ moved.T + ridge * np.eye(rows), labels - offset)
-            return cls(centre, moved.T @ shares, offset)
-        products = moved.T @ moved + ridge * np.eye(columns)
-        return cls(centre, np.linalg.solve(products, moved.T @ (labels - offset)), offset)
-
-    def __call__(self, features: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N C"]:
-        """Responses: near 1 for a class that is shown, near 0 for others."""
-        return (features - self.centre) @ self.weights + self.offset
 
 
 @dataclass(frozen=True)
