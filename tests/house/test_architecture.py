@@ -29,7 +29,7 @@ ORDER = {
         *GROUND,
     },
     "api": {"runs", "models", "data", *GROUND},
-    "workbook": {"study", "papers", "runs", "models", "data", *GROUND},
+    "workbook": {"study", "report", "papers", "runs", "models", "evaluation", "data", *GROUND},
     "widgets": {"pictures", "report", "evaluation", "localization", "data", *GROUND},
     "pages": {"pictures", "report", "papers", "runs", "evaluation", "data", *GROUND},
     "pictures": {"report", "papers", "runs", "evaluation", "localization", "data", *GROUND},

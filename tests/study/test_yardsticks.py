@@ -13,7 +13,7 @@ from wtal_core.models import topk_mil
 from wtal_core.models.shared.activation import Activation
 from wtal_core.runs.run import Run
 from wtal_core.runs.train import scene
-from wtal_core.study import yardsticks as module
+from wtal_core.study import session as session_module
 from wtal_core.study.ridge import RIDGE, Classifier
 from wtal_core.study.trained import TrainedRun
 from wtal_core.study.yardsticks import DRAWN, PARTS, Yardsticks, yardsticks
@@ -187,9 +187,17 @@ def test_a_network_that_is_told_the_labels_is_trained_once(tmp_path, monkeypatch
 def test_folds_have_rows_of_their_own(tmp_path, monkeypatch):
     session = small_session(tmp_path, monkeypatch)
     cuts = {seed: tiny_dataset(test=3 + seed) for seed in session.seeds}
-    monkeypatch.setattr(module, "dataset_of", lambda run: cuts[run.seed])
+    monkeypatch.setattr(session_module, "dataset_of", lambda run: cuts[run.seed])
     table = yardsticks(session)
     assert len(table["mean pooling"]) == 2
     each = [Yardsticks(cut) for cut in cuts.values()]
     expected = [rows.map(rows.whole_videos(), "wtalc", []).to_list() for rows in each]
     assert table["whole video, predicted labels"].to_numpy().tolist() == expected
+
+
+def test_frame_labels_find_what_a_linear_classifier_can(data, rows):
+    """Each class has a direction of its own in its segments, and only there."""
+    found = rows.map(rows.frame_labels(), "wtalc", (0.3, 0.5))
+    assert (found > 60).all()
+    assert (found > rows.map(rows.mean_pooling(), "wtalc", (0.3, 0.5))).all()
+    assert not set(rows.frame_labels()["video"]) & {"empty"}
