@@ -5,8 +5,9 @@ network does without what the method adds, such as an attention that tells nothi
 ends above such a bound has not found it, or has lost it again in the noise of dropout. The bounds
 need the labels of the training videos and nothing else, no segment and no test video.
 
-The weights are those of the training's own total: with them a bound is the least that the training
-itself could come to. Extras of 1e-4 and less in the normalisation of labels are left out.
+The weights are those of the training's own total, so that a bound is the least that a training
+without the mechanism could come to. Extras of 1e-4 and less in the normalisation of labels are left
+out.
 
 Shapes: B training videos, C classes, K = C or, with the background last, C + 1.
 """

@@ -93,7 +93,8 @@ def learnt_passes(labels: Float[np.ndarray, "B C"], cls: str) -> Bound:
 
 def blind_passes(labels: Float[np.ndarray, "B C"], cls: str) -> Bound:
     """What both passes reach with an attention that tells nothing: they are asked for the labels
-    with and without the background, and can only make one prediction for both.
+    with and without the background, and can only make one prediction for both. Left out is that a
+    constant attention scales the features, by which a network with biases could tell the passes.
     """
     limit = one_prediction(*targets_of_passes(labels), least=LEAST[cls])
     return Bound(PASSES, limit, "an attention that takes the background out of the video scores")
