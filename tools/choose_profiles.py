@@ -21,9 +21,37 @@ from wtal_core.models import method
 from wtal_core.models.contract import MethodConfig
 from wtal_core.runs.train import Trainer, suited_threads
 
+DECAY = ((2 / 3, 0.2), (0.9, 0.04))
 # method -> name of a candidate -> changes of the present quick profile; of its schedule by "lr",
 # "epochs", "steps", "batch" and "decay"
-CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {}
+CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
+    "facnet": {
+        "width 256": {"embedding": 256, "lr": 2e-3},
+        "width 256, decay": {"embedding": 256, "lr": 2e-3, "steps": DECAY},
+        "width 256, 60 epochs, decay": {
+            "embedding": 256,
+            "lr": 2e-3,
+            "epochs": 60,
+            "steps": DECAY,
+        },
+    },
+    "basnet": {
+        "lr 1e-3": {"lr": 1e-3},
+        "lr 1e-3, width 128": {"lr": 1e-3, "width": 128, "filter_width": 128},
+        "lr 2e-3, decay": {"lr": 2e-3, "steps": DECAY},
+    },
+    "backtal": {
+        "lr 1e-3": {"lr": 1e-3},
+        "lr 1e-3, 80 epochs": {"lr": 1e-3, "epochs": 80},
+        "width 128, lr 1e-3": {"lr": 1e-3, "width": 128, "filter_width": 128},
+        "width 128, lr 2e-3, 80 epochs": {
+            "lr": 2e-3,
+            "epochs": 80,
+            "width": 128,
+            "filter_width": 128,
+        },
+    },
+}
 SCHEDULE = {
     "lr": "learning_rate",
     "epochs": "epochs",
@@ -31,7 +59,6 @@ SCHEDULE = {
     "batch": "batch_size",
     "decay": "weight_decay",
 }
-DECAY = ((2 / 3, 0.2), (0.9, 0.04))
 
 
 def candidate(base: MethodConfig, changes: dict[str, Any]) -> MethodConfig:
@@ -81,9 +108,9 @@ def main(
     """
     data = open_dataset(dataset)
     base = method(name).profiles["quick"]
-    for title, changes in {"as it is": {}, **CANDIDATES.get(name, {})}.items():
-        if only and title != only:
-            continue
+    asked = {"as it is": {}, **CANDIDATES.get(name, {})}
+    for title in [only] if only else asked:
+        changes = asked[title]
         config = candidate(base, changes)
         lines = [
             {"method": name, "candidate": title, "seed": seed, **trained(name, config, data, seed)}

@@ -1,5 +1,5 @@
-"""Localization of BackTAL, BaS-Net, UM and CoLA as plain loops over one video, the way that one
-would first write it. Slow.
+"""Localization of BackTAL, BaS-Net, UM, CoLA and ASM-Loc as plain loops over one video, the way
+that one would first write it. Slow.
 """
 
 import math
@@ -17,33 +17,38 @@ def detect_plain(activations, probabilities, magnitude, seconds, frames, rule):
         labels = []
     found = []
     for label in labels:
-        gain = rule.gamma * (probabilities[label] if rule.score_class == "probability" else 1.0)
-        proposals = propose_class_plain(activations[label], magnitude, seconds, frames, rule, gain)
+        score = probabilities[label] if rule.score_class == "probability" else 1.0
+        proposals = propose_class_plain(activations[label], magnitude, seconds, frames, rule, score)
         found += [(label, *proposals[k]) for k in keep_plain(proposals, rule)]
     return found
 
 
-def propose_class_plain(activation, magnitude, seconds, frames, rule, gain):
+def propose_class_plain(activation, magnitude, seconds, frames, rule, score):
     """[(start, end, score), ...] of one class, in the order in which ties are settled."""
     in_range = activation if rule.cas_range == "given" else normalised_plain(activation)
     row = on_grid_plain(in_range, frames, rule)
+    share = rule.magnitude_share
+    strength = [0.0] * len(row)
+    if rule.magnitude or share:
+        in_range = magnitude if rule.magnitude_range == "given" else normalised_plain(magnitude)
+        strength = on_grid_plain([min(max(a, 0.0), 1.0) for a in in_range], frames, rule)
     runs = []
     for level in rule.thresholds:
         kept = [a if a >= level and a > 0 else 0.0 for a in row]
-        runs += [(run, kept) for run in runs_plain(kept, rule)]
-    if rule.magnitude:
-        in_range = magnitude if rule.magnitude_range == "given" else normalised_plain(magnitude)
-        strength = on_grid_plain([min(max(a, 0.0), 1.0) for a in in_range], frames, rule)
-        for level in rule.magnitude:
-            kept = [a if a >= level else 0.0 for a in strength]
-            runs += [(run, row) for run in runs_plain(kept, rule)]
-    runs = [(run, values) for run, values in runs if run[1] - run[0] >= rule.shortest]
-    proposals = [
-        (*timed_plain(run, len(row), seconds, rule), contrast_plain(values, *run, rule) + gain)
-        for run, values in runs
-    ]
+        blend = [(1 - share) * a + share * s for a, s in zip(kept, strength, strict=True)]
+        runs += [(run, blend, rule.gamma) for run in runs_plain(kept, rule)]
+    for level in rule.magnitude:
+        gamma = rule.gamma if rule.magnitude_gamma is None else rule.magnitude_gamma
+        kept = [a if a >= level else 0.0 for a in strength]
+        blend = [(1 - share) * a + share * s for a, s in zip(row, kept, strict=True)]
+        runs += [(run, blend, gamma) for run in runs_plain(kept, rule)]
+    proposals = []
+    for run, values, gamma in runs:
+        if run[1] - run[0] >= rule.shortest:
+            contrast = contrast_plain(values, *run, rule) + gamma * score
+            proposals.append((*timed_plain(run, len(row), seconds, rule), contrast))
     if rule.whole_video is not None:
-        proposals += [(0.0, seconds, rule.whole_video) for _ in runs]
+        proposals += [(0.0, seconds, rule.whole_video) for _ in proposals]
     return proposals
 
 

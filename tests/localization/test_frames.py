@@ -154,6 +154,8 @@ def rules(draw):
         "drop_frame0_run": st.booleans(),
         "fix_class0": st.booleans(),
         "at_least_one": st.booleans(),
+        "magnitude_gamma": st.sampled_from([None, 0.0, 0.25]),
+        "magnitude_share": st.sampled_from([0.0, 0.25, 1.0]),
         "magnitude_range": st.sampled_from(["video", "given"]),
         "shortest": st.integers(1, 3),
         "cas_range": st.sampled_from(["video", "given"]),
@@ -190,6 +192,8 @@ def test_a_video_gives_the_same_bits_alone_and_in_chunks(videos, rule, size):
         {"grid": 24, "outer_end": "inclusive", "score_class": "binarised", "fix_class0": False},
         {"nms_iou": "iou", "grid": 1},
         {"at_least_one": True, "class_threshold": 0.5, "shortest": 2, "grid": 24, "times": "step"},
+        {"magnitude_share": 0.3, "magnitude_gamma": 0.25, "gamma": 0.0, "outer_end": "inclusive"},
+        {"magnitude_share": 0.3, "magnitude": (), "magnitude_range": "given", "grid": 20},
     ],
 )
 def test_random_videos_agree_with_plain_loops(change, seed):
@@ -265,6 +269,28 @@ def test_outer_area_of_magnitude_proposals_counts_all():
     )
     found = one(row, replace(BARE, thresholds=(), magnitude=(0.5,)), magnitude=magnitude)
     assert found == [[3, 5, pytest.approx(1 - 0.8 / 3)]]
+
+
+def test_a_share_of_the_magnitude_by_hand():
+    """Of activation and magnitude, that which a run was found on is 0 below its threshold."""
+    row, magnitude = [0.25, 0.75, 0.25], [0.5, 0.5, 1.0]
+    rule = replace(
+        BARE,
+        thresholds=(0.5,),
+        magnitude=(0.75,),
+        magnitude_share=0.5,
+        outer_scale=1.0,
+        outer_end="inclusive",
+        cas_range="given",
+        magnitude_range="given",
+        gamma=0.0,
+        magnitude_gamma=0.25,
+        nms=1.0,
+    )
+    by_class = (0.75 + 0.5) / 2 - (0.0 + 0.5 + 0.0 + 1.0) / 4
+    by_magnitude = (0.25 + 1.0) / 2 - (0.75 + 0.0) / 2 + 0.25
+    expected = [[2, 3, by_magnitude], [1, 2, by_class]]
+    np.testing.assert_allclose(one(row, rule, magnitude=magnitude), expected)
 
 
 def test_bounds_of_the_outer_area_by_hand():
@@ -386,6 +412,13 @@ def test_what_cannot_be_used_is_named():
             "a",
             "b",
         )
-    for wrong in ({"thresholds": (-0.1,)}, {"magnitude": (np.nan,)}, {"grid": 0}, {"nms": 1.5}):
+    wrongs = (
+        {"thresholds": (-0.1,)},
+        {"magnitude": (np.nan,)},
+        {"magnitude_share": 1.5},
+        {"grid": 0},
+        {"nms": 1.5},
+    )
+    for wrong in wrongs:
         with pytest.raises(WorkbookError, match="expected"):
             FrameRule(**wrong)

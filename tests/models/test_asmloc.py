@@ -12,7 +12,9 @@ from tests.places import GOLDEN_FOLDER
 from wtal_core.data.dataset import empty_segments
 from wtal_core.errors import WorkbookError
 from wtal_core.localization.instances import Instances
+from wtal_core.models import method
 from wtal_core.models.asmloc import (
+    ACTIVITYNET13,
     OFFICIAL,
     QUICK,
     Config,
@@ -380,3 +382,29 @@ def test_the_same_seed_gives_the_same_result(unchanged):
 
 def test_no_field_of_config_is_left_out():
     assert set(CHANGES) == {field.name for field in fields(Config)}
+
+
+def test_settings_for_activitynet():
+    """The constants, and that a small network learns and localizes by them."""
+    config, note = method("asmloc").config_for("official", "activitynet1.3")
+    assert note == "" and config is ACTIVITYNET13
+    assert (config.steps, config.step_epochs, config.schedule.epochs) == (1, 50, 100)
+    assert (config.alpha, config.gamma, config.delta, config.lambda_fg) == (0.3, 10, 0, 5)
+    assert config.schedule.weight_decay == pytest.approx(0.016)
+    assert len(config.pseudo_rule.thresholds) == 41 and config.pseudo_rule.magnitude == ()
+    assert config.pseudo_rule.thresholds[-1] == pytest.approx(0.3)
+    assert config.rule.class_threshold > 0.1 and config.pseudo_rule.magnitude_share == 0.3
+    small = replace(
+        ACTIVITYNET13,
+        samples=20,
+        width=16,
+        heads=2,
+        step_epochs=2,
+        schedule=replace(ACTIVITYNET13.schedule, epochs=4),
+    )
+    losses, table = run_through(small)
+    assert np.isfinite(losses).all() and len(table) and np.isfinite(table).all()
+    alone = replace(small, rule=replace(small.rule, magnitude_share=0.0))
+    assert not np.array_equal(run_through(alone)[1], table)
+    of_segments = replace(small, pseudo_rule=replace(small.pseudo_rule, magnitude_share=0.0))
+    assert run_through(of_segments)[0] != losses

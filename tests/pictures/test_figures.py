@@ -56,6 +56,35 @@ def test_the_band_is_one_deviation_and_none_of_one_seed(drawn):
     assert vertices[:, 1].max() == 30
 
 
+def pairs(seeds: dict[int, list[float]]) -> pd.DataFrame:
+    """Four cells, the pairs of 0 and 0.1 upwards and 1 and 2 to the right."""
+    index = pd.MultiIndex.from_product([[0, 0.1], [1, 2]], names=["up", "right"])
+    return pd.DataFrame(seeds, index=index)
+
+
+def test_a_heat_map_puts_the_first_value_upwards_and_the_second_to_the_right():
+    left = pairs({0: [10, 20, 30, 40], 1: [12, 20, 30, 40]})
+    figure = figures.heat_maps({"left": left, "right": left + 5}, "caption", "mAP (%)")
+    first, second, scale = figure.axes
+    image = first.images[0]
+    assert image.get_array().tolist() == [[11, 20], [30, 40]] and image.origin == "lower"
+    assert image.get_clim() == second.images[0].get_clim() == (11, 45)
+    assert first.get_xlabel() == "right" and first.get_ylabel() == "up"
+    assert [t.get_text() for t in first.get_xticklabels()] == ["1", "2"]
+    assert [t.get_text() for t in first.get_yticklabels()] == ["0", "0.1"]
+    texts = {t.get_position(): t.get_text() for t in first.texts}
+    assert texts[0, 0] == "11.0\n± 1.4" and texts[1, 0] == "20.0\n± 0.0"
+    assert texts[0, 1] == "30.0\n± 0.0"
+    assert scale.get_ylabel() == "mAP (%)"
+
+
+def test_a_heat_map_of_one_seed_has_no_deviation_and_its_pairs_need_no_order():
+    seed = pairs({0: [10.0, 20.0, 30.0, 40.0]})
+    figure = figures.heat_maps({"shuffled": seed.iloc[[3, 0, 2, 1]]}, "caption")
+    texts = {t.get_position(): t.get_text() for t in figure.axes[0].texts}
+    assert texts == {(0, 0): "10.0", (1, 0): "20.0", (0, 1): "30.0", (1, 1): "40.0"}
+
+
 def test_bars_show_each_seed_and_the_papers_number():
     values = {row: TABLE.loc[row] for row in TABLE.index}
     axes = figures.bars(

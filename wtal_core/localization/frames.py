@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Num
 
-from wtal_core.checks import Checked, PositiveInt
+from wtal_core.checks import Checked, PositiveInt, Share
 from wtal_core.errors import WorkbookError
 from wtal_core.localization.detections import to_table
 from wtal_core.localization.frame_proposals import (
@@ -60,6 +60,11 @@ class FrameRule(Checked):
         official codes.
     fix_class0: False loses a video whose only class is the first one, as in BaS-Net's code.
     at_least_one: a video without any class is localized by its best one, as in UM's code.
+    magnitude_gamma: gamma of the proposals by magnitude; None = `gamma`, as everywhere but in
+        ASM-Loc's code for ActivityNet.
+    magnitude_share: what is averaged inside and outside of a proposal is this share of the
+        magnitude, the rest of the class's activation. That of the two which the proposal was found
+        on is thresholded, the other one not (ASM-Loc on ActivityNet).
     magnitude_range: the feature magnitude is brought to [0, 1] between a video's least and largest
         one ("video"), or comes there ("given"), as in UM's code.
     shortest: places of the grid that a run needs; shorter ones still count in outer areas. UM's
@@ -85,6 +90,8 @@ class FrameRule(Checked):
     drop_frame0_run: bool = True
     fix_class0: bool = True
     at_least_one: bool = False
+    magnitude_gamma: float | None = None
+    magnitude_share: Share = 0.0
     magnitude_range: Literal["video", "given"] = "video"
     shortest: PositiveInt = 1
     cas_range: Literal["video", "given"] = "video"
@@ -131,6 +138,22 @@ class _Pairs:
     def part(self, chosen: slice) -> "_Pairs":
         """Some of them."""
         return _Pairs(self.video[chosen], self.label[chosen], self.score[chosen])
+
+
+@dataclass(frozen=True)
+class _Magnitudes:
+    """Feature magnitude on the grids of V videos, `sizes` points each; own: the one of each pair.
+
+    Pairs of one video share it.
+    """
+
+    values: Float[np.ndarray, " N"]
+    sizes: Int[np.ndarray, " V"]
+    own: Int[np.ndarray, " P"]
+
+
+# mean inside and outside of each run
+_Means = tuple[Float[np.ndarray, "_"], Float[np.ndarray, "_"]]
 
 
 @dataclass(frozen=True)
@@ -269,7 +292,8 @@ def _proposed(
     pairs = _pairs(scores, rule)
     grid_points = frames if rule.grid == "frames" else lengths * rule.grid
     points = np.where(lengths > 0, grid_points, 0)
-    activations = _Activations(cas, magnitude if rule.magnitude else None, lengths, points)
+    strength = magnitude if _reads_magnitude(rule) else None
+    activations = _Activations(cas, strength, lengths, points)
     chunks = in_parts(points[pairs.video], FRAMES_AT_ONCE)
     on_grid = _joined([_proposals(activations, pairs, chosen, rule) for chosen in chunks])
     own_spans = spans.astype(np.float64)[pairs.video]
@@ -285,13 +309,13 @@ def _check(
     magnitude: Num[np.ndarray, " M"] | None,
     rule: FrameRule,
 ) -> None:
-    if rule.magnitude and magnitude is None:
+    if _reads_magnitude(rule) and magnitude is None:
         raise WorkbookError(
             "the rule proposes by feature magnitude, but the activation has none; set `magnitude` "
-            "to () or let the method give it"
+            "to () and `magnitude_share` to 0, or let the method give it"
         )
     read = {"class activation": cas, "video-level score": scores}
-    if rule.magnitude and magnitude is not None:
+    if _reads_magnitude(rule) and magnitude is not None:
         read["feature magnitude"] = magnitude
     for name, values in read.items():
         if not np.isfinite(values).all():
@@ -323,26 +347,38 @@ def _proposals(
     values, sizes = _on_grid(in_range, lengths, points, rule)
     margin = Margin(rule.outer_scale, rule.outer_end)
     runs = find_runs(values, sizes, rule.thresholds, rule.drop_frame0_run)
-    inner, outer = inner_and_outer(values, sizes, runs, margin, thresholded=True)
+    means = inner_and_outer(values, sizes, runs, margin, thresholded=True)
+    gain = rule.gamma * pairs.score[runs.sequence]
     if activations.magnitude is not None:
-        by_magnitude = _magnitude_runs(activations, activations.magnitude, pairs.video, rule)
-        more = inner_and_outer(values, sizes, by_magnitude, margin, thresholded=False)
+        magnitudes = _magnitudes(activations, activations.magnitude, pairs.video, rule)
+        if rule.magnitude_share:
+            of_video = replace(runs, sequence=magnitudes.own[runs.sequence])
+            others = inner_and_outer(
+                magnitudes.values, magnitudes.sizes, of_video, margin, thresholded=False
+            )
+            means = _blended(means, others, rule)
+        by_magnitude, more = _by_magnitude(magnitudes, values, sizes, margin, rule)
         runs = runs.followed_by(by_magnitude)
-        inner = np.concatenate([inner, more[0]])
-        outer = np.concatenate([outer, more[1]])
-    score = inner - outer + rule.gamma * pairs.score[runs.sequence]
+        means = (np.concatenate([means[0], more[0]]), np.concatenate([means[1], more[1]]))
+        gamma = rule.gamma if rule.magnitude_gamma is None else rule.magnitude_gamma
+        gain = np.concatenate([gain, gamma * pairs.score[by_magnitude.sequence]])
+    inner, outer = means
+    score = inner - outer + gain
     proposals = _Proposals(runs.sequence + chosen.start, runs.start, runs.end, score, inner)
     return proposals.part(np.flatnonzero(runs.end - runs.start >= rule.shortest))
 
 
-def _magnitude_runs(
+def _reads_magnitude(rule: FrameRule) -> bool:
+    return bool(rule.magnitude) or rule.magnitude_share > 0
+
+
+def _magnitudes(
     activations: _Activations,
     magnitude: Num[np.ndarray, " M"],
     video: Int[np.ndarray, " P"],
     rule: FrameRule,
-) -> Runs:
-    """Runs by feature magnitude of P pairs' videos, once for each pair; sequence = the pair."""
-    # pairs of one video share its runs, so these are looked for once per video
+) -> _Magnitudes:
+    """Of P pairs' videos, each once."""
     each, own = np.unique(video, return_inverse=True)
     snippets, lengths = class_sequences(
         magnitude[:, None], activations.lengths, each, np.zeros_like(each)
@@ -350,9 +386,37 @@ def _magnitude_runs(
     in_range = snippets if rule.magnitude_range == "given" else normalised(snippets, lengths)
     unit = np.clip(in_range, 0, 1)
     values, sizes = _on_grid(unit, lengths, activations.points[each], rule)
-    runs = find_runs(values, sizes, rule.magnitude, rule.drop_frame0_run)
-    pair, index = pairs_by_key(own, runs.sequence)
-    return replace(runs.where(index), sequence=pair)
+    return _Magnitudes(values, sizes, own)
+
+
+def _by_magnitude(
+    magnitudes: _Magnitudes,
+    values: Float[np.ndarray, " N"],
+    sizes: Int[np.ndarray, " P"],
+    margin: Margin,
+    rule: FrameRule,
+) -> tuple[Runs, _Means]:
+    """Runs by feature magnitude, looked for once per video, once for each pair; sequence = the
+    pair. And their means on the pairs' activations, `values` on grids of `sizes`.
+    """
+    of_videos = find_runs(magnitudes.values, magnitudes.sizes, rule.magnitude, rule.drop_frame0_run)
+    pair, index = pairs_by_key(magnitudes.own, of_videos.sequence)
+    runs = replace(of_videos.where(index), sequence=pair)
+    means = inner_and_outer(values, sizes, runs, margin, thresholded=False)
+    if rule.magnitude_share:
+        inner, outer = inner_and_outer(
+            magnitudes.values, magnitudes.sizes, of_videos, margin, thresholded=True
+        )
+        means = _blended(means, (inner[index], outer[index]), rule)
+    return runs, means
+
+
+def _blended(of_class: _Means, of_magnitude: _Means, rule: FrameRule) -> _Means:
+    """Means of a class's activation and the magnitude together."""
+    share = rule.magnitude_share
+    inner = (1 - share) * of_class[0] + share * of_magnitude[0]
+    outer = (1 - share) * of_class[1] + share * of_magnitude[1]
+    return inner, outer
 
 
 def _on_grid(

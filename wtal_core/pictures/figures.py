@@ -293,6 +293,38 @@ def sweeps(
     return figure
 
 
+def heat_maps(
+    table: Mapping[str, pd.DataFrame], caption: str, label: str = "average mAP (%)"
+) -> Figure:
+    """One panel per name, one cell per pair of values: the mean over seeds, and below it one
+    standard deviation. The panels share one scale of colours.
+
+    table: name -> a DataFrame with one row per pair and one column per seed. Its index has two
+    named levels: the values upwards, and those to the right.
+    """
+    means = {name: values.mean(axis=1) for name, values in table.items()}
+    lowest = min(mean.min() for mean in means.values())
+    highest = max(mean.max() for mean in means.values())
+    figure, row = plt.subplots(
+        1, len(table), figsize=(4.2 * len(table), 4.4), squeeze=False, layout="constrained"
+    )
+    for axes, (name, values) in zip(row[0], table.items(), strict=True):
+        mean = means[name].unstack()
+        deviation = values.std(axis=1).unstack()
+        image = axes.imshow(mean, cmap="viridis", vmin=lowest, vmax=highest, origin="lower")
+        for (y, x), height in np.ndenumerate(mean.to_numpy()):
+            bright = height > (lowest + highest) / 2
+            spread = f"\n± {deviation.iat[y, x]:.1f}" if values.shape[1] > 1 else ""
+            colour = "black" if bright else "white"
+            axes.text(x, y, f"{height:.1f}{spread}", ha="center", va="center", color=colour, size=8)
+        axes.set_xticks(range(mean.shape[1]), [f"{value:g}" for value in mean.columns])
+        axes.set_yticks(range(mean.shape[0]), [f"{value:g}" for value in mean.index])
+        axes.set(title=name, xlabel=mean.columns.name, ylabel=mean.index.name)
+    figure.colorbar(image, ax=row[0], label=label, shrink=0.85)
+    figure.suptitle(f"{caption}\nmean ± one standard deviation over seeds", fontsize=9)
+    return figure
+
+
 def timeline(
     rows: Mapping[str, np.ndarray | None],
     truth: pd.DataFrame,
