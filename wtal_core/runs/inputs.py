@@ -47,15 +47,7 @@ def resident(
     """
     videos = dataset.train if subset == "train" else dataset.test
     features = [_Streams(video, dataset.streams, inputs) for video in videos]
-    shown = (
-        {video.id: set(video.labels) for video in videos}
-        if labels_of == "video"
-        else dataset.segments_of(subset).groupby("video")["label"].agg(set).to_dict()
-    )
-    labels = np.array(
-        [[float(c in shown.get(video.id, ())) for c in dataset.classes] for video in videos],
-        dtype=np.float32,
-    )
+    labels = label_vectors(dataset, subset, labels_of)
     lengths = np.array([streams.shape[1] for streams in features])
     clicks = (
         click_targets(dataset, videos, lengths, inputs, seed)
@@ -66,6 +58,24 @@ def resident(
     if subset == "train" and inputs.counts:
         counts = instance_counts(dataset, videos)
     return Resident(_interpolated(features), labels, device, clicks=clicks, counts=counts)
+
+
+def label_vectors(
+    dataset: Dataset, subset: str, labels_of: str = "video"
+) -> Float[np.ndarray, "B C"]:
+    """1 for each class that a video of the subset is said to show, float32. labels_of: see
+    `Schedule.labels`.
+    """
+    videos = dataset.train if subset == "train" else dataset.test
+    shown = (
+        {video.id: set(video.labels) for video in videos}
+        if labels_of == "video"
+        else dataset.segments_of(subset).groupby("video")["label"].agg(set).to_dict()
+    )
+    return np.array(
+        [[float(c in shown.get(video.id, ())) for c in dataset.classes] for video in videos],
+        dtype=np.float32,
+    )
 
 
 def instance_counts(dataset: Dataset, videos: Sequence[Video]) -> Float[np.ndarray, "B C"]:

@@ -21,7 +21,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -48,11 +48,13 @@ class Record:
     """One finished run: its line, and the files beside it.
 
     line: see `sweep.describe`. roots: results folders in which its files are looked for; the first
-    is the one to which arrays, facts and weights are written.
+    is the one to which arrays, facts and weights are written. judged: whether the run has met its
+    objective, of a line from before that was recorded.
     """
 
     line: dict[str, Any]
     roots: tuple[Path, ...]
+    judged: dict[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -107,10 +109,10 @@ class Record:
 
     @property
     def objective(self) -> dict[str, Any]:
-        """Whether its training has met its own objective, see `Trainer.objective`; empty where it
-        is of before that was recorded.
+        """Whether its training has met its own objective, see `Trainer.objective`: what its line
+        says, else `judged`; empty where nobody has.
         """
-        return self.line.get("objective", {})
+        return self.line.get("objective") or self.judged
 
     def average_map(self, protocol: str, rule: str = "last") -> float:
         """Average mAP over the protocol's tIoUs, percent."""

@@ -21,9 +21,10 @@ from wtal_core.evaluation.protocols import ACTIVITYNET_TIOUS, PROTOCOLS
 from wtal_core.models import method
 from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, class_scale
-from wtal_core.models.shared.objective import RECALLED, at_end, recalled
+from wtal_core.models.shared.objective import recalled
 from wtal_core.packed import Resident
 from wtal_core.runs.inputs import inputs_of, resident
+from wtal_core.runs.objective import judged
 
 RUN_PROTOCOLS = ("wtalc", "wtalc-2019", "activitynet")
 CHECKPOINT_SECONDS = 30.0
@@ -320,19 +321,9 @@ class Trainer:
         """
         labels = self.train_videos.labels.double().cpu().numpy()
         scores = video_scores(self.method, self.progress.network, self.config, self.train_videos)
+        streams = len(self.dataset.streams)
         share = recalled(scores, labels)
-        bounds = [
-            {
-                "terms": list(bound.terms),
-                "loss": round(bound.reached(history), 6),
-                "limit": round(bound.limit, 6),
-                "without": bound.without,
-            }
-            for bound in self.method.objective(labels, len(self.dataset.streams), self.config)
-        ]
-        met = share >= RECALLED and all(bound["loss"] < bound["limit"] for bound in bounds)
-        total = round(at_end(history, ("total",)), 6)
-        return {"met": met, "recalled": round(share, 6), "total": total, "bounds": bounds}
+        return judged(self.method.name, self.config, labels, streams, history, share)
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:

@@ -5,11 +5,13 @@ or computes their runs.
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast, get_args
+
+import numpy as np
 
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.manifests import load_manifest
@@ -19,7 +21,10 @@ from wtal_core.errors import WorkbookError
 from wtal_core.models import method, method_names
 from wtal_core.models.contract import PROFILES
 from wtal_core.runs import behaviour
-from wtal_core.runs.ledger import Ledger
+from wtal_core.runs.inputs import label_vectors
+from wtal_core.runs.ledger import Ledger, Record
+from wtal_core.runs.objective import judged
+from wtal_core.runs.recompute import run_of
 from wtal_core.runs.results import Results
 from wtal_core.runs.run import Run
 from wtal_core.runs.sweep import Stale, dataset_of, ensure, opened
@@ -65,7 +70,8 @@ class Session:
             for row, config in rows.items()
             for seed in self.seeds
         ]
-        records = iter(ensure(runs, self.store, self.device, self.jobs, self.stale))
+        finished = ensure(runs, self.store, self.device, self.jobs, self.stale)
+        records = iter([with_objective(record) for record in finished])
         table = {row: [next(records) for _ in self.seeds] for row in rows}
         return Results(
             table,
@@ -170,6 +176,20 @@ def open_session(
         jobs,
         cast(Stale, stale),
     )
+
+
+def with_objective(record: Record) -> Record:
+    """The record, which knows whether its run has met its objective: what its line says, and where
+    it is of before that was recorded, what its losses say.
+    """
+    if record.objective:
+        return record
+    run = run_of(record)
+    dataset, config = dataset_of(run), record.config
+    labels = label_vectors(dataset, "train", config.schedule.labels).astype(np.float64)
+    streams = len(dataset.streams)
+    found = judged(run.method, config, labels, streams, record.history, None)
+    return replace(record, judged=found)
 
 
 def ledger_for(parameters: Mapping[str, Any], store: str = "") -> Ledger:
