@@ -12,26 +12,28 @@ from wtal_core.report import tables
 ROWS = {"Ours": [(0.6, 0.4, 0.2), (0.6, 0.5, 0.1)], "New": [(0.5, 0.3, 0.1), (0.5, 0.3, 0.1)]}
 
 
-def test_beside_reported_has_delta_interval_and_best():
+def test_beside_reported_has_interval_median_and_best():
     found = tables.beside_reported(results(ROWS), {"Ours": 41.5})
-    shown = found.loc["Ours", ["reported", "reproduced", "delta", "best on test", "n"]].tolist()
-    assert shown == ["41.5", "40.0", "-1.5", "41.0", 2]
-    assert found.loc["New", ["reported", "delta", "±", "95 % interval"]].tolist() == [
-        "–",
-        "–",
-        "0.0",
-        "30.0 to 30.0",
-    ]
+    columns = ["reported", "reproduced", "median", "trained", "collapsed", "best on test", "n"]
+    shown = found.loc["Ours", columns].tolist()
+    assert shown == ["41.5", "40.0", "40.0", "2 of 2", "0 of 2", "41.0", 2]
+    columns = ["reported", "±", "95 % interval"]
+    assert found.loc["New", columns].tolist() == ["–", "0.0", "30.0 to 30.0"]
+    assert "difference" not in found
 
 
-def test_beside_reported_follows_the_metric():
-    found = tables.beside_reported(results(ROWS).measured(0.5), {"Ours": 41.5})
-    assert found.loc["Ours", ["reproduced", "±", "delta", "best on test"]].tolist() == [
-        "45.0",
-        "7.1",
-        "+3.5",
-        "46.0",
-    ]
+def test_a_difference_stands_only_beside_numbers_of_the_same_data():
+    found = tables.beside_reported(results(ROWS).measured(0.5), {"Ours": 41.5}, same_data=True)
+    assert found.loc["Ours", ["reproduced", "±", "difference"]].tolist() == ["45.0", "7.1", "+3.5"]
+    assert found.loc["New", "difference"] == "–"
+
+
+def test_a_collapsed_seed_takes_the_interval_away():
+    rows = results({"Ours": [(0.5, 0.5, 0.5)] * 4 + [(0.1, 0.1, 0.1)]})
+    rows.records["Ours"][4].line["objective"] = {"met": True, "total": 1.5}
+    found = tables.beside_reported(rows, {}).loc["Ours"]
+    shown = found[["95 % interval", "median", "trained", "collapsed"]].tolist()
+    assert shown == ["–", "50.0", "4 of 5", "1 of 5"]
 
 
 def test_per_tiou_shows_the_protocols_average_whatever_the_metric():
