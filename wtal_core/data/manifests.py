@@ -24,6 +24,7 @@ PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
     "int": int,
     "str": str,
 }
+STATES_VARIANTS = re.compile(rb"^variants:", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ class DatasetManifest:
     fps: frames per second. stride: in frames. offset: the frame of snippet 0.
     splits: split name -> counts.
     left_out: protocol id -> test videos that it does not use.
-    simulator: free constants.
+    simulator: free constants. variants: ending of a variant's name -> the constants of `simulator`
+    that it changes; the variant `<name>-<ending>` is a data set of its own.
     """
 
     name: str
@@ -111,6 +113,7 @@ class DatasetManifest:
     left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     simulator: dict[str, Any] = field(default_factory=dict)
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def timebase(self) -> Timebase:
         """The snippet grid; a manifest that states none is an error."""
@@ -130,23 +133,68 @@ class DatasetManifest:
 
 
 def dataset_names() -> list[str]:
-    """Names of all manifests, sorted."""
-    return sorted(path.stem for path in paths.MANIFEST_FOLDER.glob("*.yaml"))
+    """Names of all manifests and of their variants, sorted."""
+    return sorted(_files())
 
 
 def manifest_path(name: str) -> Path:
-    """Path of a manifest file; an unknown name raises an error that lists the known ones."""
-    if name not in dataset_names():
+    """Path of a manifest file, for a variant that of the manifest which states it; an unknown name
+    raises an error that lists the known ones.
+    """
+    known = _own_files()
+    if name not in known:
+        known = _files()
+    if name not in known:
         raise WorkbookError(
-            f"unknown data set {name!r}; known ones: {', '.join(dataset_names())} (see `wtal data "
+            f"unknown data set {name!r}; known ones: {', '.join(sorted(known))} (see `wtal data "
             f"list`)"
         )
-    return paths.MANIFEST_FOLDER / f"{name}.yaml"
+    return known[name]
 
 
 def load_manifest(name: str) -> DatasetManifest:
-    """The manifest of that name, read strictly, and once as long as its file does not change."""
-    path = manifest_path(name)
+    """The manifest of that name, or of that variant, read strictly, and once as long as its file
+    does not change.
+    """
+    manifest = _read(manifest_path(name))
+    return manifest if name == manifest.name else variant(manifest, name)
+
+
+def variant(manifest: DatasetManifest, name: str) -> DatasetManifest:
+    """The manifest of a variant: that one with the constants which it changes."""
+    ending = name.removeprefix(f"{manifest.name}-")
+    changes = manifest.variants[ending]
+    unknown = sorted(set(changes) - set(manifest.simulator))
+    if unknown:
+        raise WorkbookError(
+            f"{manifest.name}.yaml: variant {ending} changes the constant {unknown[0]!r}, which "
+            "`simulator` does not have; correct its name"
+        )
+    return replace(
+        manifest,
+        name=name,
+        title=f"{manifest.title}, {ending.replace('-', ' ')}",
+        simulator={**manifest.simulator, **changes},
+        variants={},
+    )
+
+
+def _own_files() -> dict[str, Path]:
+    """Name of each manifest -> its file, without variants."""
+    return {path.stem: path for path in paths.MANIFEST_FOLDER.glob("*.yaml")}
+
+
+def _files() -> dict[str, Path]:
+    """Name of each manifest and of each variant -> the file that states it."""
+    files = _own_files()
+    for name, path in list(files.items()):
+        if STATES_VARIANTS.search(path.read_bytes()):
+            files |= {f"{name}-{ending}": path for ending in _read(path).variants}
+    return files
+
+
+def _read(path: Path) -> DatasetManifest:
+    """The manifest in that file, read again if the file has changed."""
     state = path.stat()
     manifest = _read_once(path, state.st_mtime_ns, state.st_size)
     if not manifest.files_of:
@@ -229,6 +277,11 @@ def _value(kind: type, key: str, value: Any, where: str) -> Any:
             _build(nested, item, f"{where}[{i}]")
             for i, item in enumerate(_typed(value, list, where))
         )
+    if key == "variants":
+        return {
+            ending: _typed(changes, dict, f"{where}: {ending}")
+            for ending, changes in _typed(value, dict, where).items()
+        }
     if key == "left_out":
         return {protocol: tuple(videos) for protocol, videos in _typed(value, dict, where).items()}
     return _checked(key, _plain(kind, key, value, where), where)

@@ -19,18 +19,20 @@ from wtal_core.data.beoid import (
 )
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.hapt import open_hapt, open_hapt_transitions
-from wtal_core.data.manifests import load_manifest
+from wtal_core.data.manifests import load_manifest, manifest_path
 from wtal_core.data.paths import data_root
 from wtal_core.data.salads50 import open_salads50
 from wtal_core.data.sfinge3d import open_sfinge3d
 from wtal_core.data.shrec21 import open_shrec21, open_shrec21_sequences
+from wtal_core.data.simulated_thumos14 import open_simulated_thumos14
 from wtal_core.data.simulator import open_simulated
+from wtal_core.data.simulator_2 import open_simulated_2
 from wtal_core.data.thumos14 import open_thumos14, thumos14_without_features
 from wtal_core.data.video_data import VideoData
 from wtal_core.errors import WorkbookError
 
 # name of a manifest -> its reader, called with the data set's folder and, where the manifest has
-# folds, the number of one
+# folds, the number of one; for a variant, with the variant's name
 OPENERS: dict[str, Callable[..., Dataset]] = {
     "activitynet1.2": open_activitynet12,
     "activitynet1.3": open_activitynet13,
@@ -44,6 +46,8 @@ OPENERS: dict[str, Callable[..., Dataset]] = {
     "shrec21": open_shrec21,
     "shrec21-sequences": open_shrec21_sequences,
     "simulated": open_simulated,
+    "simulated-2": open_simulated_2,
+    "simulated-thumos14": open_simulated_thumos14,
     "thumos14": open_thumos14,
     "thumos14-simulated": open_thumos14,
 }
@@ -80,12 +84,15 @@ def open_dataset(name: str, root: str | Path | None = None, fold: int | None = N
     manifest = load_manifest(name)
     if fold is not None and manifest.folds == 1:
         raise WorkbookError(f"data set {name} has no folds; leave out fold={fold}")
-    if name not in OPENERS:
+    base = manifest_path(name).stem
+    if base not in OPENERS:
         raise WorkbookError(
             f"data set {name} has a manifest but no reader of features yet; add one to OPENERS in "
             f"wtal_core/data/opening.py, or open one of {', '.join(sorted(OPENERS))}"
         )
     folder = data_root(root) / manifest.folder
     if manifest.folds > 1:
-        return OPENERS[name](folder, fold or 0)
-    return OPENERS[name](folder)
+        return OPENERS[base](folder, fold or 0)
+    if base != name:
+        return OPENERS[base](folder, name)
+    return OPENERS[base](folder)

@@ -25,8 +25,8 @@ Pair = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Constants:
-    """The numbers of the manifest's `simulator` part. Pairs are (rgb, flow) strengths."""
+class TimelineConstants:
+    """The numbers of a manifest's `simulator` part that timelines are drawn from."""
 
     seed: int
     timelines: dict[str, tuple[float, float, float, float]]
@@ -38,6 +38,12 @@ class Constants:
     lead_in: float
     lead_out: float
     discriminative_part: float
+
+
+@dataclass(frozen=True)
+class Constants(TimelineConstants):
+    """All numbers of the manifest's `simulator` part. Pairs are (rgb, flow) strengths."""
+
     discriminative: Pair
     weak: Pair
     motion: Pair
@@ -151,7 +157,7 @@ def choose_probes(segments: pd.DataFrame, test: tuple[Video, ...]) -> tuple[str,
 def draw_timeline(
     number: int,
     classes: tuple[str, ...],
-    constants: Constants,
+    constants: TimelineConstants,
     rng: np.random.Generator,
 ) -> tuple[tuple[str, ...], float, list[tuple[str, float, float]]]:
     """(labels, duration in seconds, [(label, start, end)]) of one video.
@@ -251,7 +257,7 @@ def phases(
     rows: list[tuple[str, float, float]],
     classes: tuple[str, ...],
     length: int,
-    constants: Constants,
+    constants: TimelineConstants,
     timebase: Timebase,
     rng: np.random.Generator,
 ) -> tuple[Float[np.ndarray, "T C"], Float[np.ndarray, "T C"]]:

@@ -10,7 +10,13 @@ from wtal_core.data.features import FeatureSource
 from wtal_core.data.fingerprint import sha256_of
 from wtal_core.data.hapt import read_segments
 from wtal_core.data.lengths import TOLERANCE_WORDS, check_lengths
-from wtal_core.data.manifests import Counts, DatasetManifest, FileEntry, load_manifest
+from wtal_core.data.manifests import (
+    Counts,
+    DatasetManifest,
+    FileEntry,
+    load_manifest,
+    manifest_path,
+)
 from wtal_core.data.opening import OPENERS, VIDEO_DATA, open_dataset
 from wtal_core.data.paths import data_root
 from wtal_core.data.problems import kind_of
@@ -51,7 +57,7 @@ def verify(name: str, root: str | Path | None = None) -> list[Finding]:
     folder = data_root(root) / manifest.folder
     entries = [entry for entry in manifest.files if not entry.features]
     findings = [check_file(folder, entry, manifest) for entry in entries]
-    if name not in OPENERS:  # detections, which nothing is trained on
+    if manifest_path(name).stem not in OPENERS:  # detections, which nothing is trained on
         return findings
     if name not in VIDEO_DATA:
         return findings + _check_recordings(manifest, folder, root)
@@ -74,7 +80,8 @@ def _check_recordings(
     """Data sets whose features are made here: counts, and whether they open."""
     try:
         dataset = open_dataset(manifest.name, root)
-        counted = COUNTERS.get(manifest.name, _count_nothing)(folder, dataset)
+        base = manifest_path(manifest.name).stem
+        counted = COUNTERS.get(base, _count_nothing)(folder, dataset)
     except WorkbookError as error:
         return [Finding("opening", kind_of(error), "a data set that opens", str(error))]
     findings = [
@@ -82,7 +89,11 @@ def _check_recordings(
         for split, counts in manifest.splits.items()
         if split in counted
     ]
-    return [*findings, Finding("opening", "ok", "a data set that opens", dataset.title)]
+    return [
+        *findings,
+        Finding("opening", "ok", "a data set that opens", dataset.title),
+        Finding("fingerprint", "ok", "hash of all that decides the content", dataset.fingerprint),
+    ]
 
 
 def _check_features(
@@ -268,6 +279,10 @@ def _side_counts(dataset: Dataset) -> dict[str, Counts]:
     }
 
 
+def _count_sides(folder: Path, dataset: Dataset) -> dict[str, Counts]:
+    return _side_counts(dataset)
+
+
 def _count_nothing(folder: Path, dataset: Dataset) -> dict[str, Counts]:
     return {}
 
@@ -317,4 +332,6 @@ COUNTERS: dict[str, Callable[[Path, Dataset], dict[str, Counts]]] = {
     "sfinge3d": _count_sfinge3d,
     "shrec21": _count_shrec21,
     "shrec21-sequences": _count_sides,
+    "simulated-2": _count_sides,
+    "simulated-thumos14": _count_sides,
 }
