@@ -24,9 +24,13 @@ from wtal_core.runs.train import Trainer, suited_threads
 DECAY = ((2 / 3, 0.2), (0.9, 0.04))
 # method -> name of a candidate -> changes of the present quick profile; of its schedule by "lr",
 # "epochs", "steps", "batch" and "decay"
+WIDE = {"width": 128, "filter_width": 128}
 CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
+    "topk_mil": {
+        "decay": {"steps": DECAY},
+        "hidden 128, 40 epochs, decay": {"hidden": 128, "epochs": 40, "steps": DECAY},
+    },
     "facnet": {
-        "width 256": {"embedding": 256, "lr": 2e-3},
         "width 256, decay": {"embedding": 256, "lr": 2e-3, "steps": DECAY},
         "width 256, 60 epochs, decay": {
             "embedding": 256,
@@ -36,21 +40,61 @@ CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     "basnet": {
-        "lr 1e-3": {"lr": 1e-3},
-        "lr 1e-3, width 128": {"lr": 1e-3, "width": 128, "filter_width": 128},
         "lr 2e-3, decay": {"lr": 2e-3, "steps": DECAY},
+        "lr 2e-3, 80 epochs, decay": {"lr": 2e-3, "epochs": 80, "steps": DECAY},
+        "lr 1e-3, 80 epochs, decay": {"lr": 1e-3, "epochs": 80, "steps": DECAY},
     },
     "backtal": {
-        "lr 1e-3": {"lr": 1e-3},
-        "lr 1e-3, 80 epochs": {"lr": 1e-3, "epochs": 80},
-        "width 128, lr 1e-3": {"lr": 1e-3, "width": 128, "filter_width": 128},
-        "width 128, lr 2e-3, 80 epochs": {
+        "lr 2e-3, 80 epochs, decay": {"lr": 2e-3, "epochs": 80, "steps": DECAY},
+        "lr 1e-3, 120 epochs, decay": {"lr": 1e-3, "epochs": 120, "steps": DECAY},
+        "width 128, lr 2e-3, 80 epochs, decay": {
+            **WIDE,
             "lr": 2e-3,
             "epochs": 80,
-            "width": 128,
-            "filter_width": 128,
+            "steps": DECAY,
         },
     },
+    "wtalc": {"decay": {"steps": DECAY}},
+    "stpn": {
+        "decay": {"steps": DECAY},
+        "150 epochs, decay": {"epochs": 150, "steps": DECAY},
+    },
+    "um": {"decay": {"steps": DECAY}},
+    "hamnet": {
+        "decay": {"steps": DECAY},
+        "60 epochs, decay": {"epochs": 60, "steps": DECAY},
+    },
+    "co2net": {
+        "lr 2e-3, 40 epochs, decay": {"lr": 2e-3, "epochs": 40, "steps": DECAY},
+        "60 epochs, decay": {"lr": 2e-3, "epochs": 60, "steps": DECAY},
+    },
+    "delu": {
+        "lr 2e-3, 40 epochs, decay": {"lr": 2e-3, "epochs": 40, "steps": DECAY},
+        "60 epochs, decay": {"lr": 2e-3, "epochs": 60, "steps": DECAY},
+    },
+    "cola": {"decay": {"steps": DECAY}},
+    "rskp": {
+        "width 256, lr 2e-3, decay": {"embedding": 256, "lr": 2e-3, "steps": DECAY},
+        "width 128, lr 5e-3, decay": {"embedding": 128, "lr": 5e-3, "steps": DECAY},
+    },
+    "ten": {
+        "decay": {"steps": DECAY},
+        "width 128, lr 2e-3, decay": {"embedding": 128, "lr": 2e-3, "steps": DECAY},
+    },
+    "bm": {"decay": {"steps": DECAY}, "100 epochs, decay": {"epochs": 100, "steps": DECAY}},
+    "c3net": {"decay": {"steps": DECAY}, "60 epochs, decay": {"epochs": 60, "steps": DECAY}},
+    "a2clpt": {"decay": {"steps": DECAY}, "60 epochs, decay": {"epochs": 60, "steps": DECAY}},
+    "sfnet": {
+        "decay": {"steps": DECAY},
+        "lr 4e-3, 40 epochs, decay": {
+            "lr": 4e-3,
+            "epochs": 40,
+            "expand_epoch": 10,
+            "steps": DECAY,
+        },
+    },
+    "emmil": {},
+    "asmloc": {"decay": {"steps": DECAY}},
 }
 SCHEDULE = {
     "lr": "learning_rate",

@@ -24,27 +24,37 @@ def drawn():
     )
 
 
-def test_a_panel_a_parameter_with_the_paper_beside_it(drawn):
-    first, second = drawn.axes
-    assert (
-        first.get_xlabel() == "λ (no unit)"
-        and first.get_ylabel() == "mAP@0.5 (%)"
-        and second.get_ylabel() == ""
+def test_a_panel_a_parameter_with_the_paper_below_it(drawn):
+    first, second, paper, other_paper = drawn.axes
+    assert paper.get_xlabel() == "λ (no unit)"
+    assert first.get_ylabel() == "mAP@0.5 (%)" and paper.get_ylabel() == "paper (%)"
+    assert second.get_ylabel() == other_paper.get_ylabel() == ""
+    assert [line.get_ydata().tolist() for line in first.lines] == [[11, 20, 32]]
+    assert [line.get_ydata().tolist() for line in paper.lines] == [OFFICIAL.tolist()]
+    assert [t.get_text() for t in paper.get_xticklabels()] == ["0.8", "1", "1.2"]
+    assert len(second.lines) == 2 and len(other_paper.lines[0].get_ydata()) == 2
+    assert first.get_ylim() == second.get_ylim() and paper.get_ylim() == other_paper.get_ylim()
+
+
+def test_numbers_of_the_same_data_stand_in_the_same_panel():
+    panels = {"λ": {"here": TABLE}}
+    figure = figures.sweeps(
+        panels, {"λ": OFFICIAL}, "caption", together=True, references={"plain": 15.0}
     )
-    assert (
-        first.lines[0].get_ydata().tolist() == [11, 20, 32]
-        and first.lines[1].get_ydata().tolist() == OFFICIAL.tolist()
-    )
-    assert [t.get_text() for t in first.get_xticklabels()] == ["0.8", "1", "1.2"]
-    assert len(second.lines) == 3 and len(second.lines[2].get_ydata()) == 2
-    assert first.get_ylim() == second.get_ylim()
+    (axes,) = figure.axes
+    assert axes.lines[0].get_ydata().tolist() == [11, 20, 32]
+    assert axes.lines[-1].get_ydata().tolist() == OFFICIAL.tolist()
+    assert "plain: 15.0" in [t.get_text() for t in figure.legends[0].get_texts()]
+    bars = figures.bars({"a": TABLE.loc[0.8]}, {"a": 9.0}, "caption", together=True)
+    (axes,) = bars.axes
+    assert len(axes.collections) == 1
 
 
 def test_the_legend_names_each_thing_once(drawn):
     assert [t.get_text() for t in drawn.legends[0].get_texts()] == [
         "reproduced",
-        "paper, on THUMOS14",
         "other",
+        "paper, on THUMOS14",
     ]
 
 
@@ -87,13 +97,14 @@ def test_a_heat_map_of_one_seed_has_no_deviation_and_its_pairs_need_no_order():
 
 def test_bars_show_each_seed_and_the_papers_number():
     values = {row: TABLE.loc[row] for row in TABLE.index}
-    axes = figures.bars(
+    axes, paper = figures.bars(
         {str(k): v for k, v in values.items()}, {"0.8": 35.8, "1.0": None}, "caption", "mAP@0.5 (%)"
-    ).axes[0]
+    ).axes
     assert [patch.get_height() for patch in axes.patches] == [11, 20, 32]
     assert [line.get_ydata().tolist() for line in axes.lines] == TABLE.to_numpy().tolist()
     assert axes.get_ylabel() == "mAP@0.5 (%)" and axes.get_ylim()[0] == 0
-    assert len(axes.collections) == 1  # one printed number, one line
+    assert not axes.collections and len(paper.collections) == 1  # one printed number, one line
+    assert [t.get_text() for t in paper.get_xticklabels()] == ["0.8", "1.0", "1.2"]
 
 
 def test_lying_bars_read_from_top_to_bottom():
@@ -102,19 +113,19 @@ def test_lying_bars_read_from_top_to_bottom():
     figure = figures.bars(
         values, reported, "caption", "mAP@0.5 (%)", "paper, on HACS", layout="lying"
     )
-    axes = figure.axes[0]
+    axes, paper = figure.axes
     assert [patch.get_width() for patch in axes.patches] == [11, 20, 32] and axes.get_xlim()[0] == 0
     place = [patch.get_y() for patch in axes.patches]
     assert place == sorted(place, reverse=True) and [
         t.get_text() for t in axes.get_yticklabels()
     ] == list(values)
     assert [line.get_xdata().tolist() for line in axes.lines] == TABLE.to_numpy().tolist()
-    (printed,) = axes.collections
+    (printed,) = paper.collections
     assert printed.get_segments()[0][:, 0].tolist() == [35.8, 35.8]
     assert [t.get_text() for t in figure.legends[0].get_texts()] == [
         "one seed",
+        "here, mean over seeds",
         "paper, on HACS",
-        "reproduced here, mean",
     ]
 
 
@@ -148,10 +159,10 @@ def test_upright_bars_have_references_across_and_a_dot_only_for_one_of_several_v
     axes = figure.axes[0]
     assert [bar.get_height() for bar in axes.patches] == [20, 50]
     assert axes.get_ylim() == (0, 100)
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b,\nc"]
+    assert [t.get_text() for t in figure.axes[1].get_xticklabels()] == ["a", "b,\nc"]
     (legend,) = figure.legends
     assert {text.get_text() for text in legend.get_texts()} == {
-        "reproduced here, mean",
+        "here, mean over seeds",
         "one seed",
         "chance: 27.3",
         "printed",
