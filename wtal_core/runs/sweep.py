@@ -249,6 +249,7 @@ def describe(run: Run, dataset: Dataset, trained: Trained, seconds: float) -> di
         "fold": run.fold,
         **outcome_of(trained),
         "objective": trained.objective,
+        "classified": {rule: round(share, 6) for rule, share in trained.classified.items()},
         "best_epoch": trained.best_epoch,
         "epochs": len(trained.history),
         "detections": {rule: len(trained.detections[rule]) for rule in RULES},

@@ -21,9 +21,9 @@ from wtal_core.evaluation.protocols import ACTIVITYNET_TIOUS, PROTOCOLS
 from wtal_core.models import method
 from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, class_scale
-from wtal_core.models.shared.objective import recalled
+from wtal_core.models.shared.objective import best_is_shown, recalled
 from wtal_core.packed import Resident
-from wtal_core.runs.inputs import inputs_of, resident
+from wtal_core.runs.inputs import inputs_of, label_vectors, resident
 from wtal_core.runs.objective import judged
 
 RUN_PROTOCOLS = ("wtalc", "wtalc-2019", "activitynet")
@@ -78,7 +78,8 @@ class Trained:
     """What a finished training leaves: weights, detections and scores at the last and at the best
     epoch on the test set.
 
-    objective: whether the training has met its own objective, see `Trainer.objective`.
+    classified: by rule, the share of test videos whose highest class score is of one of their
+    labels. objective: whether the training has met its own objective, see `Trainer.objective`.
     """
 
     network: torch.nn.Module
@@ -88,6 +89,7 @@ class Trained:
     best_epoch: int
     history: list[dict[str, float]]
     seconds: float
+    classified: dict[str, float]
     objective: dict[str, Any]
 
 
@@ -271,13 +273,19 @@ class Trainer:
 
     def detect(self) -> pd.DataFrame:
         """Detections on the test videos with the weights of now."""
-        activation = activations(
+        return self._localized(self._activation())
+
+    def _activation(self) -> Activation:
+        """What the network of now says about the test videos."""
+        return activations(
             self.method,
             self.progress.network,
             self.config,
             self.test_videos,
             self.scale,
         )
+
+    def _localized(self, activation: Activation) -> pd.DataFrame:
         return self.method.localize(activation, scene(self.dataset), self.config)
 
     def _finish(self) -> Trained:
@@ -298,10 +306,13 @@ class Trainer:
         """What weights say on the test set; those of the last epoch stay loaded. They may come from
         another config's training.
         """
-        detections, scores = {}, {}
+        detections, scores, classified = {}, {}, {}
+        labels = label_vectors(self.dataset, "test")
         for rule in ("best", "last"):
             self.progress.network.load_state_dict(weights[rule])
-            detections[rule] = self.detect()
+            activation = self._activation()
+            detections[rule] = self._localized(activation)
+            classified[rule] = best_is_shown(activation.scores.mean(0), labels)
             scores[rule] = {p: score(self.dataset, detections[rule], p) for p in RUN_PROTOCOLS}
         return Trained(
             self.progress.network,
@@ -311,6 +322,7 @@ class Trainer:
             best_epoch,
             history,
             seconds,
+            classified,
             self.objective(history),
         )
 

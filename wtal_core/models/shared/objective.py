@@ -147,6 +147,13 @@ def one_prediction(
     return float(drawn(len(total), shares) @ least(total))
 
 
+def best_is_shown(scores: Float[np.ndarray, "B C"], labels: Float[np.ndarray, "B C"]) -> float:
+    """The share of videos whose highest score is of one of their labels; 1 without any video."""
+    if not len(scores):
+        return 1.0
+    return float((labels[np.arange(len(scores)), scores.argmax(1)] > 0).mean())
+
+
 def recalled(scores: Float[np.ndarray, "B C"], labels: Float[np.ndarray, "B C"]) -> float:
     """Of the labels of all videos, the share that is among the n highest scores of its video, n the
     number of that video's labels. Of equal scores the first class counts as higher.
