@@ -70,9 +70,25 @@ def test_defaults_and_free_simulator_mapping(tmp_path):
         manifest.timebase()
 
 
+def test_a_variant_is_the_manifest_with_its_constants(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "MANIFEST_FOLDER", tmp_path)
+    constants = "simulator: {noise: 1.5, scene: 2}\nvariants:\n"
+    read(tmp_path, GOOD + constants + "  loud-very: {noise: 9}\n  odd: {smell: 1}\n")
+    assert dataset_names() == ["small", "small-loud-very", "small-odd"]
+    loud = load_manifest("small-loud-very")
+    assert loud.simulator == {"noise": 9, "scene": 2} and loud.title == "Small, loud very"
+    assert loud.name == "small-loud-very" and load_manifest("small").simulator["noise"] == 1.5
+    with pytest.raises(WorkbookError, match="variant odd changes the constant 'smell'"):
+        load_manifest("small-odd")
+    with pytest.raises(WorkbookError, match="unknown data set 'small-quiet'"):
+        load_manifest("small-quiet")
+
+
 @pytest.mark.parametrize(
     "extra, message",
     [
+        ("variants: {low: 3}\n", "variants: low: expected a dict"),
+        ("variants: [low]\n", "variants: expected a dict"),
         ("colour: red\n", r"small\.yaml: unknown key 'colour'"),
         ("files: [{path: a, sum: 1}]\n", r"files\[0\]: unknown key 'sum'"),
         ("files: [{urls: [a]}]\n", r"files\[0\]: key 'path' is missing"),

@@ -1,5 +1,7 @@
 """Version 2 of the simulator keeps what its manifest states."""
 
+import hashlib
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,10 +11,13 @@ import pytest
 
 from tests.data_samples import REAL, needs_real_data
 from wtal_core.data import simulator_2
+from wtal_core.data.annotations import read_wtalc
 from wtal_core.data.manifests import dataset_names, load_manifest
 from wtal_core.data.opening import open_dataset
 from wtal_core.data.simulated_thumos14 import simulate_thumos14
+from wtal_core.data.verify import verify
 from wtal_core.errors import WorkbookError
+from wtal_core.pictures.simulated import class_timelines
 from wtal_core.timebase import Timebase
 
 VARIANTS = {
@@ -24,6 +29,11 @@ VARIANTS = {
     "motion-high": "shared_motion",
 }
 LONG = Timebase(fps=10.0, stride=16.0)
+FROZEN_TIMELINES = "9bbba31abc6c843cd275bace73f8c203f7a8ff315c64ee0023613e2f38c79da9"
+FROZEN_MEANS = {  # stream -> mean, standard deviation, share of zeros
+    "rgb": (0.14510986, 0.22673807, 0.49423905),
+    "flow": (0.14398268, 0.23212539, 0.49773093),
+}
 DIGEST = """
 import hashlib
 from wtal_core.data.simulator_2 import simulate
@@ -163,6 +173,43 @@ def test_the_fingerprint_is_the_hash_of_the_manifest(dataset):
     assert simulator_2.content_hash(changed) != dataset.fingerprint
 
 
+def test_the_content_is_the_frozen_one(dataset):
+    """What predictions were registered for. Sums, since last bits differ between machines."""
+    timelines = dataset.segments.round(1).to_csv(index=False).encode()
+    assert hashlib.sha256(timelines).hexdigest() == FROZEN_TIMELINES
+    for stream, frozen in FROZEN_MEANS.items():
+        values = np.concatenate(
+            [video.features[stream] for video in (*dataset.train, *dataset.test)]
+        )
+        found = (values.mean(dtype=float), values.std(dtype=float), (values == 0).mean())
+        assert found == pytest.approx(frozen, rel=1e-5)
+
+
+@needs_real_data
+def test_measured_constants_are_those_of_the_sources(constants):
+    annotations = read_wtalc(REAL / "thumos14" / "Thumos14reduced-Annotations")
+    training = annotations.of_subset("validation")["video"]
+    segments = annotations.segments[annotations.segments["video"].isin(training)]
+    measured = class_timelines(segments)
+    assert list(measured) == list(constants.classes)
+    for label, values in measured.items():
+        assert constants.timelines[label] == pytest.approx(values, abs=0.0051)
+    geometry = json.loads((REAL / "stpn" / "geometry.json").read_text())
+    assert geometry["classes"] == list(constants.classes)
+    for s, stream in enumerate(("rgb", "flow")):
+        cosines = np.array(geometry["class_weight_cosines"][stream])
+        assert np.abs(constants.gram(stream) - cosines).max() <= 0.00051
+        stated = constants.gain_log_deviation[s]
+        assert stated == pytest.approx(geometry["channel_scale"][stream]["sd_of_log"], abs=0.00051)
+
+
+def test_verify_prints_counts_and_fingerprint(dataset):
+    findings = {finding.file: finding for finding in verify("simulated-2")}
+    assert all(finding.status == "ok" for finding in findings.values())
+    assert findings["fingerprint"].found == dataset.fingerprint
+    assert findings["counts of test"].found.startswith("100 videos")
+
+
 def test_snippets_are_means_of_what_goes_on_in_them():
     values = np.arange(12.0)[:, None]  # on a grid of 0.16 s
     four = simulator_2.averaged(values, 3, Timebase(fps=25.0, stride=16.0))
@@ -219,5 +266,5 @@ def test_under_real_annotations(constants):
 
 
 def test_missing_annotations_are_named(tmp_path):
-    with pytest.raises(WorkbookError, match="wtal data fetch thumos14"):
+    with pytest.raises(WorkbookError, match="wtal data fetch simulated-thumos14"):
         open_dataset("simulated-thumos14", tmp_path)

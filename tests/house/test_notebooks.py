@@ -77,7 +77,9 @@ def test_every_promised_notebook_is_there():
         promised = sorted((f"{paper}/{name}" for name in names), key=place)
         assert [notebook.artifact for notebook in artifacts.find_notebooks((paper,))] == promised
     tools = {"protocols", "reported_numbers", "diagnose", "real_fusion"}
-    assert {"start_here", "simulated_data", *tools} <= {p.stem for p in FOLDER.glob("*.ipynb")}
+    assert {"start_here", "simulated_data", "calibration", *tools} <= {
+        p.stem for p in FOLDER.glob("*.ipynb")
+    }
 
 
 def test_all_are_executed_in_order_and_without_error():

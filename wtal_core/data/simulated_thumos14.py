@@ -49,12 +49,12 @@ def simulate_thumos14(folder: Path, timebase: Timebase | None = None) -> Dataset
     model = load_manifest(simulator_2.NAME)
     constants = simulator_2.constants_of(model)
     grid = timebase or manifest.timebase()
-    place = require(folder / ANNOTATIONS, "the folder of annotations", "thumos14")
+    place = require(folder / ANNOTATIONS, "the folder of annotations", VERSION_2)
     source = read_wtalc(place)
     if source.classes != constants.classes:
         raise WorkbookError(
             f"{place}: its classes are not the {len(constants.classes)} of {simulator_2.NAME}; "
-            "run `wtal data verify thumos14`"
+            f"run `wtal data verify {VERSION_2}`"
         )
     videos = _videos(source, constants, manifest.channels(), grid)
     train, test = (

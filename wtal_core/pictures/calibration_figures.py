@@ -7,11 +7,14 @@ from scipy.stats import spearmanr
 
 from wtal_core.pictures.figures import COLOURS
 
+NAMED = 5.0  # points between real and simulated, from which on a class bears its name
+
 
 def curve_and_classes(curve: pd.DataFrame, classes: pd.DataFrame, caption: str) -> Figure:
     """Left: mAP against tIoU. Right: AP of each class, real against simulated, in percent.
 
-    curve: index tIoU; classes: index class; both with the columns `real` and `simulated`.
+    curve: index tIoU; classes: index class; both with the columns `real` and `simulated`. Classes
+    bear their names where the two differ by more than `NAMED`.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
     for colour, (name, marker) in zip(
@@ -21,7 +24,8 @@ def curve_and_classes(curve: pd.DataFrame, classes: pd.DataFrame, caption: str) 
     left.set(xlabel="tIoU", ylabel="mAP (%)", ylim=(0, None))
     left.legend(frameon=False)
     right.scatter(classes["real"], classes["simulated"], color=COLOURS[1], s=18)
-    for label, row in classes.iterrows():
+    far = classes[(classes["simulated"] - classes["real"]).abs() > NAMED]
+    for label, row in far.iterrows():
         right.annotate(str(label), (row["real"], row["simulated"]), fontsize=6, alpha=0.8)
     top = 1.05 * float(classes[["real", "simulated"]].to_numpy().max())
     right.plot([0, top], [0, top], color="#999999", linewidth=0.8)

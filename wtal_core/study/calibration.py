@@ -27,7 +27,7 @@ from wtal_core.study.facts import outcomes
 from wtal_core.timebase import Timebase
 
 MEASURED = COMMITTED / "thumos14" / "simulated_calibration.csv"
-COLUMNS = ["run", "quantity", "real", "simulated"]
+COLUMNS = ["seed", "run", "quantity", "real", "simulated"]
 STPN_GRID = Timebase(fps=10.0, stride=16.0)  # 1.6 s a snippet, as the published STPN has it
 TIOUS = (0.1, 0.3, 0.5, 0.7)
 MATCHED = 0.5
@@ -90,19 +90,21 @@ REAL_AP = {
 }
 
 
-def calibration(annotations: Path, seed: int = 0) -> pd.DataFrame:
+def calibration(annotations: Path, seeds: int = 2) -> pd.DataFrame:
     """Train and measure all, `COLUMNS` in long form. annotations: the folder of `thumos14`.
 
-    Takes some ten minutes on one core. Losses stand at the middle of training, at three quarters
-    and at the end.
+    Takes some two minutes for each seed on one core. Losses stand at the middle of training, at
+    three quarters and at the end.
     """
     long = simulate_thumos14(annotations, STPN_GRID)
-    rows = list(_of_run(LONG, "stpn", STPN_CONFIG, long, seed))
-    for stream in long.streams:
-        run = f"{LONG}, {stream} alone"
-        rows += _of_run(run, "stpn", STPN_CONFIG, one_stream(long, stream), seed)
     short = simulate_thumos14(annotations)
-    rows += _of_run(SHORT, "topk_mil", TOPK_CONFIG, short, seed)
+    rows: list[tuple[int, str, str, float | None, float]] = []
+    for seed in range(seeds):
+        rows += _of_run(LONG, "stpn", STPN_CONFIG, long, seed)
+        for stream in long.streams:
+            run = f"{LONG}, {stream} alone"
+            rows += _of_run(run, "stpn", STPN_CONFIG, one_stream(long, stream), seed)
+        rows += _of_run(SHORT, "topk_mil", TOPK_CONFIG, short, seed)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -117,7 +119,7 @@ def one_stream(dataset: Dataset, stream: str) -> Dataset:
 
 def _of_run(
     run: str, method: str, config: MethodConfig, dataset: Dataset, seed: int
-) -> Iterator[tuple[str, str, float | None, float]]:
+) -> Iterator[tuple[int, str, str, float | None, float]]:
     """Rows of one training. Real numbers where there are any for it."""
     trained = Trainer(method, config, dataset, seed).run()
     found = quantities(dataset, trained.detections["last"])
@@ -125,14 +127,14 @@ def _of_run(
     if len(dataset.streams) == 1:
         real = {f"mAP@{MATCHED}": REAL_STREAMS[dataset.streams[0]]}
     for quantity, value in found.items():
-        yield run, quantity, real.get(quantity), value
+        yield seed, run, quantity, real.get(quantity), value
     for label, value in zip(dataset.classes, class_ap(dataset, trained), strict=True):
-        yield run, f"AP of {label}", REAL_AP[label] if run == LONG else None, value
+        yield seed, run, f"AP of {label}", REAL_AP[label] if run == LONG else None, value
     losses = [epoch["total"] for epoch in trained.history]
     for share in (0.5, 0.75, 1.0):
-        epoch = round(share * len(losses))
-        yield run, f"training loss after {epoch} epochs", None, losses[epoch - 1]
-    yield run, "seconds", None, trained.seconds
+        epoch = int(share * len(losses))
+        yield seed, run, f"training loss, {share:.0%} of the epochs", None, losses[epoch - 1]
+    yield seed, run, "seconds", None, trained.seconds
 
 
 def quantities(dataset: Dataset, detections: pd.DataFrame) -> dict[str, float]:
@@ -160,6 +162,16 @@ def class_ap(dataset: Dataset, trained: Trained) -> Float[np.ndarray, " C"]:
     return 100 * np.asarray(score.ap)[0]
 
 
+def of_run(table: pd.DataFrame, run: str) -> pd.DataFrame:
+    """One row per quantity of a run: `real`, `simulated` (the mean), and the value of each seed."""
+    rows = table[table["run"] == run]
+    order = rows["quantity"].unique()
+    by_seed = rows.pivot(index="quantity", columns="seed", values="simulated").loc[order]
+    real = rows.groupby("quantity")["real"].first().loc[order]
+    means = pd.DataFrame({"real": real, "simulated": by_seed.mean(axis=1)})
+    return means.join(by_seed.add_prefix("seed "))
+
+
 def read_measured(path: Path = MEASURED) -> pd.DataFrame:
     """The committed measurement."""
     return pd.read_csv(path, comment="#")
@@ -169,7 +181,7 @@ def write_measured(table: pd.DataFrame, path: Path = MEASURED) -> Path:
     """Write what `calibration` gave, with a note of what it is."""
     note = (
         "# STPN and top-k MIL on SIMULATED features under THUMOS14's real annotations; `real` is "
-        "what real STPN has. By tools/calibrate.py, one seed\n"
+        "what real STPN has. By tools/calibrate.py\n"
     )
     path.write_text(note + table.round(3).to_csv(index=False))
     return path
