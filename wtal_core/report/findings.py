@@ -65,8 +65,8 @@ def findings(results: Path) -> str:
     parts = [INTRODUCTION]
     if older := not_yet(results):
         parts.append(
-            f"\nSome tables of {', '.join(older)} are of before this was told. They are left out here "
-            "until they are computed anew.\n"
+            f"\nTables of {', '.join(older)} from before this was told are left out here until "
+            "they are computed anew.\n"
         )
     parts.append(f"\n## How many\n\n{_markdown(counts(judged))}\n")
     for paper in dict.fromkeys(one.paper for one in judged):
