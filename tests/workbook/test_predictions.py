@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import yaml
@@ -9,8 +10,9 @@ import yaml
 from tests.tiny_dataset import tiny_dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.protocols import THUMOS_TIOUS
-from wtal_core.pictures.prediction_figures import against_bounds
+from wtal_core.pictures.prediction_figures import COLOUR_OF, against_bounds
 from wtal_core.report import predictions as report
+from wtal_core.runs import ledger as ledger_module
 from wtal_core.runs import sweep
 from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.run import Run
@@ -152,22 +154,16 @@ def test_the_interval_is_kept_without_detections(session, registered):
 
 
 def test_what_was_not_scored_is_not_measured(session, registered):
-    path = session.store.root / "simulated-2" / "runs" / "basnet.history.jsonl"
+    path = ledger_module.runs_file(session.store.root, "simulated-2", "basnet", "history")
     path.unlink()
+    columns = {"total": [1.0] * EPOCHS, "average_map": [None] * (EPOCHS - 1) + [0.3]}
     for record in session.store.records("simulated-2", "basnet"):
-        scores = [None] * (EPOCHS - 1) + [0.3]
-        line = {"run": record.key, "history": {"total": [1.0] * EPOCHS, "average_map": scores}}
-        sweep_ledger_append(path, line)
+        line = {"run": record.key, "history": columns}
+        ledger_module.append(path, ledger_module.sealed(line))
     outcomes = predictions.evaluated(session, registered)
     (early,) = [outcome for outcome in outcomes if outcome.prediction.id == "A9"]
     assert early.verdict == "not measured"
     assert early.how == "no test score after epoch 2 of 20"
-
-
-def sweep_ledger_append(path, line):
-    from wtal_core.runs import ledger
-
-    ledger.append(path, ledger.sealed(line))
 
 
 def test_one_strip_per_prediction(session, registered):
@@ -175,11 +171,14 @@ def test_one_strip_per_prediction(session, registered):
     figure = against_bounds(outcomes, "caption")
     assert len(figure.axes) == len(outcomes) == 16
     for axes, outcome in zip(figure.axes, outcomes, strict=True):
-        (dots,) = axes.lines
-        assert dots.get_xdata() == pytest.approx(list(outcome.values.values()))
+        drawn = [float(dot.get_xdata()[0]) for dot in axes.lines]
+        assert drawn == pytest.approx(list(outcome.values.values()))
+        within = [outcome.prediction.bound.holds(value) for value in drawn]
+        colours = [dot.get_color() == COLOUR_OF["pass"] for dot in axes.lines]
+        assert colours == within
         assert outcome.unit in axes.get_ylabel() and outcome.prediction.id in axes.get_ylabel()
-    colours = {a.lines[0].get_color() for a in figure.axes}
-    assert len(colours) == len({outcome.verdict for outcome in outcomes}) == 2
+    assert {outcome.verdict for outcome in outcomes} == {"pass", "FAIL"}
+    plt.close(figure)
 
 
 def test_every_registered_statistic_has_a_function():

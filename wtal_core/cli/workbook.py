@@ -99,8 +99,9 @@ def predictions(device: str = "auto", jobs: int = 1, results: Path = Path("resul
         jobs,
     )
     outcomes = registered.evaluated(session)
-    widths = [None, None, None, 12, None, None, 40, 60]
-    print(tabulate(table(outcomes), headers="keys", disable_numparse=True, maxcolwidths=widths))
+    lines = table(outcomes).drop(columns="statement")
+    widths = [None] * lines.shape[1] + [60]
+    print(tabulate(lines, headers="keys", disable_numparse=True, maxcolwidths=widths))
     print()
     print(tabulate(counts(outcomes), headers="keys"))
     return 0

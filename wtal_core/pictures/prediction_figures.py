@@ -20,7 +20,7 @@ ROOM = 0.12  # beside the outermost value or bound, as a share of the axis
 
 def against_bounds(outcomes: Sequence[Outcome], caption: str) -> Figure:
     """One strip per prediction, each on an axis and in a unit of its own: the bound as a band, the
-    value as a dot (of several, one dot each), coloured by verdict.
+    value as a dot (of several, one dot each), coloured by whether it is within the bound.
     """
     height = INCHES_PER_PREDICTION * len(outcomes) + 1.2
     figure, column = plt.subplots(
@@ -34,15 +34,17 @@ def against_bounds(outcomes: Sequence[Outcome], caption: str) -> Figure:
 
 
 def _strip(axes: Axes, outcome: Outcome) -> None:
-    prediction, colour = outcome.prediction, COLOUR_OF[outcome.verdict]
+    prediction = outcome.prediction
     values = [value for value in outcome.values.values() if not math.isnan(value)]
     low, high = _ends(prediction.bound, values)
     axes.set(xlim=(low, high), ylim=(-1, 1), yticks=[])
     axes.axvspan(max(low, prediction.bound.low), min(high, prediction.bound.high), color=BAND)
-    axes.plot(values, [0.0] * len(values), "o", color=colour, markersize=7, alpha=0.8)
+    for value in values:
+        verdict = PASS if prediction.bound.holds(value) else FAIL
+        axes.plot(value, 0, "o", color=COLOUR_OF[verdict], markersize=7, alpha=0.8)
     if not values:
-        middle = {"ha": "center", "va": "center", "transform": axes.transAxes}
-        axes.text(0.5, 0.5, NOT_MEASURED, fontsize=8, **middle)
+        place = axes.transAxes
+        axes.text(0.5, 0.5, NOT_MEASURED, fontsize=8, ha="center", va="center", transform=place)
     axes.tick_params(axis="x", labelsize=7)
     axes.spines[["top", "left", "right"]].set_visible(False)
     axes.set_ylabel(
@@ -51,7 +53,7 @@ def _strip(axes: Axes, outcome: Outcome) -> None:
         ha="right",
         va="center",
         fontsize=7,
-        color=colour if outcome.verdict == FAIL else "black",
+        color=COLOUR_OF[FAIL] if outcome.verdict == FAIL else "black",
     )
 
 

@@ -92,13 +92,18 @@ def _prediction(entry: Mapping[str, Any]) -> Prediction:
     low, high = entry["bound"].get("min", -math.inf), entry["bound"].get("max", math.inf)
     if entry["kind"] not in KINDS:
         raise ValueError(f"kind {entry['kind']!r} of {entry['id']}")
-    named = ("id", "statement", "kind", "dataset", "statistic")
-    texts = {name: entry[name] for name in named}
-    rows = {name: tuple(entry.get(name, ())) for name in ("rows", "over")}
-    numbers = {
-        name: tuple(map(float, entry.get(name, ()))) for name in ("expected_ranks", "printed")
-    }
-    return Prediction(**texts, **rows, **numbers, bound=Bound(float(low), float(high)))
+    return Prediction(
+        id=entry["id"],
+        statement=entry["statement"],
+        kind=entry["kind"],
+        dataset=entry["dataset"],
+        rows=tuple(entry["rows"]),
+        statistic=entry["statistic"],
+        bound=Bound(float(low), float(high)),
+        expected_ranks=tuple(map(float, entry.get("expected_ranks", ()))),
+        printed=tuple(map(float, entry.get("printed", ()))),
+        over=tuple(entry.get("over", ())),
+    )
 
 
 def largest_deviation(values: Mapping[str, Values]) -> float:
