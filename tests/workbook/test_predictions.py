@@ -166,6 +166,16 @@ def test_what_was_not_scored_is_not_measured(session, registered):
     assert early.how == "no test score after epoch 2 of 20"
 
 
+def test_runs_of_before_classification_was_recorded_are_not_measured(session, registered):
+    known = report.read_registered(registered)
+    (prediction,) = [p for p in known.predictions if p.id == "A7"]
+    evidence = predictions.Evidence(session, known.rows, predictions.calibration.read_measured())
+    first, *others = evidence.results.records["RSKP"]
+    line = {name: value for name, value in first.line.items() if name != "classified"}
+    evidence.results.records["RSKP"] = [replace(first, line=line), *others]
+    assert predictions.outcome(prediction, evidence).verdict == "not measured"
+
+
 def test_one_strip_per_prediction(session, registered):
     outcomes = predictions.evaluated(session, registered)
     figure = against_bounds(outcomes, "caption")
