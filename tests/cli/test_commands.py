@@ -11,6 +11,8 @@ from tests.data_samples import REAL, needs_real_data
 from tests.places import ROOT
 from wtal_core import __version__
 from wtal_core.cli import main
+from wtal_core.report import predictions
+from wtal_core.workbook import predictions as judged
 
 
 @pytest.fixture
@@ -118,6 +120,33 @@ def test_an_unknown_artifact(wtal, tmp_path):
 def test_an_unknown_data_set(wtal, tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
     assert_bad_input(wtal(*arguments), "'nothing'", "simulated")
+
+
+def test_a_notebook_about_another_data_set_is_refused_with_the_remedy(wtal, tmp_path):
+    answer = wtal("reproduce", "ladder/predictions", "--results", str(tmp_path / "results"))
+    assert_bad_input(answer, "is about data set simulated-2, not simulated")
+    assert "`wtal reproduce ladder/predictions --dataset simulated-2`" in answer[2][0]
+    assert not (tmp_path / "results").exists()
+
+
+def test_predictions_are_printed_and_a_failed_one_is_no_error(wtal, tmp_path, monkeypatch):
+    registered = predictions.read_registered(judged.REGISTERED)
+    value = {"A1": 0.42, "A2a": 0.5}
+
+    def evaluated(session):
+        assert (session.dataset.name, session.profile) == ("simulated-2", "quick")
+        assert session.seeds == (0, 1, 2, 3, 4) and session.store.roots == (tmp_path,)
+        chosen = [p for p in registered.predictions if p.id in value]
+        return [predictions.Outcome(p, {"": value[p.id]}, "points", "by hand") for p in chosen]
+
+    monkeypatch.setattr(judged, "evaluated", evaluated)
+    status, out, err = wtal("predictions", "--results", str(tmp_path), "--device", "cpu")
+    assert status == 0 and not err
+    lines = {line.split()[0]: line.split() for line in out.splitlines() if line.strip()}
+    assert lines["A1"] == ["A1", "0.42", "≤", "1", "points", "pass", "held-out", "by", "hand"]
+    assert lines["A2a"] == ["A2a", "0.5", "≥", "0.8", "points", "FAIL", "held-out", "by", "hand"]
+    assert lines["held-out"] == ["held-out", "1", "1", "0"]
+    assert lines["calibrated"] == ["calibrated", "0", "0", "0"]
 
 
 def test_an_unknown_protocol(wtal, files):

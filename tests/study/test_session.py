@@ -38,6 +38,16 @@ def test_with_other_parameters_it_writes_into_the_user_s_folder_and_says_so(
     assert not list(committed.iterdir())
 
 
+def test_a_notebook_about_another_data_set_has_that_one_as_its_own(folders, capsys):
+    committed, own = folders
+    about = OWN_PARAMETERS | {"dataset": "simulated-2"}
+    assert ledger_for(about, artifact="ladder/predictions").roots == (committed,)
+    assert capsys.readouterr().err == ""
+    assert ledger_for(about, artifact="ladder/ladder").roots == (own, committed)
+    assert ledger_for(OWN_PARAMETERS, artifact="ladder/predictions").roots == (own, committed)
+    assert "parameters are dataset=simulated-2" in capsys.readouterr().err
+
+
 def test_a_results_folder_that_is_named_is_the_one(folders, tmp_path, capsys):
     assert ledger_for(OWN_PARAMETERS, str(tmp_path / "mine")).roots == (tmp_path / "mine",)
     assert capsys.readouterr().err == ""

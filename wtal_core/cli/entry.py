@@ -17,6 +17,7 @@ COMMANDS: dict[str, Command] = {
     "diagnose": scoring.diagnose,
     "list": workbook.list_artifacts,
     "ladder": workbook.ladder,
+    "predictions": workbook.predictions,
     "reproduce": workbook.reproduce,
     "notebooks": workbook.refresh_notebooks,
 }

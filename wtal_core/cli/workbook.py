@@ -64,7 +64,7 @@ def ladder(
         results: folder of finished runs, tables and figures; runs that are there are not
             computed again.
     """
-    status = reproduce(("ladder",), dataset, profile, seeds, device, jobs, results)
+    status = reproduce(("ladder/ladder",), dataset, profile, seeds, device, jobs, results)
     if status == 0:
         from wtal_core.report.artifacts import read_table
 
@@ -72,6 +72,39 @@ def ladder(
         for name in ("ladder", "ladder_order"):
             print(tabulate(read_table(file, name), headers="keys", disable_numparse=True))
     return status
+
+
+def predictions(device: str = "auto", jobs: int = 1, results: Path = Path("results")) -> int:
+    """Print the registered predictions about simulated-2 with what came out, pass or FAIL.
+
+    A prediction that fails is an outcome like any other: the exit status is 0.
+
+    Args:
+        device: cpu, cuda or auto.
+        jobs: runs at a time, as processes on the CPU.
+        results: folder of finished runs; those that are missing are computed, which takes minutes.
+    """
+    from wtal_core.report.predictions import counts, table
+    from wtal_core.runs.sweep import resolve_device
+    from wtal_core.study.session import open_session
+    from wtal_core.workbook import predictions as registered
+
+    session = open_session(
+        registered.ARTIFACT,
+        registered.DATASET,
+        registered.PROFILE,
+        len(registered.SEEDS),
+        resolve_device(device),
+        str(results),
+        jobs,
+    )
+    outcomes = registered.evaluated(session)
+    lines = table(outcomes).drop(columns="statement")
+    widths = [None] * lines.shape[1] + [60]
+    print(tabulate(lines, headers="keys", disable_numparse=True, maxcolwidths=widths))
+    print()
+    print(tabulate(counts(outcomes), headers="keys"))
+    return 0
 
 
 def list_artifacts(rows: str = "", results: Path = Path("results")) -> int:

@@ -34,6 +34,7 @@ from wtal_core.study.trained import TrainedRun
 NO_STARTS: Mapping[str, Any] = MappingProxyType({})
 # What the parameters cell of every committed notebook says.
 OWN_PARAMETERS = {"dataset": "simulated", "profile": "quick", "seeds": 5, "device": "cpu"}
+OWN_DATASETS = {"ladder/predictions": "simulated-2"}  # of notebooks about another data set
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def open_session(
         profile,
         tuple(range(seeds)),
         device,
-        ledger_for(parameters, store),
+        ledger_for(parameters, store, artifact),
         jobs,
         cast(Stale, stale),
     )
@@ -193,18 +194,20 @@ def with_objective(record: Record) -> Record:
     return replace(record, judged=found)
 
 
-def ledger_for(parameters: Mapping[str, Any], store: str = "") -> Ledger:
-    """The ledger that a notebook writes into.
+def ledger_for(parameters: Mapping[str, Any], store: str = "", artifact: str = "") -> Ledger:
+    """The ledger that the notebook of an artifact writes into.
 
     Committed results are written by a notebook with its own parameters only. With other ones it
     reads them, and writes into `user_results()`.
     """
     if store:
         return Ledger(store)
-    if dict(parameters) == OWN_PARAMETERS and COMMITTED.is_dir():
+    own_dataset = OWN_DATASETS.get(artifact, OWN_PARAMETERS["dataset"])
+    own_parameters = OWN_PARAMETERS | {"dataset": own_dataset}
+    if dict(parameters) == own_parameters and COMMITTED.is_dir():
         return Ledger(COMMITTED)
     folder = user_results()
-    own = ", ".join(f"{name}={value}" for name, value in OWN_PARAMETERS.items())
+    own = ", ".join(f"{name}={value}" for name, value in own_parameters.items())
     print(
         f"results go to {folder}; committed ones are only read, because the notebook's own "
         f"parameters are {own}",

@@ -10,18 +10,18 @@ from wtal_core.errors import WorkbookError
 
 FOLDER = NOTEBOOKS
 NAME = re.compile(r"((?:table|figure)\d+)_\w+")
-OWN = ("ladder",)  # notebooks of no paper that write results: "ladder" or "ladder/ladder"
 TEXTS = ("text/plain", "text/markdown")  # kinds of output that are read
 
 
 @dataclass(frozen=True)
 class Notebook:
     """A notebook of a paper: artifact id such as "facnet/table3", or "facnet/method" (no table, no
-    figure); and its file.
+    figure); and its file. dataset: the one that it is about; "" is any.
     """
 
     artifact: str
     path: Path
+    dataset: str = ""
 
     @property
     def title(self) -> str:
@@ -40,6 +40,13 @@ class Notebook:
         return "\n".join("".join(text) for text in texts)
 
 
+# notebooks of no paper that write results
+OWN = (
+    Notebook("ladder/ladder", FOLDER / "ladder.ipynb"),
+    Notebook("ladder/predictions", FOLDER / "predictions.ipynb", "simulated-2"),
+)
+
+
 def find_notebooks(wanted: tuple[str, ...] = ()) -> list[Notebook]:
     """The artifacts asked for, in order: "facnet" (all of a paper), "facnet/table3" (one); nothing
     is all there are.
@@ -48,7 +55,7 @@ def find_notebooks(wanted: tuple[str, ...] = ()) -> list[Notebook]:
         Notebook(f"{path.parent.name}/{_short(path.stem)}", path)
         for path in sorted(FOLDER.glob("*/*.ipynb"), key=_order)
     ]
-    known = [*of_papers, *(Notebook(f"{name}/{name}", FOLDER / f"{name}.ipynb") for name in OWN)]
+    known = [*of_papers, *OWN]
     names = {name for n in known for name in (n.artifact, n.artifact.split("/")[0])}
     if unknown := sorted(set(wanted) - names):
         raise WorkbookError(

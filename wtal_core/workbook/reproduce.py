@@ -20,9 +20,10 @@ def reproduce(
     many failed.
 
     parameters: `dataset, profile, seeds, device, jobs`. They are checked against every notebook,
-    and the data set is opened once, before the first one starts.
+    and the data set is opened once, before the first one starts. Notebooks about another data set
+    are left out.
     """
-    notebooks = find_notebooks(tuple(wanted))
+    notebooks = _about(parameters["dataset"], find_notebooks(tuple(wanted)))
     given = {**parameters, "store": str(results.resolve())}
     for notebook in notebooks:
         check_parameters(notebook.path, given)
@@ -38,6 +39,18 @@ def reproduce(
     for notebook in failures:
         say(f"failed: {notebook.artifact}")
     return len(failures)
+
+
+def _about(dataset: str, notebooks: list[Notebook]) -> list[Notebook]:
+    """Those that are about any data set, or about this one."""
+    chosen = [notebook for notebook in notebooks if notebook.dataset in ("", dataset)]
+    if not chosen:
+        first = notebooks[0]
+        raise WorkbookError(
+            f"{first.artifact} is about data set {first.dataset}, not {dataset}: "
+            f"`wtal reproduce {first.artifact} --dataset {first.dataset}`"
+        )
+    return chosen
 
 
 def _one(notebook: Notebook, results: Path, given: dict[str, Any], place: str, say: Any) -> bool:
