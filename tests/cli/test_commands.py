@@ -122,13 +122,6 @@ def test_an_unknown_data_set(wtal, tmp_path, monkeypatch, arguments):
     assert_bad_input(wtal(*arguments), "'nothing'", "simulated")
 
 
-def test_a_notebook_about_another_data_set_is_refused_with_the_remedy(wtal, tmp_path):
-    answer = wtal("reproduce", "ladder/predictions", "--results", str(tmp_path / "results"))
-    assert_bad_input(answer, "is about data set simulated-2, not simulated")
-    assert "`wtal reproduce ladder/predictions --dataset simulated-2`" in answer[2][0]
-    assert not (tmp_path / "results").exists()
-
-
 def test_predictions_are_printed_and_a_failed_one_is_no_error(wtal, tmp_path, monkeypatch):
     registered = predictions.read_registered(judged.REGISTERED)
     value = {"A1": 0.42, "A2a": 0.5}

@@ -41,10 +41,7 @@ class Notebook:
 
 
 # notebooks of no paper that write results
-OWN = (
-    Notebook("ladder/ladder", FOLDER / "ladder.ipynb"),
-    Notebook("ladder/predictions", FOLDER / "predictions.ipynb", "simulated-2"),
-)
+OWN = (Notebook("ladder/ladder", FOLDER / "ladder.ipynb"),)
 
 
 def find_notebooks(wanted: tuple[str, ...] = ()) -> list[Notebook]:
