@@ -34,6 +34,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.timebase import Timebase
 
 NAME = "simulated-2"
+TEACHING = "teaching"
 STREAMS = ("rgb", "flow")
 # of a generator: the manifest's seed, what it is for, and the number of the stream or the video
 TIMELINES, DIRECTIONS, FEATURES = 0, 1, 2
@@ -132,6 +133,14 @@ def constants_of(manifest: DatasetManifest) -> Constants2:
 def open_simulated_2(folder: Path | None = None, name: str = NAME) -> Dataset:
     """The embedded data set of that name. folder: not read; there so that all readers are called
     alike.
+    """
+    return simulate(name)
+
+
+def open_teaching(folder: Path | None = None, name: str = TEACHING) -> Dataset:
+    """One of the teaching worlds, in each of which one confounder at most is switched on.
+
+    folder: as for `open_simulated_2`.
     """
     return simulate(name)
 
