@@ -29,11 +29,10 @@ from wtal_core.runs.results import Results
 from wtal_core.runs.run import Run
 from wtal_core.runs.sweep import Stale, dataset_of, ensure, opened
 from wtal_core.study.facts import Facts
+from wtal_core.study.own_parameters import OWN_PARAMETERS, own_parameters
 from wtal_core.study.trained import TrainedRun
 
 NO_STARTS: Mapping[str, Any] = MappingProxyType({})
-# What the parameters cell of every committed notebook says.
-OWN_PARAMETERS = {"dataset": "simulated", "profile": "quick", "seeds": 5, "device": "cpu"}
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,12 @@ class Session:
             self.dataset.default_protocol,
             current=behaviours_of_today(),
         )
+
+    def on(self, dataset: str) -> "Session":
+        """The same session on another data set, with the same store: for a page that compares
+        several.
+        """
+        return replace(self, dataset=opened(dataset))
 
     def folds(self) -> dict[int, Dataset]:
         """Seed -> the data set in the fold that its runs are of; the same object per fold."""
@@ -172,7 +177,7 @@ def open_session(
         profile,
         tuple(range(seeds)),
         device,
-        ledger_for(parameters, store),
+        ledger_for(parameters, store, own_parameters(artifact)),
         jobs,
         cast(Stale, stale),
     )
@@ -192,21 +197,24 @@ def with_objective(record: Record) -> Record:
     return replace(record, judged=found)
 
 
-def ledger_for(parameters: Mapping[str, Any], store: str = "") -> Ledger:
+def ledger_for(
+    parameters: Mapping[str, Any], store: str = "", own: Mapping[str, Any] = OWN_PARAMETERS
+) -> Ledger:
     """The ledger that a notebook writes into.
 
-    Committed results are written by a notebook with its own parameters only. With other ones it
-    reads them, and writes into `user_results()`.
+    Committed results are written by a notebook with its own parameters only, those in its
+    parameters cell as it is committed. With other ones it reads them, and writes into
+    `user_results()`.
     """
     if store:
         return Ledger(store)
-    if dict(parameters) == OWN_PARAMETERS and COMMITTED.is_dir():
+    if dict(parameters) == dict(own) and COMMITTED.is_dir():
         return Ledger(COMMITTED)
     folder = user_results()
-    own = ", ".join(f"{name}={value}" for name, value in OWN_PARAMETERS.items())
+    listed = ", ".join(f"{name}={value}" for name, value in own.items())
     print(
         f"results go to {folder}; committed ones are only read, because the notebook's own "
-        f"parameters are {own}",
+        f"parameters are {listed}",
         file=sys.stderr,
         flush=True,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wtal_core.errors import WorkbookError
+from wtal_core.study.own_parameters import OWN_PARAMETERS, own_parameters
 from wtal_core.study.session import open_session
 from wtal_core.workbook.artifacts import Notebook, find_notebooks
 from wtal_core.workbook.execution import check_parameters, execute
@@ -20,7 +21,8 @@ def reproduce(
     many failed.
 
     parameters: `dataset, profile, seeds, device, jobs`. They are checked against every notebook,
-    and the data set is opened once, before the first one starts.
+    and the data set is opened once, before the first one starts. A notebook that is about a data
+    set of its own, such as a teaching world, stays there.
     """
     notebooks = find_notebooks(tuple(wanted))
     given = {**parameters, "store": str(results.resolve())}
@@ -31,13 +33,21 @@ def reproduce(
     failures = [
         notebook
         for number, notebook in enumerate(notebooks, 1)
-        if not _one(notebook, results, given, f"[{number}/{len(notebooks)}]", say)
+        if not _one(
+            notebook, results, at_home(notebook, given), f"[{number}/{len(notebooks)}]", say
+        )
     ]
     index = write_index(results)
     say(f"{len(notebooks) - len(failures)} of {len(notebooks)} artifacts finished. Look at {index}")
     for notebook in failures:
         say(f"failed: {notebook.artifact}")
     return len(failures)
+
+
+def at_home(notebook: Notebook, given: dict[str, Any]) -> dict[str, Any]:
+    """The parameters, with the notebook's own data set where it was made for that one alone."""
+    dataset = own_parameters(notebook.artifact)["dataset"]
+    return given if dataset == OWN_PARAMETERS["dataset"] else {**given, "dataset": dataset}
 
 
 def _one(notebook: Notebook, results: Path, given: dict[str, Any], place: str, say: Any) -> bool:
