@@ -86,3 +86,16 @@ def levels(results: Mapping[str, Results]) -> pd.DataFrame:
             for world, of_world in results.items()
         }
     )
+
+
+def classified(results: Mapping[str, Results]) -> pd.DataFrame:
+    """The same of the share of test videos whose highest class score is of one of their labels: of
+    two rows that localize alike the one that classifies better has the higher mAP.
+    """
+    lines: dict[str, dict[str, str]] = {}
+    for world, of_world in results.items():
+        lines[world] = {}
+        for row, records in of_world.records.items():
+            shares = [100 * record.line["classified"]["last"] for record in records]
+            lines[world][row] = spread(pd.Series(shares))
+    return pd.DataFrame(lines)
