@@ -29,22 +29,26 @@ FORBIDDEN = (
 )
 EXPECTED = {
     "facnet": {
+        "idea",
         "method",
         *(f"table{n}" for n in range(1, 6)),
         *(f"figure{n}" for n in (1, 4, 5, 6, 7, 8)),
     },
     "backtal": {
+        "idea",
         "method",
         *(f"table{n}" for n in range(1, 14)),
         *(f"figure{n}" for n in (2, 4, 5, 7, 8, 9, 10)),
     },
     "ten": {
+        "idea",
         "method",
         "gradients",
         *(f"table{n}" for n in range(1, 7)),
         *(f"figure{n}" for n in (4, 5)),
     },
     "gaufuse": {
+        "idea",
         "method",
         "linpro",
         *(f"table{n}" for n in range(1, 6)),

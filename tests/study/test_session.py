@@ -6,7 +6,8 @@ import pytest
 
 from wtal_core.errors import WorkbookError
 from wtal_core.study import session as module
-from wtal_core.study.session import OWN_PARAMETERS, ledger_for, open_session
+from wtal_core.study.own_parameters import OWN_PARAMETERS, artifact_of, own_parameters
+from wtal_core.study.session import ledger_for, open_session
 
 
 @pytest.fixture
@@ -38,16 +39,6 @@ def test_with_other_parameters_it_writes_into_the_user_s_folder_and_says_so(
     assert not list(committed.iterdir())
 
 
-def test_a_notebook_about_another_data_set_has_that_one_as_its_own(folders, capsys):
-    committed, own = folders
-    about = OWN_PARAMETERS | {"dataset": "simulated-2"}
-    assert ledger_for(about, artifact="ladder/predictions").roots == (committed,)
-    assert capsys.readouterr().err == ""
-    assert ledger_for(about, artifact="ladder/ladder").roots == (own, committed)
-    assert ledger_for(OWN_PARAMETERS, artifact="ladder/predictions").roots == (own, committed)
-    assert "parameters are dataset=simulated-2" in capsys.readouterr().err
-
-
 def test_a_results_folder_that_is_named_is_the_one(folders, tmp_path, capsys):
     assert ledger_for(OWN_PARAMETERS, str(tmp_path / "mine")).roots == (tmp_path / "mine",)
     assert capsys.readouterr().err == ""
@@ -59,15 +50,34 @@ def test_files_of_a_session_with_other_parameters_lie_in_the_user_s_folder(folde
     assert session.path(".csv") == own / "simulated" / "facnet" / "table1.csv"
 
 
-def test_every_committed_notebook_has_these_parameters():
+def test_own_parameters_are_those_of_the_committed_notebook():
     import papermill
 
     from wtal_core.data.paths import NOTEBOOKS
 
     for path in sorted(NOTEBOOKS.glob("*/*.ipynb")):
         given = papermill.inspect_notebook(str(path))
-        for name, value in OWN_PARAMETERS.items():
+        own = own_parameters(artifact_of(path))
+        assert set(own) == set(OWN_PARAMETERS)
+        for name, value in own.items():
             assert given[name]["default"].strip('"') == str(value), path.name
+
+
+def test_a_notebook_of_a_teaching_world_is_at_home_there(folders, capsys):
+    committed, own = folders
+    assert own_parameters("facnet/idea")["dataset"] == "teaching-weak"
+    session = open_session("facnet/idea", "teaching-weak")
+    assert session.store.roots == (committed,)
+    assert session.on("teaching-plain").store is session.store
+    assert session.on("teaching-plain").dataset.name == "teaching-plain"
+    assert capsys.readouterr().err == ""
+    assert open_session("facnet/table1", "teaching-weak").store.roots == (own, committed)
+    assert open_session("facnet/idea", "simulated").store.roots == (own, committed)
+    assert "dataset=teaching-weak" in capsys.readouterr().err
+
+
+def test_an_artifact_without_a_notebook_has_the_usual_parameters():
+    assert own_parameters("") == own_parameters("facnet/table99") == OWN_PARAMETERS
 
 
 def test_an_unknown_way_with_stale_runs_is_refused():

@@ -26,7 +26,7 @@ from wtal_core.data.sfinge3d import open_sfinge3d
 from wtal_core.data.shrec21 import open_shrec21, open_shrec21_sequences
 from wtal_core.data.simulated_thumos14 import open_simulated_thumos14
 from wtal_core.data.simulator import open_simulated
-from wtal_core.data.simulator_2 import open_simulated_2
+from wtal_core.data.simulator_2 import open_simulated_2, open_teaching
 from wtal_core.data.thumos14 import open_thumos14, thumos14_without_features
 from wtal_core.data.video_data import VideoData
 from wtal_core.errors import WorkbookError
@@ -48,6 +48,7 @@ OPENERS: dict[str, Callable[..., Dataset]] = {
     "simulated": open_simulated,
     "simulated-2": open_simulated_2,
     "simulated-thumos14": open_simulated_thumos14,
+    "teaching": open_teaching,
     "thumos14": open_thumos14,
     "thumos14-simulated": open_thumos14,
 }

@@ -15,7 +15,7 @@ therefore share timelines, directions and random numbers, and differ in their on
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,9 @@ from wtal_core.errors import WorkbookError
 from wtal_core.timebase import Timebase
 
 NAME = "simulated-2"
+TEACHING = "teaching"
 STREAMS = ("rgb", "flow")
+SUBSETS = ("train", "test")
 # of a generator: the manifest's seed, what it is for, and the number of the stream or the video
 TIMELINES, DIRECTIONS, FEATURES = 0, 1, 2
 FINE = Timebase(fps=25.0, stride=4.0)  # states change on this grid, whatever the snippets are
@@ -113,6 +115,26 @@ class States:
     background: Float[np.ndarray, "T B"]
 
 
+@dataclass(frozen=True)
+class Timeline:
+    """What one video shows, before it has features.
+
+    subset: index in `SUBSETS`. number: of the video in it. duration: s. rows: (label, start,
+    end) of its instances, s.
+    """
+
+    video: str
+    subset: int
+    number: int
+    labels: tuple[str, ...]
+    duration: float
+    rows: list[tuple[str, float, float]]
+
+    def random(self, constants: Constants2) -> np.random.Generator:
+        """The random numbers that its features are drawn with."""
+        return generator(constants, FEATURES, self.subset, self.number)
+
+
 def constants_of(manifest: DatasetManifest) -> Constants2:
     """The `simulator` part of a manifest; raises WorkbookError naming what does not fit."""
     values = manifest.simulator
@@ -136,6 +158,14 @@ def open_simulated_2(folder: Path | None = None, name: str = NAME) -> Dataset:
     return simulate(name)
 
 
+def open_teaching(folder: Path | None = None, name: str = TEACHING) -> Dataset:
+    """One of the teaching worlds, in each of which one confounder at most is switched on.
+
+    folder: as for `open_simulated_2`.
+    """
+    return simulate(name)
+
+
 def simulate(name: str = NAME, timebase: Timebase | None = None) -> Dataset:
     """The data set `simulated-2`, or the variant of it of that name, made in seconds.
 
@@ -147,22 +177,22 @@ def simulate(name: str = NAME, timebase: Timebase | None = None) -> Dataset:
     constants = constants_of(manifest)
     grid = timebase or manifest.timebase()
     directions = draw_directions(constants, manifest.channels())
-    timelines = generator(constants, TIMELINES)
-    subsets: dict[str, tuple[Video, ...]] = {}
+    subsets: dict[str, list[Video]] = {subset: [] for subset in SUBSETS}
     segments: list[tuple[str, str, float, float]] = []
     durations: dict[str, float] = {}
-    for number, subset in enumerate(("train", "test")):
-        videos = []
-        for i in range(manifest.splits[subset].videos):
-            video = f"sim2_{subset}_{i:04d}"
-            labels, durations[video], rows = _own_timeline(i, constants, timelines)
-            segments.extend((video, *row) for row in rows)
-            rng = generator(constants, FEATURES, number, i)
-            features = draw_features(
-                rows, labels, durations[video], directions, constants, grid, rng
-            )
-            videos.append(Video(video, features, labels))
-        subsets[subset] = tuple(videos)
+    for line in timelines(manifest, constants):
+        durations[line.video] = line.duration
+        segments.extend((line.video, *row) for row in line.rows)
+        features = draw_features(
+            line.rows,
+            line.labels,
+            line.duration,
+            directions,
+            constants,
+            grid,
+            line.random(constants),
+        )
+        subsets[SUBSETS[line.subset]].append(Video(line.video, features, line.labels))
     table = pd.DataFrame(segments, columns=SEGMENT_COLUMNS)
     return check_dataset(
         Dataset(
@@ -172,8 +202,8 @@ def simulate(name: str = NAME, timebase: Timebase | None = None) -> Dataset:
             classes=constants.classes,
             streams=STREAMS,
             timebase=grid,
-            train=subsets["train"],
-            test=subsets["test"],
+            train=tuple(subsets["train"]),
+            test=tuple(subsets["test"]),
             segments=table,
             default_protocol=manifest.default_protocol,
             clicks={
@@ -184,6 +214,32 @@ def simulate(name: str = NAME, timebase: Timebase | None = None) -> Dataset:
             fingerprint=content_hash(manifest, grid),
         )
     )
+
+
+def timelines(manifest: DatasetManifest, constants: Constants2) -> Iterator[Timeline]:
+    """Of all videos, one after another: they share one generator."""
+    rng = generator(constants, TIMELINES)
+    for place, subset in enumerate(SUBSETS):
+        for number in range(manifest.splits[subset].videos):
+            labels, duration, rows = _own_timeline(number, constants, rng)
+            video = f"sim2_{subset}_{number:04d}"
+            yield Timeline(video, place, number, labels, duration, rows)
+
+
+def states_of(name: str, video: str) -> States:
+    """What goes on in each snippet of a video of an embedded data set of this model: what its
+    features were made of, which no method is told.
+
+    Raises WorkbookError for a video that the data set does not have.
+    """
+    manifest = load_manifest(name)
+    constants = constants_of(manifest)
+    line = next((line for line in timelines(manifest, constants) if line.video == video), None)
+    if line is None:
+        raise WorkbookError(f"{name} has no video {video}; choose one such as sim2_test_0000")
+    grid = manifest.timebase()
+    states = draw_states(line.rows, line.labels, line.duration, constants, line.random(constants))
+    return averaged_states(states, line.duration, grid)
 
 
 def _own_timeline(
@@ -287,9 +343,9 @@ def draw_features(
     rows: (label, start, end) of its instances, seconds. labels: at video level, perhaps none.
     duration: seconds; T is the number of whole snippets, at least 1.
     """
-    length = max(1, int(timebase.snippets(duration) + 1e-9))
     states = draw_states(rows, labels, duration, constants, rng)
-    states = States(*(averaged(getattr(states, f.name), length, timebase) for f in fields(States)))
+    states = averaged_states(states, duration, timebase)
+    length = len(states.plain)
     correlation = neighbours_correlation(constants, timebase)
     features = {}
     for s, (stream, d) in enumerate(directions.items()):
@@ -353,6 +409,12 @@ def draw_states(
         motion=1 - outside + lookalike.sum(1, keepdims=True),
         background=_one_hot(background, constants.backgrounds),
     )
+
+
+def averaged_states(states: States, duration: float, timebase: Timebase) -> States:
+    """The same in each whole snippet of a video of that duration, at least one."""
+    length = max(1, int(timebase.snippets(duration) + 1e-9))
+    return States(*(averaged(getattr(states, f.name), length, timebase) for f in fields(States)))
 
 
 def averaged(

@@ -29,12 +29,10 @@ from wtal_core.runs.results import Results
 from wtal_core.runs.run import Run
 from wtal_core.runs.sweep import Stale, dataset_of, ensure, opened
 from wtal_core.study.facts import Facts
+from wtal_core.study.own_parameters import OWN_PARAMETERS, own_parameters
 from wtal_core.study.trained import TrainedRun
 
 NO_STARTS: Mapping[str, Any] = MappingProxyType({})
-# What the parameters cell of every committed notebook says.
-OWN_PARAMETERS = {"dataset": "simulated", "profile": "quick", "seeds": 5, "device": "cpu"}
-OWN_DATASETS = {"ladder/predictions": "simulated-2"}  # of notebooks about another data set
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,12 @@ class Session:
             current=behaviours_of_today(),
         )
 
+    def on(self, dataset: str) -> "Session":
+        """The same session on another data set, with the same store: for a page that compares
+        several.
+        """
+        return replace(self, dataset=opened(dataset))
+
     def folds(self) -> dict[int, Dataset]:
         """Seed -> the data set in the fold that its runs are of; the same object per fold."""
         plain = method("topk_mil").profiles["quick"]
@@ -93,7 +97,6 @@ class Session:
     def references(self, results: Results) -> dict[str, float]:
         """What the results are read against, see `references`."""
         # Imported here, because yardsticks know sessions.
-        from wtal_core.study.references import references
 
         return references(self, results)
 
@@ -174,7 +177,7 @@ def open_session(
         profile,
         tuple(range(seeds)),
         device,
-        ledger_for(parameters, store, artifact),
+        ledger_for(parameters, store, own_parameters(artifact)),
         jobs,
         cast(Stale, stale),
     )
@@ -194,23 +197,24 @@ def with_objective(record: Record) -> Record:
     return replace(record, judged=found)
 
 
-def ledger_for(parameters: Mapping[str, Any], store: str = "", artifact: str = "") -> Ledger:
-    """The ledger that the notebook of an artifact writes into.
+def ledger_for(
+    parameters: Mapping[str, Any], store: str = "", own: Mapping[str, Any] = OWN_PARAMETERS
+) -> Ledger:
+    """The ledger that a notebook writes into.
 
-    Committed results are written by a notebook with its own parameters only. With other ones it
-    reads them, and writes into `user_results()`.
+    Committed results are written by a notebook with its own parameters only, those in its
+    parameters cell as it is committed. With other ones it reads them, and writes into
+    `user_results()`.
     """
     if store:
         return Ledger(store)
-    own_dataset = OWN_DATASETS.get(artifact, OWN_PARAMETERS["dataset"])
-    own_parameters = OWN_PARAMETERS | {"dataset": own_dataset}
-    if dict(parameters) == own_parameters and COMMITTED.is_dir():
+    if dict(parameters) == dict(own) and COMMITTED.is_dir():
         return Ledger(COMMITTED)
     folder = user_results()
-    own = ", ".join(f"{name}={value}" for name, value in own_parameters.items())
+    listed = ", ".join(f"{name}={value}" for name, value in own.items())
     print(
         f"results go to {folder}; committed ones are only read, because the notebook's own "
-        f"parameters are {own}",
+        f"parameters are {listed}",
         file=sys.stderr,
         flush=True,
     )

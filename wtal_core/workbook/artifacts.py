@@ -1,27 +1,26 @@
 """Which notebooks there are, by the table or figure that each regenerates."""
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from wtal_core.data.paths import NOTEBOOKS
 from wtal_core.errors import WorkbookError
+from wtal_core.study.own_parameters import NAME, short_name
 
 FOLDER = NOTEBOOKS
-NAME = re.compile(r"((?:table|figure)\d+)_\w+")
+OWN = ("ladder",)  # notebooks of no paper that write results: "ladder" or "ladder/ladder"
 TEXTS = ("text/plain", "text/markdown")  # kinds of output that are read
 
 
 @dataclass(frozen=True)
 class Notebook:
     """A notebook of a paper: artifact id such as "facnet/table3", or "facnet/method" (no table, no
-    figure); and its file. dataset: the one that it is about; "" is any.
+    figure); and its file.
     """
 
     artifact: str
     path: Path
-    dataset: str = ""
 
     @property
     def title(self) -> str:
@@ -40,19 +39,15 @@ class Notebook:
         return "\n".join("".join(text) for text in texts)
 
 
-# notebooks of no paper that write results
-OWN = (Notebook("ladder/ladder", FOLDER / "ladder.ipynb"),)
-
-
 def find_notebooks(wanted: tuple[str, ...] = ()) -> list[Notebook]:
     """The artifacts asked for, in order: "facnet" (all of a paper), "facnet/table3" (one); nothing
     is all there are.
     """
     of_papers = [
-        Notebook(f"{path.parent.name}/{_short(path.stem)}", path)
+        Notebook(f"{path.parent.name}/{short_name(path.stem)}", path)
         for path in sorted(FOLDER.glob("*/*.ipynb"), key=_order)
     ]
-    known = [*of_papers, *OWN]
+    known = [*of_papers, *(Notebook(f"{name}/{name}", FOLDER / f"{name}.ipynb") for name in OWN)]
     names = {name for n in known for name in (n.artifact, n.artifact.split("/")[0])}
     if unknown := sorted(set(wanted) - names):
         raise WorkbookError(
@@ -62,15 +57,9 @@ def find_notebooks(wanted: tuple[str, ...] = ()) -> list[Notebook]:
     return [n for n in known if not wanted or {n.artifact, n.artifact.split("/")[0]} & set(wanted)]
 
 
-def _short(stem: str) -> str:
-    """The number of a table or figure without its subject; the name of any other notebook."""
-    match = NAME.fullmatch(stem)
-    return match[1] if match else stem
-
-
 def _order(path: Path) -> tuple[str, int, int, str]:
     """By paper; tables by number, then figures, then the others."""
-    kinds, short = ("table", "figure"), _short(path.stem)
+    kinds, short = ("table", "figure"), short_name(path.stem)
     kind = next(
         (
             place

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wtal_core.errors import WorkbookError
+from wtal_core.study.own_parameters import OWN_PARAMETERS, own_parameters
 from wtal_core.study.session import open_session
 from wtal_core.workbook.artifacts import Notebook, find_notebooks
 from wtal_core.workbook.execution import check_parameters, execute
@@ -20,10 +21,10 @@ def reproduce(
     many failed.
 
     parameters: `dataset, profile, seeds, device, jobs`. They are checked against every notebook,
-    and the data set is opened once, before the first one starts. Notebooks about another data set
-    are left out.
+    and the data set is opened once, before the first one starts. A notebook that is about a data
+    set of its own, such as a teaching world, stays there.
     """
-    notebooks = _about(parameters["dataset"], find_notebooks(tuple(wanted)))
+    notebooks = find_notebooks(tuple(wanted))
     given = {**parameters, "store": str(results.resolve())}
     for notebook in notebooks:
         check_parameters(notebook.path, given)
@@ -32,7 +33,9 @@ def reproduce(
     failures = [
         notebook
         for number, notebook in enumerate(notebooks, 1)
-        if not _one(notebook, results, given, f"[{number}/{len(notebooks)}]", say)
+        if not _one(
+            notebook, results, at_home(notebook, given), f"[{number}/{len(notebooks)}]", say
+        )
     ]
     index = write_index(results)
     say(f"{len(notebooks) - len(failures)} of {len(notebooks)} artifacts finished. Look at {index}")
@@ -41,16 +44,10 @@ def reproduce(
     return len(failures)
 
 
-def _about(dataset: str, notebooks: list[Notebook]) -> list[Notebook]:
-    """Those that are about any data set, or about this one."""
-    chosen = [notebook for notebook in notebooks if notebook.dataset in ("", dataset)]
-    if not chosen:
-        first = notebooks[0]
-        raise WorkbookError(
-            f"{first.artifact} is about data set {first.dataset}, not {dataset}: "
-            f"`wtal reproduce {first.artifact} --dataset {first.dataset}`"
-        )
-    return chosen
+def at_home(notebook: Notebook, given: dict[str, Any]) -> dict[str, Any]:
+    """The parameters, with the notebook's own data set where it was made for that one alone."""
+    dataset = own_parameters(notebook.artifact)["dataset"]
+    return given if dataset == OWN_PARAMETERS["dataset"] else {**given, "dataset": dataset}
 
 
 def _one(notebook: Notebook, results: Path, given: dict[str, Any], place: str, say: Any) -> bool:
