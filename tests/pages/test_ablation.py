@@ -31,6 +31,9 @@ class Folder:
     def path(self, suffix: str) -> Path:
         return self.root / f"table7{suffix}"
 
+    def references(self, results: Results) -> dict[str, float]:
+        return {"no training": 12.0, "plain": 20.04}
+
 
 @pytest.fixture
 def folder(tmp_path) -> Folder:
@@ -84,7 +87,7 @@ def test_each_table_goes_to_the_artifacts_files_with_its_caption(table, folder):
         "_tious": table.tious(),
         "_messages": table.judge({"c": [("up", "down")]}),
     }
-    first = f"BackTAL Table 7. {table.results.provenance()}. "
+    first = f"BackTAL Table 7, on {table.results.provenance()}. "
     saved = read_tables(folder.path(".csv"))
     assert list(saved) == [f"table7{suffix}" for suffix in tables]
     for suffix, shown in tables.items():
@@ -97,7 +100,8 @@ def test_each_table_goes_to_the_artifacts_files_with_its_caption(table, folder):
 
 def test_the_caption_names_origin_metric_and_the_data_set_of_the_paper(table):
     assert "Tiny (simulated data)" in table.caption and "mAP@0.5 (%)" in table.caption
-    assert table.caption.endswith("`reported` is the paper's, on HACS.")
+    assert "`reported` is the paper's, on HACS." in table.caption
+    assert table.caption.endswith("To compare with: no training 12.0; plain 20.0.")
 
 
 def test_a_table_of_all_tious_does_not_claim_to_be_of_one(table, folder):
@@ -123,15 +127,19 @@ def test_verdicts_are_explained_where_they_stand(table, folder):
         "reversed",
     ]
     assert judged["paper"].tolist() == ["+1.3", "-1.3"]
-    assert "*holds*: the 95 % interval of the difference lies above 0" in text(folder, "_messages")
+    assert "*holds*: the 95 % interval of the paired difference lies above 0" in text(
+        folder, "_messages"
+    )
     assert "`paper` is the paper's difference, on HACS" in text(folder, "_messages")
 
 
 def test_bars_show_rows_seeds_and_the_paper(table, folder):
-    axes = table.bars().axes[0]
+    axes, paper = table.bars().axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["up", "down"]
     assert [round(patch.get_width(), 1) for patch in axes.patches] == [40.2, 30.4]
-    assert [len(line.get_xdata()) for line in axes.lines] == [5, 5] and len(axes.collections) == 2
+    assert [len(line.get_xdata()) for line in axes.lines] == [5, 5, 2, 2]  # seeds, then references
+    assert [line.get_xdata()[0] for line in axes.lines[2:]] == [12.0, 20.04]
+    assert not axes.collections and len(paper.collections) == 2
     assert axes.get_xlabel() == "mAP@0.5 (%)" and folder.path(".png").exists()
 
 
@@ -139,7 +147,9 @@ def test_a_sweep_draws_the_rows_it_is_told(table, folder):
     figure = table.sweeps(
         {"size (number)": {"here": {8: "down", 16: "up"}, "again": {8: "up", 16: "up"}}}
     )
-    here, again, paper = figure.axes[0].lines
+    here, again, *references = figure.axes[0].lines
+    (paper,) = figure.axes[1].lines
+    assert [line.get_ydata()[0] for line in references] == [12.0, 20.04]
     assert here.get_ydata().tolist() == pytest.approx(
         [30.4, 40.2]
     ) and again.get_ydata().tolist() == pytest.approx([40.2, 40.2])
@@ -147,6 +157,8 @@ def test_a_sweep_draws_the_rows_it_is_told(table, folder):
     assert [t.get_text() for t in figure.legends[0].get_texts()] == [
         "here",
         "again",
+        "no training: 12.0",
+        "plain: 20.0",
         "paper, on HACS",
     ]
     assert folder.path(".png").exists()

@@ -280,7 +280,8 @@ def _with_neighbours(video: Video, reach: int) -> Float[np.ndarray, "T N"]:
     """Each snippet beside its neighbours up to `reach`; the video's ends are repeated."""
     snippets = _snippets(video)
     places = np.arange(len(snippets))[:, None] + np.arange(-reach, reach + 1)
-    return snippets[places.clip(0, max(0, len(snippets) - 1))].reshape(len(snippets), -1)
+    width = places.shape[1] * snippets.shape[1]
+    return snippets[places.clip(0, max(0, len(snippets) - 1))].reshape(len(snippets), width)
 
 
 def _top_mean(responses: Float[np.ndarray, "T C"]) -> Float[np.ndarray, " C"]:

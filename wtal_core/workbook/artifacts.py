@@ -47,7 +47,8 @@ def find_notebooks(wanted: tuple[str, ...] = ()) -> list[Notebook]:
         Notebook(f"{path.parent.name}/{short_name(path.stem)}", path)
         for path in sorted(FOLDER.glob("*/*.ipynb"), key=_order)
     ]
-    known = [*of_papers, *(Notebook(f"{name}/{name}", FOLDER / f"{name}.ipynb") for name in OWN)]
+    own = [Notebook(f"{name}/{name}", FOLDER / f"{name}.ipynb") for name in OWN]
+    known = [*of_papers, *(notebook for notebook in own if notebook.path.is_file())]
     names = {name for n in known for name in (n.artifact, n.artifact.split("/")[0])}
     if unknown := sorted(set(wanted) - names):
         raise WorkbookError(
