@@ -24,6 +24,7 @@ from wtal_core.runs.train import Trainer, suited_threads
 DECAY = ((2 / 3, 0.2), (0.9, 0.04))
 # method -> name of a candidate -> changes of the present quick profile; of its schedule by "lr",
 # "epochs", "steps", "batch" and "decay"
+WARM = ((0.0, 0.2), (0.1, 1.0), *DECAY)
 WIDE = {"width": 128, "filter_width": 128}
 CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
     "topk_mil": {
@@ -31,6 +32,12 @@ CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
         "hidden 128, 40 epochs, decay": {"hidden": 128, "epochs": 40, "steps": DECAY},
     },
     "facnet": {
+        "width 256, lr 4e-3, 30 epochs, decay": {
+            "embedding": 256,
+            "lr": 4e-3,
+            "epochs": 30,
+            "steps": DECAY,
+        },
         "width 256, decay": {"embedding": 256, "lr": 2e-3, "steps": DECAY},
         "width 256, 60 epochs, decay": {
             "embedding": 256,
@@ -45,6 +52,8 @@ CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
         "lr 1e-3, 80 epochs, decay": {"lr": 1e-3, "epochs": 80, "steps": DECAY},
     },
     "backtal": {
+        "lr 4e-3, 50 epochs, warm-up, decay": {"lr": 4e-3, "epochs": 50, "steps": WARM},
+        "lr 3e-3, 80 epochs, warm-up, decay": {"lr": 3e-3, "epochs": 80, "steps": WARM},
         "lr 2e-3, 80 epochs, decay": {"lr": 2e-3, "epochs": 80, "steps": DECAY},
         "lr 1e-3, 120 epochs, decay": {"lr": 1e-3, "epochs": 120, "steps": DECAY},
         "width 128, lr 2e-3, 80 epochs, decay": {
@@ -59,25 +68,33 @@ CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
         "decay": {"steps": DECAY},
         "150 epochs, decay": {"epochs": 150, "steps": DECAY},
     },
-    "um": {"decay": {"steps": DECAY}},
+    "um": {
+        "60 epochs, decay": {"epochs": 60, "steps": DECAY},
+        "lr 4e-3, 60 epochs, decay": {"lr": 4e-3, "epochs": 60, "steps": DECAY},
+        "decay": {"steps": DECAY},
+    },
     "hamnet": {
         "decay": {"steps": DECAY},
         "60 epochs, decay": {"epochs": 60, "steps": DECAY},
     },
     "co2net": {
+        "lr 5e-3, 30 epochs, decay": {"lr": 5e-3, "epochs": 30, "steps": DECAY},
         "lr 2e-3, 40 epochs, decay": {"lr": 2e-3, "epochs": 40, "steps": DECAY},
         "60 epochs, decay": {"lr": 2e-3, "epochs": 60, "steps": DECAY},
     },
     "delu": {
+        "lr 5e-3, 30 epochs, decay": {"lr": 5e-3, "epochs": 30, "steps": DECAY},
         "lr 2e-3, 40 epochs, decay": {"lr": 2e-3, "epochs": 40, "steps": DECAY},
         "60 epochs, decay": {"lr": 2e-3, "epochs": 60, "steps": DECAY},
     },
-    "cola": {"decay": {"steps": DECAY}},
+    "cola": {"60 epochs, decay": {"epochs": 60, "steps": DECAY}, "decay": {"steps": DECAY}},
     "rskp": {
         "width 256, lr 2e-3, decay": {"embedding": 256, "lr": 2e-3, "steps": DECAY},
         "width 128, lr 5e-3, decay": {"embedding": 128, "lr": 5e-3, "steps": DECAY},
     },
     "ten": {
+        "60 epochs, decay": {"epochs": 60, "steps": DECAY},
+        "lr 1e-2, 40 epochs, decay": {"lr": 1e-2, "steps": DECAY},
         "decay": {"steps": DECAY},
         "width 128, lr 2e-3, decay": {"embedding": 128, "lr": 2e-3, "steps": DECAY},
     },
@@ -85,6 +102,7 @@ CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
     "c3net": {"decay": {"steps": DECAY}, "60 epochs, decay": {"epochs": 60, "steps": DECAY}},
     "a2clpt": {"decay": {"steps": DECAY}, "60 epochs, decay": {"epochs": 60, "steps": DECAY}},
     "sfnet": {
+        "48 epochs, decay": {"epochs": 48, "expand_epoch": 12, "steps": DECAY},
         "decay": {"steps": DECAY},
         "lr 4e-3, 40 epochs, decay": {
             "lr": 4e-3,
@@ -94,7 +112,10 @@ CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     "emmil": {},
-    "asmloc": {"decay": {"steps": DECAY}},
+    "asmloc": {
+        "48 epochs, decay": {"epochs": 48, "step_epochs": 24, "steps": DECAY},
+        "decay": {"steps": DECAY},
+    },
 }
 SCHEDULE = {
     "lr": "learning_rate",

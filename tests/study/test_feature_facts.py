@@ -20,8 +20,9 @@ from wtal_core.data import facts as data_facts
 from wtal_core.data.dataset import SEGMENT_COLUMNS, Video, empty_segments
 from wtal_core.data.grid import SnippetTruth, inside
 from wtal_core.data.stored import Stored
+from wtal_core.evaluation.statistics import auc
 from wtal_core.study import feature_facts as module
-from wtal_core.study.feature_facts import auc, feature_facts
+from wtal_core.study.feature_facts import feature_facts
 from wtal_core.study.ridge import Classifier, ProductSums
 
 PAGE = ROOT / "docs" / "feature_facts.md"

@@ -279,10 +279,6 @@ def _side_counts(dataset: Dataset) -> dict[str, Counts]:
     }
 
 
-def _count_sides(folder: Path, dataset: Dataset) -> dict[str, Counts]:
-    return _side_counts(dataset)
-
-
 def _count_nothing(folder: Path, dataset: Dataset) -> dict[str, Counts]:
     return {}
 

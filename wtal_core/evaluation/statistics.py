@@ -94,6 +94,13 @@ def summary(
     return Summary(mean, std, n, (float(interval.low), float(interval.high)), confidence, method)
 
 
+def auc(scores: Float[np.ndarray, " N"], positive: Bool[np.ndarray, " N"]) -> float:
+    """Chance that a positive scores higher than a negative; equal scores count one half."""
+    count = int(positive.sum())
+    ranks = stats.rankdata(scores)[positive].sum()
+    return float((ranks - count * (count + 1) / 2) / (count * (len(scores) - count)))
+
+
 def collapsed(totals: Float[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
     """Which seeds of one configuration ended in a far worse optimum than most, by their total
     losses; NaN, of a run that does not tell, is none.

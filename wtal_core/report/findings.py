@@ -62,7 +62,13 @@ def findings(results: Path) -> str:
     judged = list(all_judged(results))
     if not judged:
         raise WorkbookError(f"{results} holds no judged messages; `wtal reproduce` makes some")
-    parts = [INTRODUCTION, f"\n## How many\n\n{_markdown(counts(judged))}\n"]
+    parts = [INTRODUCTION]
+    if older := not_yet(results):
+        parts.append(
+            f"\nTables of {', '.join(older)} from before this was told are left out here until "
+            "they are computed anew.\n"
+        )
+    parts.append(f"\n## How many\n\n{_markdown(counts(judged))}\n")
     for paper in dict.fromkeys(one.paper for one in judged):
         of_paper = [one for one in judged if one.paper == paper]
         picture = f"![Paired differences of {paper}'s comparisons]({PICTURES}/{paper}.png)"
@@ -83,14 +89,29 @@ def counts(judged: list[Judged]) -> pd.DataFrame:
 
 
 def all_judged(results: Path) -> Iterator[Judged]:
-    """The comparisons of all artifacts, by paper, artifact, data set and place in the table."""
+    """The comparisons of all artifacts, by paper, artifact, data set and place in the table.
+
+    Tables that do not say whether their networks are trained are left out, see `not_yet`.
+    """
+    for path, name, frame in _tables(results):
+        if "trained" in frame:
+            for line in frame.to_dict("records"):
+                yield _judged(path, name, line)
+
+
+def not_yet(results: Path) -> list[str]:
+    """Data sets of which a table judges messages without saying whether networks are trained."""
+    return sorted({path.parts[-3] for path, _, frame in _tables(results) if "trained" not in frame})
+
+
+def _tables(results: Path) -> Iterator[tuple[Path, str, pd.DataFrame]]:
+    """(file, name, lines) of each table that judges messages."""
     files = [path for path in results.glob("*/*/*.csv") if path.parent.parent.name not in PUBLISHED]
     for path in sorted(files, key=lambda path: (path.parts[-2], path.stem, path.parts[-3])):
         for name, table in read_tables(path).items():
             frame = table.as_frame().reset_index()
             if {"claim", "verdict", "comparison"} <= set(frame):
-                for line in frame.to_dict("records"):
-                    yield _judged(path, name, line)
+                yield path, name, frame
 
 
 def _judged(path: Path, table: str, line: dict[str, str]) -> Judged:

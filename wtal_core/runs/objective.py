@@ -24,6 +24,7 @@ def judged(
     labels: of the training videos. share: of the labels that the scores recall, see `recalled`;
     None where nobody has kept it: then the losses alone decide.
     """
+    asked = method(method_name).objective(labels, streams, config)
     bounds = [
         {
             "terms": list(bound.terms),
@@ -31,9 +32,9 @@ def judged(
             "limit": round(bound.limit, 6),
             "without": bound.without,
         }
-        for bound in method(method_name).objective(labels, streams, config)
+        for bound in asked
     ]
-    met = all(bound["loss"] < bound["limit"] for bound in bounds)
+    met = all(bound.is_met(history) for bound in asked)
     return {
         "met": met and (share is None or share >= RECALLED),
         "recalled": None if share is None else round(share, 6),

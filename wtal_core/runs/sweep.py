@@ -250,6 +250,7 @@ def describe(run: Run, dataset: Dataset, trained: Trained, seconds: float) -> di
         **outcome_of(trained),
         "objective": trained.objective,
         "classified": {rule: round(share, 6) for rule, share in trained.classified.items()},
+        "foreground_auc": trained.foreground,
         "best_epoch": trained.best_epoch,
         "epochs": len(trained.history),
         "detections": {rule: len(trained.detections[rule]) for rule in RULES},

@@ -23,6 +23,7 @@ from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, class_scale
 from wtal_core.models.shared.objective import best_is_shown, recalled
 from wtal_core.packed import Resident
+from wtal_core.runs.foreground import foreground_auc
 from wtal_core.runs.inputs import inputs_of, label_vectors, resident
 from wtal_core.runs.objective import judged
 
@@ -79,7 +80,8 @@ class Trained:
     epoch on the test set.
 
     classified: by rule, the share of test videos whose highest class score is of one of their
-    labels. objective: whether the training has met its own objective, see `Trainer.objective`.
+    labels. foreground: of the attention at the last epoch, see `foreground_auc`. objective: whether
+    the training has met its own objective, see `Trainer.objective`.
     """
 
     network: torch.nn.Module
@@ -90,6 +92,7 @@ class Trained:
     history: list[dict[str, float]]
     seconds: float
     classified: dict[str, float]
+    foreground: list[float] | None
     objective: dict[str, Any]
 
 
@@ -323,6 +326,7 @@ class Trainer:
             history,
             seconds,
             classified,
+            foreground_auc(activation, self.dataset),
             self.objective(history),
         )
 

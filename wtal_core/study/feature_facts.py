@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import rankdata
 from tqdm import tqdm
 
 import wtal_core
@@ -29,6 +28,7 @@ from wtal_core.data.facts import (
     printable,
 )
 from wtal_core.data.grid import SnippetTruth
+from wtal_core.evaluation.statistics import auc
 from wtal_core.study.ridge import Classifier, ProductSums
 
 SNIPPETS = 200_000  # of more, every second, third, ... is looked at where products are summed
@@ -307,13 +307,6 @@ def _responses(
 
 def _no_probes(names: Mapping[str, slice], reason: LeftOut) -> dict[str, dict[str, Number]]:
     return {name: {"action": reason, "classes": reason} for name in names}
-
-
-def auc(scores: Float[np.ndarray, " N"], positive: Bool[np.ndarray, " N"]) -> float:
-    """Chance that a positive scores higher than a negative; equal scores count one half."""
-    count = int(positive.sum())
-    ranks = rankdata(scores)[positive].sum()
-    return float((ranks - count * (count + 1) / 2) / (count * (len(scores) - count)))
 
 
 def side_by_side(video: Video) -> Float[np.ndarray, "T W"]:

@@ -97,6 +97,7 @@ class Session:
     def references(self, results: Results) -> dict[str, float]:
         """What the results are read against, see `references`."""
         # Imported here, because yardsticks know sessions.
+        from wtal_core.study.references import references
 
         return references(self, results)
 

@@ -22,6 +22,7 @@ from wtal_core.models import method
 from wtal_core.models.contract import Method
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.packed import Packed, Resident
+from wtal_core.runs.foreground import on_own_snippets
 from wtal_core.runs.inputs import inputs_of, on_grid, resident
 from wtal_core.runs.ledger import Ledger, Record
 from wtal_core.runs.run import Run
@@ -248,14 +249,3 @@ def new_network(run: Run, dataset: Dataset) -> nn.Module:
     classes = len(dataset.classes)
     network = method(run.method).Network
     return network(run.config, streams, dataset.feature_size(), classes, draw)
-
-
-def on_own_snippets(
-    values: Float[np.ndarray, "L *K"], lengths: tuple[int, ...], dataset: Dataset
-) -> Float[np.ndarray, "M *K"]:
-    """Values of all test videos, one after another, brought from a method's snippets (`lengths`) to
-    those of the data set.
-    """
-    parts = np.split(values, np.cumsum(lengths)[:-1])
-    native = [on_grid(part, video.length) for part, video in zip(parts, dataset.test, strict=True)]
-    return np.concatenate(native)

@@ -157,6 +157,28 @@ class Ladder:
             }
         return pd.DataFrame(lines).T
 
+    def untrained(self) -> pd.DataFrame:
+        """What the networks that are not trained miss: one row per rung and bound that some seeds
+        end above, with the limit and the losses.
+        """
+        lines = []
+        for rung in self.rungs:
+            objectives = [record.objective for record in self.results.records.get(rung.name, [])]
+            for bounds in zip(*(found["bounds"] for found in objectives), strict=True):
+                losses = [bound["loss"] for bound in bounds]
+                above = sum(bound["loss"] >= bound["limit"] for bound in bounds)
+                if above:
+                    line = {
+                        "rung": rung.name,
+                        "ends above what is reached without": bounds[0]["without"],
+                        "seeds": f"{above} of {len(bounds)}",
+                        "limit": f"{bounds[0]['limit']:.3f}",
+                        "losses": ", ".join(f"{loss:.3f}" for loss in losses),
+                    }
+                    lines.append(line)
+        names = ["rung", "ends above what is reached without", "seeds", "limit", "losses"]
+        return pd.DataFrame(lines, columns=names).set_index("rung")
+
     def correlation(self, metric: str) -> Correlation:
         """Of the medians here with what was published, over the rungs that have both."""
         pairs = [
@@ -164,7 +186,7 @@ class Ladder:
             for rung in self.rungs
             if (number := published(rung)[metric]) is not None
         ]
-        return rank_correlation(*zip(*pairs, strict=True))
+        return rank_correlation([pair[0] for pair in pairs], [pair[1] for pair in pairs])
 
     def correlations(self) -> pd.DataFrame:
         """Both metrics: how many rungs, Spearman's correlation, its 95 % interval."""
