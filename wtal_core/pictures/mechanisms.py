@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -18,6 +18,7 @@ from wtal_core.pictures.figures import COLOURS, QUIET, unit_range
 from wtal_core.pictures.forest import COLOUR_OF
 from wtal_core.report.mechanisms import Mechanism
 from wtal_core.report.messages import MARGIN_OF_OURS
+from wtal_core.runs.results import Results
 
 STRIPS = {  # what goes on in a video -> its colour
     "plain part": COLOURS[2],
@@ -129,17 +130,17 @@ def _draw_strips(
 
 
 def seeds_figure(
-    values: Mapping[str, pd.DataFrame],
+    results: Mapping[str, Results],
     judged: pd.DataFrame,
     mechanisms: Mapping[str, Mechanism],
     caption: str,
 ) -> Figure:
     """One line of two panels per mechanism. Left: average mAP of each seed without and with it, in
-    each world, one line per seed. Right: the paired differences, one dot per seed, and their mean
-    with its 95 % interval, coloured by verdict; within the grey band there is no difference.
+    each world, one line per seed. Right: the paired differences, one dot per seed, hollow where a
+    row is not trained, and the mean of the others with its 95 % interval, coloured by verdict;
+    within the grey band there is no difference.
 
-    values: world -> percent, one row per table row, one column per seed; all seeds are drawn.
-    judged: of `judge_in_worlds`, whose intervals leave out seeds that are not trained.
+    results: world -> the rows in it. judged: of `judge_in_worlds`.
     """
     figure, grid = plt.subplots(
         len(mechanisms),
@@ -151,11 +152,12 @@ def seeds_figure(
     )
     for (left, right), (name, mechanism) in zip(grid, mechanisms.items(), strict=True):
         for place, world in enumerate(mechanism.predicted):
-            absent = values[world].loc[mechanism.absent].to_numpy(dtype=float)
-            present = values[world].loc[mechanism.present].to_numpy(dtype=float)
+            pair = [mechanism.absent, mechanism.present]
+            absent, present = results[world].values().loc[pair].to_numpy(dtype=float)
+            trained = results[world].trained().loc[pair].to_numpy(dtype=bool).all(0)
             _draw_pairs(left, place, absent, present)
             verdict = str(judged.loc[(name, world), "verdict"])
-            _draw_differences(right, -place, present - absent, verdict)
+            _draw_differences(right, -place, present - absent, trained, verdict)
         worlds = list(mechanism.predicted)
         left.set_xticks(range(len(worlds)), worlds, fontsize=8)
         left.set_title(f"{name}\nwithout (left) and with it (right)", fontsize=9)
@@ -186,13 +188,23 @@ def _draw_pairs(
 
 
 def _draw_differences(
-    axes: Axes, place: int, differences: Float[np.ndarray, " N"], verdict: str
+    axes: Axes,
+    place: int,
+    differences: Float[np.ndarray, " N"],
+    trained: Bool[np.ndarray, " N"],
+    verdict: str,
 ) -> None:
-    """Of all seeds, trained or not; hollow where the verdict is that they are not."""
+    """trained: which seeds are, in both rows."""
+    for seeds, face in ((trained, "#777777"), (~trained, "none")):
+        height = np.full(seeds.sum(), place - 0.14)
+        axes.plot(
+            differences[seeds], height, "o", color="#777777", markerfacecolor=face, markersize=4
+        )
+    if verdict == "not trained":
+        return
+    used = differences[trained]
+    here = paired_difference(used, np.zeros_like(used))
     colour = COLOUR_OF[verdict]
-    here = paired_difference(differences, np.zeros_like(differences))
-    face = "none" if verdict == "not trained" else colour
-    axes.plot(differences, np.full(len(differences), place - 0.14), ".", color=QUIET, markersize=7)
     if here.interval is not None:
         axes.plot(here.interval, (place + 0.1, place + 0.1), "-", color=colour, lw=2)
-    axes.plot(here.mean, place + 0.1, "o", color=colour, markerfacecolor=face, markersize=7)
+    axes.plot(here.mean, place + 0.1, "o", color=colour, markersize=7)
