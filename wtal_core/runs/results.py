@@ -1,7 +1,7 @@
 """The records of the rows of a table, by row and seed, as plain tables of numbers."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -36,6 +36,12 @@ class Results:
         that protocol.
         """
         return replace(self, tious=tious, protocol=protocol or self.protocol)
+
+    @staticmethod
+    def joined(parts: "Sequence[Results]") -> "Results":
+        """The rows of several results of one session together; its metric is that of the first."""
+        records = {row: runs for part in parts for row, runs in part.records.items()}
+        return replace(parts[0], records=records)
 
     @property
     def metric(self) -> str:

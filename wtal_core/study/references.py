@@ -4,7 +4,7 @@ import numpy as np
 
 from wtal_core.runs.results import Results
 from wtal_core.study.session import Session
-from wtal_core.study.yardsticks import Yardsticks
+from wtal_core.study.yardsticks import one_per_fold, yardsticks_by_seed
 
 PLAIN = "topk_mil"
 
@@ -17,11 +17,9 @@ def references(session: Session, results: Results) -> dict[str, float]:
     config = session.base(PLAIN)
     trained = session.run(PLAIN, {PLAIN: config})
     measured = trained.measured(*results.tious, protocol=results.protocol)
-    folds = [
-        Yardsticks(dataset) for dataset in {id(d): d for d in session.folds().values()}.values()
-    ]
     untrained = [
-        rows.map(rows.mean_pooling(), results.protocol, results.tious).mean() for rows in folds
+        rows.map(rows.mean_pooling(), results.protocol, results.tious).mean()
+        for rows in one_per_fold(yardsticks_by_seed(session))
     ]
     return {
         "no training (mean pooling)": float(np.mean(untrained)),

@@ -228,6 +228,18 @@ class Yardsticks:
         return to_table(video, label, start, end, score, names, data.classes, data.timebase)
 
 
+def yardsticks_by_seed(session: Session) -> dict[int, Yardsticks]:
+    """Seed -> the rows of the fold that its runs are of; the same object per fold."""
+    datasets = session.folds()
+    of_fold = {id(dataset): Yardsticks(dataset) for dataset in datasets.values()}
+    return {seed: of_fold[id(dataset)] for seed, dataset in datasets.items()}
+
+
+def one_per_fold(by_seed: Mapping[int, Yardsticks]) -> list[Yardsticks]:
+    """Each fold's rows once, in the order of the seeds."""
+    return list({id(rows): rows for rows in by_seed.values()}.values())
+
+
 def yardsticks(
     session: Session,
     trained: Mapping[str, tuple[str, Any]] | None = None,
@@ -241,22 +253,22 @@ def yardsticks(
     each, whose mAP is kept beside its record. protocol: the data set's own if none is named.
     """
     by = (protocol or session.dataset.default_protocol, tuple(tious))
-    datasets = session.folds()
-    of_dataset = {id(dataset): Yardsticks(dataset) for dataset in datasets.values()}
-    seeds = [(seed, of_dataset[id(dataset)]) for seed, dataset in datasets.items()]
-    folds = list(of_dataset.values())
+    by_seed = yardsticks_by_seed(session)
+    folds = one_per_fold(by_seed)
     lines = {
-        "random segments, true labels": [rows.map(rows.random(seed), *by) for seed, rows in seeds],
+        "random segments, true labels": [
+            rows.map(rows.random(seed), *by) for seed, rows in by_seed.items()
+        ],
         "whole video, predicted labels": [rows.map(rows.whole_videos(), *by) for rows in folds],
         "uniform windows, predicted labels": [
-            rows.map(rows.windows(seed), *by) for seed, rows in seeds
+            rows.map(rows.windows(seed), *by) for seed, rows in by_seed.items()
         ],
         "mean pooling": [rows.map(rows.mean_pooling(), *by) for rows in folds],
         "true segments, predicted labels": [rows.map(rows.true_segments(), *by) for rows in folds],
         "true segments, true labels": [rows.map(rows.true_detections(), *by) for rows in folds],
     }
     first = session.seeds[0]
-    rows = of_dataset[id(datasets[first])]
+    rows = by_seed[first]
     for name, (method, config) in (trained or {}).items():
         run = session.trained(method, config, first)
         lines[f"{name} (seed {first}), true labels"] = [_with_true_labels(rows, run, *by)]

@@ -1,7 +1,7 @@
 """The ladder: from no training to frame labels, every method beside what was published of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from wtal_core.papers import reported
 from wtal_core.papers.printed_values import averaged
 from wtal_core.runs.results import Results
 from wtal_core.study.session import Session
-from wtal_core.study.yardsticks import Yardsticks
+from wtal_core.study.yardsticks import Yardsticks, one_per_fold, yardsticks_by_seed
 
 AVERAGE = "avg_10_70"
 MIDDLE = "m50"
@@ -81,21 +81,21 @@ def published(rung: Rung) -> dict[str, float | None]:
 
 def networks(session: Session, rungs: Sequence[Rung]) -> Results:
     """The runs of rungs that train, each in the session's profile."""
-    parts = [session.run(rung.method, {rung.name: session.base(rung.method)}) for rung in rungs]
-    records = {name: runs for part in parts for name, runs in part.records.items()}
-    return replace(parts[0], records=records)
+    return Results.joined(
+        [session.run(rung.method, {rung.name: session.base(rung.method)}) for rung in rungs]
+    )
 
 
 def without_networks(session: Session) -> dict[str, pd.DataFrame]:
     """Rungs that train no network: name -> mAP in percent, one line per seed or fold."""
-    folds = {seed: Yardsticks(dataset) for seed, dataset in session.folds().items()}
+    by_seed = yardsticks_by_seed(session)
+    distinct = one_per_fold(by_seed)
     protocol = session.dataset.default_protocol
-    distinct = list({id(rows.dataset): rows for rows in folds.values()}.values())
 
     def scored(rows: Yardsticks, detections: pd.DataFrame) -> pd.Series:
         return rows.map(detections, protocol, ())
 
-    drawn = [scored(rows, rows.random(seed)) for seed, rows in folds.items()]
+    drawn = [scored(rows, rows.random(seed)) for seed, rows in by_seed.items()]
     return {
         "random segments": pd.DataFrame(drawn),
         "whole video": pd.DataFrame([scored(rows, rows.whole_videos()) for rows in distinct]),

@@ -3,7 +3,7 @@ in their own settings.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -51,8 +51,7 @@ def trained(session: Session, artifact: str) -> tuple[Results, dict[str, str]]:
     """The runs of every rival, each a row by its name, and row -> printed row."""
     found = rivals(artifact)
     parts = [session.run(rival.method, {rival.name: session.base(rival.method)}) for rival in found]
-    records = {row: runs for part in parts for row, runs in part.records.items()}
-    return replace(parts[0], records=records), {rival.name: rival.printed for rival in found}
+    return Results.joined(parts), {rival.name: rival.printed for rival in found}
 
 
 def strict(
