@@ -48,7 +48,7 @@ class Bound:
 
     def is_met(self, history: list[dict[str, float]]) -> bool:
         """Whether the sum has ended below the limit."""
-        return self.reached(history) < self.limit
+        return bool(self.reached(history) < self.limit)
 
 
 def distributions(labels: Float[np.ndarray, "B K"]) -> Float[np.ndarray, "B K"]:
