@@ -93,6 +93,13 @@ CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
         "width 128, lr 5e-3, decay": {"embedding": 128, "lr": 5e-3, "steps": DECAY},
     },
     "ten": {
+        "80 epochs, decay": {"epochs": 80, "steps": DECAY},
+        "width 128, lr 5e-3, 50 epochs, decay": {
+            "embedding": 128,
+            "lr": 5e-3,
+            "epochs": 50,
+            "steps": DECAY,
+        },
         "60 epochs, decay": {"epochs": 60, "steps": DECAY},
         "lr 1e-2, 40 epochs, decay": {"lr": 1e-2, "steps": DECAY},
         "decay": {"steps": DECAY},

@@ -9,7 +9,7 @@ import torch
 
 from tests.tiny_dataset import tiny_dataset
 from wtal_core.errors import WorkbookError
-from wtal_core.models import facnet, method, ten, topk_mil
+from wtal_core.models import facnet, method, method_names, ten, topk_mil
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.runs.train import SELECTING, Trainer, score
 
@@ -58,12 +58,20 @@ def test_of_several_steps_the_last_one_reached_counts():
 
 
 @pytest.mark.parametrize("name", ["facnet", "basnet", "backtal", "sfnet", "topk_mil"])
-def test_these_methods_ask_for_no_steps(name):
-    assert {config.schedule.steps for config in method(name).profiles.values()} == {()}
+def test_the_authors_of_these_methods_ask_for_no_steps(name):
+    published = [config for title, config in method(name).profiles.items() if title != "quick"]
+    assert {config.schedule.steps for config in published} == {()}
+
+
+@pytest.mark.parametrize("name", [name for name in method_names() if name != "emmil"])
+def test_the_rate_of_every_quick_profile_is_lower_in_the_end(name):
+    """So that a short training settles. EM-MIL keeps the step upwards of its code."""
+    schedule = method(name).profiles["quick"].schedule
+    assert schedule.learning_rate_at(schedule.epochs - 1) < schedule.learning_rate
 
 
 def test_ten_asks_for_a_tenth():
-    assert {config.schedule.steps for config in ten.PROFILES.values()} == {((0.5, 0.1),)}
+    assert ten.PROFILES["official"].schedule.steps == ((0.5, 0.1),)
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4])

@@ -29,7 +29,7 @@ from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_roun
 from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels
 from wtal_core.models.shared.peak_localization import PeakRule, localize_peaks
 from wtal_core.models.shared.sampling import random_crops
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed
 
 ERASED = -100.0  # what the adversarial branch says of snippets that it is not shown
@@ -82,7 +82,7 @@ QUICK = replace(
     dropout=0.3,  # 0.7 leaves too little of a narrow layer
     crop=None,
     centre_delay=40,  # a tenth of the steps, as there
-    schedule=whole_batches(averaged_adam(40, 10, 3e-3, 4)),
+    schedule=whole_batches(averaged_adam(40, 10, 3e-3, 4, steps=SETTLING)),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 

@@ -49,7 +49,7 @@ from wtal_core.models.shared.objective import (
     only_background,
     with_background,
 )
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed, Resident
 from wtal_core.timebase import Timebase
 
@@ -174,15 +174,16 @@ QUICK = replace(
     heads=2,
     dropout=0.1,  # see `backtal.QUICK`
     steps=1,
-    step_epochs=16,
+    step_epochs=24,
     schedule=replace(
         OFFICIAL.schedule,
-        epochs=32,
+        epochs=48,
         batch_size=10,
         learning_rate=1e-2,
         weight_decay=10 * 5e-5,
         epsilon=10e-8,
         evaluations=2,
+        steps=SETTLING,
     ),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}

@@ -37,7 +37,7 @@ from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import dropout, top_mean
 from wtal_core.models.shared.objective import Bound
 from wtal_core.models.shared.sampling import pick
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.models.shared.two_passes import (
     activation_of,
     blind_passes,
@@ -92,7 +92,7 @@ QUICK = replace(
     width=64,
     filter_width=64,
     dropout=0.1,  # see `backtal.QUICK`
-    schedule=averaged_adam(40, 5, 5e-3, evaluations=2, order="independent"),
+    schedule=averaged_adam(80, 5, 2e-3, evaluations=10, order="independent", steps=SETTLING),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 

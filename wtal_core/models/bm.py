@@ -39,7 +39,7 @@ from wtal_core.models.shared.objective import (
     with_background,
 )
 from wtal_core.models.shared.sampling import pick, picked
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.models.shared.smoothing import smoothed
 from wtal_core.models.shared.stream_proposals import (
     Candidates,
@@ -107,7 +107,7 @@ QUICK = replace(
     samples=None,
     attention_hidden=None,
     pool="sum",
-    schedule=replace(averaged_adam(60, 5, 2e-2, 2), weight_decay=0.0),
+    schedule=replace(averaged_adam(100, 5, 2e-2, 2, steps=SETTLING), weight_decay=0.0),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 

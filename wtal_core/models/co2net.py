@@ -41,7 +41,7 @@ from wtal_core.models.shared.objective import (
     with_background,
 )
 from wtal_core.models.shared.sampling import pick, picked
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed
 
 SLOPE = 0.2  # of all leaky ReLUs
@@ -100,7 +100,7 @@ QUICK = replace(
     width=64,
     attention_width=64,
     dropout=0.1,  # see `backtal.QUICK`
-    schedule=averaged_adam(25, 10, 5e-3, evaluations=2, decay=1e-3, pairs=3),
+    schedule=averaged_adam(30, 10, 5e-3, evaluations=2, decay=1e-3, pairs=3, steps=SETTLING),
 )  # chosen by the training loss
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 

@@ -35,7 +35,7 @@ from wtal_core.models.shared.frame_localization import (
 from wtal_core.models.shared.layers import cosine, dropout
 from wtal_core.models.shared.objective import LABELS, Bound, binary_entropy, learnt_labels
 from wtal_core.models.shared.sampling import pick, picked, thinned
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed
 
 
@@ -80,7 +80,7 @@ QUICK = replace(
     samples=None,
     width=64,
     dropout=0.1,  # see `backtal.QUICK`
-    schedule=averaged_adam(40, 5, 5e-3, evaluations=2),
+    schedule=averaged_adam(40, 5, 5e-3, evaluations=2, steps=SETTLING),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 

@@ -26,7 +26,7 @@ from wtal_core.models.contract import Host, Method
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.objective import Bound
 from wtal_core.models.shared.sampling import picked
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed, Resident
 
 LARGEST = 10.0  # of logits that become evidence
@@ -86,7 +86,7 @@ QUICK = replace(
     width=64,
     attention_width=64,
     dropout=0.1,  # see `backtal.QUICK`
-    schedule=averaged_adam(25, 10, 5e-3, evaluations=2, decay=1e-3, pairs=3),
+    schedule=averaged_adam(30, 10, 5e-3, evaluations=2, decay=1e-3, pairs=3, steps=SETTLING),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 

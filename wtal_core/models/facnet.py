@@ -30,7 +30,7 @@ from wtal_core.models.shared.class_wise import foreground_scores, hybrid_attenti
 from wtal_core.models.shared.detected import chosen, detections, joined, outside_ambiguous
 from wtal_core.models.shared.layers import StackedLinear, cosine, dropout, xavier
 from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels, with_background
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed
 
 THUMOS14_CLASSES = 20
@@ -92,7 +92,9 @@ class Config(MethodConfig):
 
 OFFICIAL = Config()
 QUICK = replace(
-    OFFICIAL, embedding=64, schedule=Schedule(epochs=40, learning_rate=5e-3, evaluations=5)
+    OFFICIAL,
+    embedding=256,
+    schedule=Schedule(epochs=30, learning_rate=4e-3, evaluations=5, steps=SETTLING),
 )
 
 

@@ -43,7 +43,7 @@ from wtal_core.models.shared.objective import (
     one_prediction,
     with_background,
 )
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed, Resident
 
 VIDEOS_AT_ONCE = 32
@@ -135,10 +135,12 @@ class Config(MethodConfig):
 OFFICIAL = Config()
 QUICK = replace(
     OFFICIAL,
-    embedding=64,
+    embedding=128,
     warm_up=20,
     spl_weights=((0, 1.0), (20, 0.5)),
-    schedule=replace(OFFICIAL.schedule, epochs=40, learning_rate=1e-2, evaluations=5),
+    schedule=replace(
+        OFFICIAL.schedule, epochs=40, learning_rate=5e-3, evaluations=5, steps=SETTLING
+    ),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 

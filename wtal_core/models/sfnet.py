@@ -49,7 +49,7 @@ from wtal_core.models.shared.objective import (
     with_background,
 )
 from wtal_core.models.shared.sampling import random_crops
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed, Resident
 
 VIDEOS_AT_ONCE = 32
@@ -134,15 +134,16 @@ QUICK = replace(
     OFFICIAL,
     hidden=64,
     crops=None,
-    expand_epoch=6,  # after a quarter of the steps, as there
+    expand_epoch=12,  # after a quarter of the steps, as there
     schedule=replace(
         OFFICIAL.schedule,
-        epochs=24,
+        epochs=48,
         batch_size=10,
         learning_rate=1e-2,
         weight_decay=10 * 5e-4,
         epsilon=10e-8,
         evaluations=4,
+        steps=SETTLING,
     ),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}

@@ -30,7 +30,7 @@ from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.layers import SnippetAttention, StackedLinear, dropout
 from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels_binary
 from wtal_core.models.shared.sampling import pick, picked
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.models.shared.stream_proposals import (
     Candidates,
     StreamRule,
@@ -99,7 +99,7 @@ QUICK = replace(
     embedding=64,
     attention_hidden=64,
     beta=3e-4,
-    schedule=replace(averaged_adam(100, 5, 1e-2, 2), weight_decay=0.0),
+    schedule=replace(averaged_adam(150, 5, 1e-2, 2, steps=SETTLING), weight_decay=0.0),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 

@@ -55,7 +55,7 @@ from wtal_core.models.shared.objective import (
     with_background,
 )
 from wtal_core.models.shared.sampling import pick
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.models.shared.smoothing import smoothed
 from wtal_core.packed import Packed
 
@@ -151,7 +151,12 @@ OFFICIAL = FULL = Config()
 ACTIVITYNET12 = replace(
     FULL, samples=100, lambda_bg=0.02, schedule=averaged(66, 16, 1e-3)
 )  # 20,000 steps
-QUICK = replace(FULL, embedding=64, samples=None, schedule=averaged(40, 5, 5e-3, evaluations=2))
+QUICK = replace(
+    FULL,
+    embedding=64,
+    samples=None,
+    schedule=replace(averaged(80, 5, 5e-3, evaluations=2), steps=SETTLING),
+)
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 

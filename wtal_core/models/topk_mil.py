@@ -24,7 +24,7 @@ from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.layers import StackedLinear, dropout
 from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed
 
 
@@ -57,8 +57,10 @@ class Config(MethodConfig):
 OFFICIAL = Config()
 QUICK = replace(
     OFFICIAL,
-    hidden=64,
-    schedule=replace(OFFICIAL.schedule, epochs=30, learning_rate=1e-3, evaluations=5),
+    hidden=128,
+    schedule=replace(
+        OFFICIAL.schedule, epochs=40, learning_rate=1e-3, evaluations=5, steps=SETTLING
+    ),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 

@@ -39,7 +39,7 @@ from wtal_core.models.shared.objective import (
     one_prediction,
 )
 from wtal_core.models.shared.sampling import pick, picked, thinned
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed
 
 
@@ -90,7 +90,7 @@ QUICK = replace(
     pick_dropout=0.3,
     margin=10.0,  # vectors of fewer channels are shorter; alpha margin² is as there
     alpha=5e-2,
-    schedule=averaged_adam(40, 5, 2e-3, evaluations=2),
+    schedule=averaged_adam(60, 5, 2e-3, evaluations=2, steps=SETTLING),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}
 

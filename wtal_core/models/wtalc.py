@@ -32,7 +32,7 @@ from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_roun
 from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels
 from wtal_core.models.shared.peak_localization import PeakRule, peak_instances
 from wtal_core.models.shared.sampling import picked, random_crops
-from wtal_core.models.shared.schedule import Schedule
+from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed
 
 FACNET_RULE = replace(facnet.OFFICIAL, background=False)
@@ -76,7 +76,9 @@ QUICK = replace(
     dropout=0.3,  # see `backtal.QUICK`
     crop=None,
     schedule=replace(
-        averaged_adam(40, 10, 5e-3, evaluations=4), pairs=OFFICIAL.schedule.pairs, repeat=True
+        averaged_adam(40, 10, 5e-3, evaluations=4, steps=SETTLING),
+        pairs=OFFICIAL.schedule.pairs,
+        repeat=True,
     ),
 )
 PROFILES = {"official": OFFICIAL, "quick": QUICK}

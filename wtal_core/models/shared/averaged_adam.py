@@ -13,9 +13,10 @@ def averaged_adam(
     order: Literal["permutation", "independent", "repeated"] = "permutation",
     decay: float = 5e-4,
     pairs: int = 0,
+    steps: tuple[tuple[float, float], ...] = (),
 ) -> Schedule:
     """Adam with torch's betas and epsilon on the mean gradient of a batch; decay 5e-4 as BaS-Net's
-    and BackTAL's codes, 1e-3 as HAM-Net's and CO2-Net's. pairs: see `Schedule`.
+    and BackTAL's codes, 1e-3 as HAM-Net's and CO2-Net's. pairs, steps: see `Schedule`.
 
     `Schedule` holds both for the sum, so they are times the batch size. evaluations: None scores
     the test set each epoch.
@@ -30,5 +31,6 @@ def averaged_adam(
         reduction="mean",
         order=order,
         pairs=pairs,
+        steps=steps,
         evaluations=evaluations or epochs,
     )

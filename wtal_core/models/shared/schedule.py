@@ -20,6 +20,11 @@ from wtal_core.checks import (
 )
 from wtal_core.errors import WorkbookError
 
+# The learning rate falls twice near the end, so that a short training ends where it has settled
+SETTLING = ((2 / 3, 0.2), (0.9, 0.04))
+# ... and begins low, where a first large step would decide too much
+WARM_UP = ((0.0, 0.2), (0.1, 1.0), *SETTLING)
+
 
 @dataclass(frozen=True)
 class Schedule(Checked):
