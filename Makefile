@@ -47,6 +47,7 @@ docs: $(VENV)/.installed
 	$(BIN)/python -c 'from pathlib import Path; from wtal_core.cli.reference import write; write(Path("docs/commands.md"))'
 	$(BIN)/python -c 'from pathlib import Path; from wtal_core.cli.facts_example import write; write(Path("docs/feature_facts.md"))'
 	$(BIN)/wtal results findings docs/findings.md
+	$(BIN)/wtal results profiles docs/profiles.md
 	$(BIN)/python -c 'from pathlib import Path; from wtal_core.cli.rows import write; write(Path("results"), Path("docs/rows.md"), Path("README.md"))'
 
 benchmarks: $(VENV)/.installed

@@ -37,6 +37,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "recompute": results.recompute,
         "export": results.export,
         "findings": results.findings,
+        "profiles": results.profiles,
         "compare": results.compare_tables,
     },
     "statistics": {

@@ -136,6 +136,22 @@ def findings(target: Positional[Path], results: Path = Path("results")) -> int:
     return 0
 
 
+def profiles(target: Positional[Path], results: Path = Path("results")) -> int:
+    """Write whether the quick profile of each method trains, as a Markdown page.
+
+    Args:
+        target: file to write, such as docs/profiles.md.
+        results: folder of finished runs.
+    """
+    from wtal_core.evaluation.files import write_whole
+    from wtal_core.report.profiles import profiles as page
+
+    text = page(results)
+    write_whole(target, lambda path: path.write_text(text, encoding="utf-8"))
+    print(target)
+    return 0
+
+
 def _write_bytes(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 

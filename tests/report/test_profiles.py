@@ -1,0 +1,33 @@
+"""docs/profiles.md says what the records say."""
+
+from math import isnan
+from pathlib import Path
+
+import pytest
+
+from wtal_core.report.profiles import datasets_with_runs, late_share, profiles
+
+ROOT = Path(__file__).parents[2]
+
+
+def history(*totals):
+    return [{"total": total} for total in totals]
+
+
+def test_the_share_of_the_last_quarter():
+    assert late_share(history(9.0, 5.0, 3.0, 3.0, 2.0, 2.0, 2.0, 1.0)) == pytest.approx(1 / 8)
+    assert late_share(history(4.0, 0.0)) == 1.0
+    assert isnan(late_share(history(1.0, 2.0)))
+    assert isnan(late_share(history(1.0)))
+
+
+def test_data_sets_of_the_first_round_have_no_table(tmp_path):
+    for name in ("simulated", "simulated-2", "hapt"):
+        (tmp_path / name / "runs").mkdir(parents=True)
+    assert datasets_with_runs(tmp_path) == ["simulated-2"]
+
+
+def test_the_page_is_made_of_the_committed_records():
+    text = profiles(ROOT / "results")
+    assert "## Simulated, version 2" in text
+    assert (ROOT / "docs" / "profiles.md").read_text() == text
