@@ -11,7 +11,7 @@ from wtal_core.cli.extras import require
 
 def reproduce(
     artifacts: Positional[tuple[str, ...]] = (),
-    dataset: str = "simulated",
+    dataset: str = "",
     profile: Literal["quick", "official", "printed"] = "quick",
     seeds: int = 5,
     device: str = "auto",
@@ -22,7 +22,7 @@ def reproduce(
 
     Args:
         artifacts: papers or artifacts, such as facnet or facnet/table3; all if none is named.
-        dataset: data set, see `wtal data list`.
+        dataset: data set, see `wtal data list`; each notebook's own if none is named.
         profile: quick (seconds per run), official (sizes and schedule of the authors' code), or
             printed (what the paper says, where that differs).
         seeds: number of seeds, 0 .. n - 1.
@@ -46,7 +46,7 @@ def reproduce(
 
 
 def ladder(
-    dataset: str = "simulated",
+    dataset: str = "simulated-2",
     profile: Literal["quick", "official", "printed"] = "quick",
     seeds: int = 5,
     device: str = "auto",

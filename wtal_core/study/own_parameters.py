@@ -14,6 +14,8 @@ NAME = re.compile(r"((?:table|figure)\d+)_\w+")
 DECIDING = ("dataset", "profile", "seeds", "device")  # parameters that results depend on
 # what a notebook has that says nothing else
 OWN_PARAMETERS = {"dataset": "simulated", "profile": "quick", "seeds": 5, "device": "cpu"}
+# data sets in whose place a notebook takes any other; of another one it is about that one alone
+EXCHANGEABLE = ("simulated", "simulated-2")
 
 
 def own_parameters(artifact: str) -> dict[str, Any]:

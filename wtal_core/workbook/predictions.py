@@ -39,7 +39,7 @@ from wtal_core.study.yardsticks import Yardsticks
 from wtal_core.workbook import ladder
 
 REGISTERED = MANIFESTS / "predictions.yaml"
-ARTIFACT = "ladder/predictions"
+ARTIFACT = "predictions/predictions"
 DATASET = "simulated-2"
 PROFILE = "quick"
 SEEDS = (0, 1, 2, 3, 4)

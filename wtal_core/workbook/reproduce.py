@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wtal_core.errors import WorkbookError
-from wtal_core.study.own_parameters import OWN_PARAMETERS, own_parameters
+from wtal_core.study.own_parameters import EXCHANGEABLE, own_parameters
 from wtal_core.study.session import open_session
 from wtal_core.workbook.artifacts import Notebook, find_notebooks
 from wtal_core.workbook.execution import check_parameters, execute
@@ -21,22 +21,21 @@ def reproduce(
     many failed.
 
     parameters: `dataset, profile, seeds, device, jobs`. They are checked against every notebook,
-    and the data set is opened once, before the first one starts. A notebook that is about a data
-    set of its own, such as a teaching world, stays there.
+    and each data set is opened once, before the first one starts. dataset: "" is each notebook's
+    own. A notebook that is about a data set of its own, such as a teaching world, stays there.
     """
     notebooks = find_notebooks(tuple(wanted))
     given = {**parameters, "store": str(results.resolve())}
+    asked = [at_home(notebook, given) for notebook in notebooks]
     for notebook in notebooks:
         check_parameters(notebook.path, given)
-    open_session(artifact="", **given)
+    for dataset in sorted({values["dataset"] for values in asked}):
+        open_session(artifact="", **{**given, "dataset": dataset})
     results.mkdir(parents=True, exist_ok=True)
-    failures = [
-        notebook
-        for number, notebook in enumerate(notebooks, 1)
-        if not _one(
-            notebook, results, at_home(notebook, given), f"[{number}/{len(notebooks)}]", say
-        )
-    ]
+    failures = []
+    for number, (notebook, values) in enumerate(zip(notebooks, asked, strict=True), 1):
+        if not _one(notebook, results, values, f"[{number}/{len(notebooks)}]", say):
+            failures.append(notebook)
     index = write_index(results)
     say(f"{len(notebooks) - len(failures)} of {len(notebooks)} artifacts finished. Look at {index}")
     for notebook in failures:
@@ -45,9 +44,13 @@ def reproduce(
 
 
 def at_home(notebook: Notebook, given: dict[str, Any]) -> dict[str, Any]:
-    """The parameters, with the notebook's own data set where it was made for that one alone."""
+    """The parameters, with the notebook's own data set where none is asked for, or where it was
+    made for that one alone.
+    """
     dataset = own_parameters(notebook.artifact)["dataset"]
-    return given if dataset == OWN_PARAMETERS["dataset"] else {**given, "dataset": dataset}
+    if given["dataset"] and dataset in EXCHANGEABLE:
+        return given
+    return {**given, "dataset": dataset}
 
 
 def _one(notebook: Notebook, results: Path, given: dict[str, Any], place: str, say: Any) -> bool:
