@@ -3,6 +3,8 @@ that a network without its mechanism can come to, and tell trained from blind ne
 """
 
 from dataclasses import replace
+from itertools import permutations
+from math import factorial
 
 import numpy as np
 import pytest
@@ -42,6 +44,7 @@ from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.objective import (
     LEARNT,
     Bound,
+    Supervision,
     at_end,
     binary_entropy,
     entropy,
@@ -56,7 +59,7 @@ from wtal_core.models.shared.schedule import Schedule
 from wtal_core.models.shared.two_passes import blind_passes, learnt_passes
 from wtal_core.packed import Packed
 from wtal_core.runs.behaviour.micro_data import micro_dataset
-from wtal_core.runs.inputs import inputs_of
+from wtal_core.runs.inputs import inputs_of, resident, supervision
 from wtal_core.runs.train import Trainer
 
 WIDTHS = ("width", "hidden", "embedding", "filter_width", "attention_width", "emb_hidden", "heads")
@@ -105,14 +108,22 @@ def logged(name: str, config: MethodConfig) -> set[str]:
     return set(trainer.step(list(range(len(dataset.train)))))
 
 
+def told(
+    labels: np.ndarray, lengths: int | list[int] = 60, clicks: int | list[int] = 3
+) -> Supervision:
+    """Videos with these labels, and with as many snippets and clicked ones, or with these."""
+    videos = (len(labels),)
+    return Supervision(labels, np.broadcast_to(lengths, videos), np.broadcast_to(clicks, videos))
+
+
 def labels_of(dataset: Dataset) -> np.ndarray:
     rows = [[float(c in video.labels) for c in dataset.classes] for video in dataset.train]
     return np.array(rows)
 
 
-def check_bounds(name: str, config: MethodConfig, labels: np.ndarray) -> None:
+def check_bounds(name: str, config: MethodConfig, dataset: Dataset) -> None:
     """All limits are numbers that a sum of logged terms can lie below."""
-    bounds = method(name).objective(labels, 2, config)
+    bounds = method(name).objective(supervision(dataset, config, 0), 2, config)
     terms = logged(name, config)
     assert bounds
     for bound in bounds:
@@ -125,18 +136,18 @@ def check_bounds(name: str, config: MethodConfig, labels: np.ndarray) -> None:
 
 @pytest.mark.parametrize(("name", "profile"), PROFILES)
 def test_bounds_are_of_terms_that_the_loss_has(name, profile):
-    check_bounds(name, method(name).profiles[profile], labels_of(micro_dataset()))
+    check_bounds(name, method(name).profiles[profile], micro_dataset())
 
 
 @pytest.mark.parametrize("row", ABLATED)
 def test_an_ablated_row_is_judged_by_what_it_has(row):
     name = row.split(",")[0]
     config = ABLATED[row]
-    check_bounds(name, config, labels_of(micro_dataset()))
+    check_bounds(name, config, micro_dataset())
 
 
 def terms_of(row: str) -> list[tuple[str, ...]]:
-    bounds = method(row.split(",")[0]).objective(LABELS, 2, ABLATED[row])
+    bounds = method(row.split(",")[0]).objective(told(LABELS), 2, ABLATED[row])
     return [bound.terms for bound in bounds]
 
 
@@ -159,13 +170,13 @@ def test_switched_off_terms_have_no_bound():
 
 
 def test_plug_ins_have_the_bounds_of_their_host():
-    host = rskp.METHOD.objective(LABELS, 2, rskp.QUICK)
-    plug_in = cw_plugin.METHOD.objective(LABELS, 2, ABLATED["cw_plugin, around rskp"])
+    host = rskp.METHOD.objective(told(LABELS), 2, rskp.QUICK)
+    plug_in = cw_plugin.METHOD.objective(told(LABELS), 2, ABLATED["cw_plugin, around rskp"])
     assert plug_in == (*host, Bound(("cw",), learnt_labels(LABELS), plug_in[-1].without))
-    per_stream = cw_plugin.METHOD.objective(LABELS, 2, cw_plugin.QUICK)[-1]
+    per_stream = cw_plugin.METHOD.objective(told(LABELS), 2, cw_plugin.QUICK)[-1]
     assert per_stream.limit == pytest.approx(2 * learnt_labels(LABELS))
-    assert gaufuse.METHOD.objective(LABELS, 2, gaufuse.QUICK) == rskp.METHOD.objective(
-        LABELS, 2, gaufuse.QUICK.base
+    assert gaufuse.METHOD.objective(told(LABELS), 2, gaufuse.QUICK) == rskp.METHOD.objective(
+        told(LABELS), 2, gaufuse.QUICK.base
     )
 
 
@@ -351,7 +362,7 @@ def test_alike_embeddings_make_a_contrast_of_all_negatives():
     value = cola.contrast(x, place == 0, place < 3, place >= 7, 0.07)
     assert float(value) == pytest.approx(np.log1p(5))
     config = replace(cola.OFFICIAL, samples=25, easy=5)
-    bounds = {bound.terms: bound.limit for bound in cola.METHOD.objective(LABELS, 2, config)}
+    bounds = {bound.terms: bound.limit for bound in cola.METHOD.objective(told(LABELS), 2, config)}
     assert bounds[("hard_action",)] == bounds[("hard_background",)] == pytest.approx(np.log1p(5))
 
 
@@ -364,9 +375,10 @@ def test_angles_to_centres_that_tell_nothing_cost_the_margins():
     with torch.no_grad():
         network.embed_2.weight.zero_()
         network.embed_2.bias.fill_(1.0)
-    videos = list(range(len(dataset.train)))
-    losses = {name: float(v) / len(videos) for name, v in trainer.step(videos).items()}
-    bounds = {b.terms: b.limit for b in a2clpt.METHOD.objective(labels_of(dataset), 2, config)}
+    batch = list(range(len(dataset.train)))
+    losses = {name: float(v) / len(batch) for name, v in trainer.step(batch).items()}
+    videos = supervision(dataset, config, 0)
+    bounds = {b.terms: b.limit for b in a2clpt.METHOD.objective(videos, 2, config)}
     assert losses["negative"] == pytest.approx(bounds[("negative",)], rel=1e-4)
     assert losses["centre"] == pytest.approx(bounds[("centre",)], rel=1e-4)
 
@@ -379,7 +391,7 @@ def test_clusters_of_halves_of_one_mean():
     by_length = (softplus(-share * z) + softplus((1 - share) * z)).min()
     by_weight = (softplus(-z) + softplus(z)).min()
     for pool, least in (("one_over_T", by_length), ("sum", by_weight)):
-        bounds = bm.METHOD.objective(LABELS, 3, replace(bm.QUICK, pool=pool))
+        bounds = bm.METHOD.objective(told(LABELS), 3, replace(bm.QUICK, pool=pool))
         (limit,) = [bound.limit for bound in bounds if bound.terms == ("cluster",)]
         assert limit == pytest.approx(3 * float(least), abs=1e-6)
 
@@ -389,7 +401,7 @@ def test_one_actionness_for_all_snippets():
     actionness = torch.linspace(-3, 3, 6001, dtype=torch.float64)
     still = -(1 + 1e-3 - actionness.sigmoid()).log()
     least = float((torch.nn.functional.softplus(-actionness) + still).min())
-    bounds = {b.terms: b for b in sfnet.METHOD.objective(LABELS, 1, sfnet.QUICK)}
+    bounds = {b.terms: b for b in sfnet.METHOD.objective(told(LABELS), 1, sfnet.QUICK)}
     assert bounds[("act",)].limit == pytest.approx(2 * least, abs=1e-6)
 
     labels = torch.as_tensor(LABELS)
@@ -408,39 +420,135 @@ def test_equal_lengths_cost_the_margin():
     lengths = np.linspace(0, 300, 3001)
     for margin in (10.0, 100.0):
         least = ((np.maximum(margin - lengths, 0) + lengths) ** 2).min()
-        bounds = um.METHOD.objective(LABELS, 2, replace(um.QUICK, margin=margin))
+        bounds = um.METHOD.objective(told(LABELS), 2, replace(um.QUICK, margin=margin))
         (limit,) = [bound.limit for bound in bounds if bound.terms == ("um",)]
         assert limit == pytest.approx(least)
 
 
-def test_equal_scores_and_an_embedding_of_one_cosine():
-    """Of separation, and of the affinity loss by the cosine that all pairs have."""
+def test_equal_scores_are_not_separated():
     features = torch.zeros(1, 6, 1, dtype=torch.float64)
     batch = Packed(features, (6,), torch.tensor([[1.0, 0.0]], dtype=torch.float64))
     background = torch.tensor([0, 0, 0, 0, 1, 1]) > 0
     logits = torch.full((6, 3), 0.7, dtype=torch.float64)
     equal = float(backtal.separation_loss(logits, logits[:1], background, batch))
-    bounds = {b.terms: b.limit for b in backtal.METHOD.objective(LABELS, 2, backtal.QUICK)}
+    bounds = {b.terms: b.limit for b in backtal.METHOD.objective(told(LABELS), 2, backtal.QUICK)}
     assert bounds[("sep",)] == pytest.approx(equal)
-    twice = backtal.METHOD.objective(LABELS, 2, ABLATED["backtal, Eq. 8"])
+    twice = backtal.METHOD.objective(told(LABELS), 2, ABLATED["backtal, Eq. 8"])
     assert [b.limit for b in twice if b.terms == ("sep",)] == [pytest.approx(2 * equal)]
 
+
+# (snippets, background clicks) of a video whose top 1/8 of the snippets are one, two or five
+SIZES = [(8, 1), (8, 2), (8, 4), (16, 1), (16, 2), (40, 1), (40, 3)]
+HARDEST = ("per_row", "global_max")
+ONE_LABEL = np.array([[1.0, 0.0]])
+
+
+def affinity_bounds(config: backtal.Config, videos: Supervision) -> list[float]:
+    bounds = backtal.METHOD.objective(videos, 2, config)
+    return [bound.limit for bound in bounds if bound.terms == ("aff",)]
+
+
+def affinity_of(embedding, foreground: int, background: int, hard: str) -> float:
+    """The loss of a video whose first snippets are foreground, and whose next ones background."""
+    snippets = len(embedding)
+    place = torch.arange(snippets)
+    features = torch.zeros(1, snippets, 1, dtype=torch.float64)
+    batch = Packed(features, (snippets,), torch.as_tensor(ONE_LABEL))
+    is_foreground = (place < foreground).double()
+    is_background = (place >= foreground) & (place < foreground + background)
     same, different = backtal.QUICK.tau_same, backtal.QUICK.tau_diff
-    times = (~background).double()
-    one_click = torch.tensor([0, 0, 0, 0, 0, 1]) > 0
-    for clicks in (background, one_click):
-        for hard in ("per_row", "global_max"):
-            losses = []
-            for cosine in np.linspace(0, 0.99, 34):
-                gram = torch.full((6, 6), float(cosine), dtype=torch.float64)
-                gram.fill_diagonal_(1.0)
-                embedding = torch.linalg.cholesky(gram)
-                value = backtal.affinity_loss(
-                    embedding, times, clicks, batch, same, different, hard
-                )
-                losses.append(float(value))
-            assert min(losses) > bounds[("aff",)] - 1e-7
-    assert bounds[("aff",)] == pytest.approx(same - different)
+    value = backtal.affinity_loss(
+        embedding, is_foreground, is_background, batch, same, different, hard
+    )
+    return float(value)
+
+
+def of_one_cosine(snippets: int, cosine: float) -> torch.Tensor:
+    """Embeddings, all pairs of which have this cosine."""
+    gram = torch.full((snippets, snippets), cosine, dtype=torch.float64)
+    gram.fill_diagonal_(1.0)
+    return torch.linalg.cholesky(gram)
+
+
+@pytest.mark.parametrize("hard", HARDEST)
+@pytest.mark.parametrize(("snippets", "clicks"), SIZES)
+def test_the_least_affinity_loss_of_one_cosine_is_the_bound(snippets, clicks, hard):
+    """Over a grid of cosines that holds both margins; a least of 0 has no bound."""
+    foreground = snippets // 8
+    losses = [
+        affinity_of(of_one_cosine(snippets, float(cosine)), foreground, clicks, hard)
+        for cosine in np.linspace(0, 0.95, 20)
+    ]
+    config = replace(backtal.QUICK, hard=hard)
+    limits = affinity_bounds(config, told(ONE_LABEL, snippets, clicks))
+    assert limits == ([] if min(losses) < 1e-9 else [pytest.approx(min(losses))])
+
+
+@pytest.mark.parametrize("hard", HARDEST)
+@pytest.mark.parametrize(("foreground", "background"), [(5, 1), (5, 3), (2, 2)])
+def test_embeddings_drawn_without_a_look_at_the_kind_cost_more_than_the_bound(
+    foreground, background, hard
+):
+    """On average, whatever is common to them."""
+    draw = torch.Generator().manual_seed(0)
+    config = replace(backtal.QUICK, hard=hard)
+    (limit,) = affinity_bounds(config, told(ONE_LABEL, 8 * foreground, background))
+    for common in (0.0, 0.3, 0.6, 1.0, 2.0):
+        drawn = torch.randn(30, 8 * foreground, 16, generator=draw, dtype=torch.float64)
+        drawn[..., 0] += 4 * common
+        embeddings = torch.nn.functional.normalize(drawn, dim=-1)
+        losses = [affinity_of(e, foreground, background, hard) for e in embeddings]
+        assert np.mean(losses) > limit
+
+
+def test_an_embedding_that_tells_both_kinds_apart_meets_the_bound():
+    embedding = torch.eye(2, dtype=torch.float64)[(torch.arange(40) >= 5).long()]
+    for hard in HARDEST:
+        assert affinity_of(embedding, 5, 3, hard) == 0
+
+
+def test_affinity_is_the_mean_over_the_clicked_videos_of_each_batch():
+    """By the loss of every way to draw the batches, each video at its own least."""
+    labels = np.tile(ONE_LABEL, (5, 1))
+    videos = told(labels, [40, 16, 8, 40, 40], [3, 1, 2, 0, 0])
+    config = replace(backtal.QUICK, schedule=replace(backtal.QUICK.schedule, batch_size=2))
+    values = torch.tensor([0.8, 0.4, 0.4, 0.0, 0.0], dtype=torch.float64)
+    clicked = torch.as_tensor(videos.clicks.copy()) > 0
+    sums = [
+        float(backtal.mean_over_videos(values[batch], clicked[batch]).sum())
+        for order in map(list, permutations(range(5)))
+        for batch in (order[:2], order[2:4], order[4:])
+    ]
+    expected = sum(sums) / (5 * factorial(5))
+    assert affinity_bounds(config, videos) == [pytest.approx(expected)]
+
+
+def test_without_clicked_background_there_is_nothing_to_tell_apart():
+    videos = told(LABELS, clicks=0)
+    bounds = backtal.METHOD.objective(videos, 2, backtal.QUICK)
+    assert [bound.terms for bound in bounds] == [("base", "supp")] * 2
+    unlabelled = told(np.zeros((3, 2)))
+    assert affinity_bounds(backtal.QUICK, unlabelled) == []
+
+
+def test_of_mined_background_the_least_is_expected():
+    mined = replace(backtal.QUICK, mined_ratio=7.0)
+    for clicks in (0, 3):
+        assert affinity_bounds(mined, told(LABELS, clicks=clicks)) == [pytest.approx(0.4)]
+
+
+def test_supervision_counts_snippets_with_background_clicks_as_training_sees_them():
+    dataset = micro_dataset()
+    for kind in ("none", "action", "background", "both"):
+        config = replace(backtal.QUICK, inputs=Inputs(clicks=kind))
+        videos = resident(dataset, "train", "cpu", inputs=config.inputs)
+        seen = videos.batch(range(len(videos)))
+        background = backtal.clicked_background(seen).split(seen.lengths)
+        counted = supervision(dataset, config, 0)
+        assert counted.clicks.tolist() == [int(of_video.sum()) for of_video in background]
+        assert counted.lengths.tolist() == list(seen.lengths)
+        assert np.array_equal(counted.labels, seen.labels.numpy())
+        assert (counted.clicks.sum() > 0) == (kind in ("background", "both"))
 
 
 # -- networks that are trained
@@ -455,7 +563,7 @@ def trained(name: str, config: MethodConfig, blind_layers: tuple[str, ...]):
             parameter.requires_grad_(False).zero_()
     assert inputs_of(config).clicks == "none"
     history = [trainer.epoch() for _ in range(config.schedule.epochs)]
-    return history, method(name).objective(labels_of(dataset), 2, config)
+    return history, method(name).objective(supervision(dataset, config, 0), 2, config)
 
 
 SCHEDULE = Schedule(epochs=250, batch_size=9, learning_rate=1e-2, weight_decay=0.0, evaluations=0)

@@ -13,7 +13,6 @@ adversarial one last. "Specification" is `docs/methods/a2clpt.md`, where the num
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
@@ -26,7 +25,7 @@ from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_rounded_up
-from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels
+from wtal_core.models.shared.objective import LABELS, Bound, Supervision, learnt_labels
 from wtal_core.models.shared.peak_localization import PeakRule, localize_peaks
 from wtal_core.models.shared.sampling import random_crops
 from wtal_core.models.shared.schedule import SETTLING, Schedule
@@ -308,12 +307,12 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return {"mil": mil, "negative": negative, "centre": centre, "total": total}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """All outputs tell the labels, and both hinges lie below their margins, which are what features
     cost that are as near to all centres, and alike wherever a class is attended.
     """
     outputs = 2 * streams + 1
-    bounds = [Bound(("mil",), outputs * learnt_labels(labels), LABELS)]
+    bounds = [Bound(("mil",), outputs * learnt_labels(supervision.labels), LABELS)]
     negative = 2 * streams * config.margin_negative
     if config.alpha * config.gamma * negative:
         nearer = "features that are nearer to their centre where their class is attended"

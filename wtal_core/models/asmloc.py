@@ -44,6 +44,7 @@ from wtal_core.models.shared.layers import dropout
 from wtal_core.models.shared.objective import (
     LABELS,
     Bound,
+    Supervision,
     learnt_labels,
     one_prediction,
     only_background,
@@ -665,11 +666,12 @@ def clamped_cross_entropy(
     return -(target * logits.softmax(-1).clamp_min(1e-7).log()).sum(-1)
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """The attended classes tell the labels, and both attentions make two predictions, of action and
     of background. What both attentions pick is a share of its own of the snippets, which the bound
     leaves out. Pseudo labels are of the network's own making and have no bound.
     """
+    labels = supervision.labels
     terms = ("fg", "bg", "abg")
     weights = (config.lambda_fg, config.lambda_bg, config.lambda_abg)
     shown = with_background(labels, 0.0)

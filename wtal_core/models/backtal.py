@@ -11,6 +11,7 @@ here, departs from it. "Specification" is `methods/backtal_basnet_sfnet.md`.
 """
 
 from dataclasses import dataclass, field, replace
+from math import comb
 from typing import Any, Literal
 
 import numpy as np
@@ -50,7 +51,7 @@ from wtal_core.models.shared.frame_localization import (
 )
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import dropout, top_count, top_mean
-from wtal_core.models.shared.objective import Bound
+from wtal_core.models.shared.objective import Bound, Supervision
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.models.shared.two_passes import (
     activation_of,
@@ -712,23 +713,66 @@ def mean_over_videos(
     return torch.where(chosen, values, 0) * len(values) / chosen.sum().clamp_min(1)
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """Both passes tell the labels, and the attention makes two predictions of them. Where they are
     asked to, actions score above what is known as background, and the embedding tells both apart.
 
-    What was clicked is not known from the labels of videos, so that the losses of clicked snippets
-    have no bound.
+    Which classes were clicked is not asked for, so that the losses of clicked snippets have no
+    bound.
     """
+    labels = supervision.labels
     bounds = [learnt_passes(labels, config.cls), blind_passes(labels, config.cls)]
     if config.lambda_sep:
         equal = np.log(2) * (2 if config.sep_form == "eq8" else 1)
-        bounds.append(Bound(("sep",), equal, "scores that are lower in background than in action"))
-    # A snippet that is as alike to both kinds, by a cosine ρ, costs at least (τ_same - ρ)
-    # + (ρ - τ_diff). That is all where a video has one click, which is alike to itself.
-    apart = config.tau_same - config.tau_diff
-    if config.lambda_aff and apart > 0:
-        bounds.append(Bound(("aff",), apart, "an embedding that tells background from action"))
-    return tuple(bounds)
+        limit = mean_of_clicked(np.full(len(labels), equal), supervision, config)
+        bounds.append(Bound(("sep",), limit, "scores that are lower in background than in action"))
+    if config.lambda_aff:
+        limit = mean_of_clicked(least_affinity(supervision, config), supervision, config)
+        bounds.append(Bound(("aff",), limit, "an embedding that tells background from action"))
+    return tuple(bound for bound in bounds if bound.limit > 0)
+
+
+def least_affinity(supervision: Supervision, config: Config) -> Float[np.ndarray, " B"]:
+    """The affinity loss of videos with clicked background at the best cosine ρ that all their
+    snippets may have in common.
+
+    A kind with two snippets owes τ_same - ρ to have them alike. "per_row" counts ρ - τ_diff for
+    both kinds, so that each kind with two costs τ_same - τ_diff, and at ρ = τ_diff nothing is owed
+    where neither has two. "global_max" counts it once: two such kinds are cheapest at ρ = τ_same,
+    and cost as much as one.
+    """
+    top = [top_count(int(length), config.top) for length in supervision.lengths]
+    foreground_pairs = np.array(top) >= 2
+    background_pairs = supervision.clicks >= 2
+    if config.mined_ratio:  # how many snippets of a video are mined is not known beforehand
+        background_pairs = np.zeros_like(background_pairs)
+    kinds = foreground_pairs.astype(np.float64) + background_pairs
+    if config.hard == "global_max":
+        kinds = np.minimum(kinds, 1)
+    return kinds * max(config.tau_same - config.tau_diff, 0)
+
+
+def mean_of_clicked(
+    values: Float[np.ndarray, " B"], supervision: Supervision, config: Config
+) -> float:
+    """What an epoch's mean of a loss is expected to be that takes these values, and that
+    `mean_over_videos` reduces to the videos of each batch with known background.
+
+    Of a permutation, the clicked videos of a batch are a random pick of all clicked ones; a batch
+    without any counts 0, as does a video without a label. Mined background is in all batches, and
+    may be in any of their videos.
+    """
+    values = np.where(supervision.labels.any(1), values, 0)
+    if config.mined_ratio:
+        return float(values.min())
+    clicked = supervision.clicks > 0
+    if not clicked.any():
+        return 0.0
+    videos, without = len(values), int((~clicked).sum())
+    batches = range(0, videos, config.schedule.batch_size)
+    sizes = [min(config.schedule.batch_size, videos - first) for first in batches]
+    empty = sum(size * comb(without, size) / comb(videos, size) for size in sizes) / videos
+    return (1 - empty) * float(values[clicked].mean())
 
 
 def activate(

@@ -12,7 +12,6 @@ where the official code, the default here, departs from the paper or from what i
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -35,7 +34,7 @@ from wtal_core.models.shared.frame_localization import (
 )
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import dropout, top_mean
-from wtal_core.models.shared.objective import Bound
+from wtal_core.models.shared.objective import Bound, Supervision
 from wtal_core.models.shared.sampling import pick
 from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.models.shared.two_passes import (
@@ -217,8 +216,9 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     return {"base": base, "supp": supp, "norm": norm, "total": total}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """Both passes tell the labels, and the attention makes two predictions of them."""
+    labels = supervision.labels
     return learnt_passes(labels, config.cls), blind_passes(labels, config.cls)
 
 

@@ -33,6 +33,7 @@ from wtal_core.models.shared.layers import SnippetAttention, StackedLinear, xavi
 from wtal_core.models.shared.objective import (
     LABELS,
     Bound,
+    Supervision,
     learnt_labels,
     one_prediction,
     only_background,
@@ -254,7 +255,7 @@ def guide_loss(outputs: Outputs, batch: Packed, config: Config) -> Float[Tensor,
     return mean_over_time(distance.sum(0), snippets)
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """The foreground tells the labels, and the attention makes two halves of a video, of which one
     is told as background and each lies at its own centre. The guide has no bound: a constant
     attention can agree with a constant classifier.
@@ -262,6 +263,7 @@ def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) ->
     Divided by T, halves of one mean can have two sizes. Wholly open, the attention then leaves the
     background's logits to the bias alone, and its centre's loss at log 2.
     """
+    labels = supervision.labels
     bounds = [Bound(("foreground",), streams * learnt_labels(labels), LABELS)]
     of_one_size = config.pool == "sum"
     tells = "an attention that tells background from action"

@@ -12,7 +12,6 @@ equations are; `DIFFERS:` marks where paper, official code and this file part.
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
@@ -26,7 +25,7 @@ from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_rounded_up
-from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels
+from wtal_core.models.shared.objective import LABELS, Bound, Supervision, learnt_labels
 from wtal_core.models.shared.peak_localization import PeakRule, localize_peaks
 from wtal_core.models.shared.sampling import random_crops
 from wtal_core.models.shared.schedule import SETTLING, Schedule
@@ -269,10 +268,11 @@ def count_loss(
     return torch.where(is_there, relative, config.count_absent * said.abs()).sum(1)
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """All outputs tell the labels, and the scores count: whoever says 0 owes 1 per label, in every
     second step where only that one counts. Centres have no bound: features of length 0 have one.
     """
+    labels = supervision.labels
     bounds = [Bound(("cls",), (streams + 1) * learnt_labels(labels), LABELS)]
     if config.beta and config.inputs.counts:
         share = 0.5 if config.count_every_second else 1.0

@@ -11,7 +11,6 @@ sampled; I channels of a stream, D of the classifier, C classes, K = C + 1 with 
 
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -36,6 +35,7 @@ from wtal_core.models.shared.layers import dropout
 from wtal_core.models.shared.objective import (
     LABELS,
     Bound,
+    Supervision,
     learnt_labels,
     one_prediction,
     with_background,
@@ -233,11 +233,12 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     return {**losses, "total": total}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """The logits tell the labels, the attention makes two predictions of them, with and without the
     background, and features are more alike where two videos show a class than elsewhere. The other
     losses have no bound: constant attentions can agree with each other and with the background.
     """
+    labels = supervision.labels
     shares = config.schedule.shares(labels)
     targets = (with_background(labels, 1.0), with_background(labels, 0.0))
     learnt = learnt_labels(*targets, shares=shares)

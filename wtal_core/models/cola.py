@@ -33,7 +33,13 @@ from wtal_core.models.shared.frame_localization import (
     localize_frames,
 )
 from wtal_core.models.shared.layers import cosine, dropout
-from wtal_core.models.shared.objective import LABELS, Bound, binary_entropy, learnt_labels
+from wtal_core.models.shared.objective import (
+    LABELS,
+    Bound,
+    Supervision,
+    binary_entropy,
+    learnt_labels,
+)
 from wtal_core.models.shared.sampling import pick, picked, thinned
 from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed
@@ -169,11 +175,11 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     }
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """The video scores tell the labels, and the contrasts are better than among embeddings that are
     all alike, log(1 + number of negatives). That number is known where all videos have one length.
     """
-    learnt = learnt_labels(labels, least=binary_entropy)
+    learnt = learnt_labels(supervision.labels, least=binary_entropy)
     bounds = [Bound(("action",), learnt, LABELS)]
     if config.lambda_snico and config.samples is not None:
         negatives = max(1, config.samples // config.easy)

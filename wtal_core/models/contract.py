@@ -10,7 +10,6 @@ from difflib import get_close_matches
 from inspect import signature
 from typing import Any, Generic, Literal, TypeVar
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ from wtal_core.localization.fusion import FusionRule
 from wtal_core.localization.instances import Instances
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.inputs import Inputs, Refreshed
-from wtal_core.models.shared.objective import Bound
+from wtal_core.models.shared.objective import Bound, Supervision
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
 
@@ -34,7 +33,7 @@ ARGUMENTS = {  # what each function is called with
     "activate": ("outputs", "batch", "config"),
     "localize": ("activation", "scene", "config"),
     "signals": ("outputs",),
-    "objective": ("labels", "streams", "config"),
+    "objective": ("supervision", "streams", "config"),
     "between_epochs": ("network", "videos", "config", "epochs_done", "generator"),
     "training_config": ("config",),
 }
@@ -123,9 +122,9 @@ class Method(Generic[C, O]):
     activate: Callable[[O, Packed, C], Activation] = NOT_GIVEN
     # detections `video, label, t_start, t_end, score`
     localize: Callable[[Activation, Scene, C], pd.DataFrame] = NOT_GIVEN
-    # what the losses reach at best without what the method adds: labels (B, C) of the training
+    # what the losses reach at best without what the method adds: what the training is told of its
     # videos, number of streams -> bounds, see `shared/objective.py`
-    objective: Callable[[np.ndarray, int, C], tuple[Bound, ...]] = NOT_GIVEN
+    objective: Callable[[Supervision, int, C], tuple[Bound, ...]] = NOT_GIVEN
     # what figures draw, by name; a host also has its embedding "x" and its class scores "s_a"
     signals: Callable[[O], dict[str, Tensor]] = NOT_GIVEN
     # what the method itself makes of the training videos after an epoch

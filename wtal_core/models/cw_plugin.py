@@ -13,7 +13,6 @@ scored classes with the background last. Equation numbers are FAC-Net's; "specif
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -29,7 +28,7 @@ from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.class_wise import foreground_scores, hybrid_attention
 from wtal_core.models.shared.inputs import Inputs, Refreshed
 from wtal_core.models.shared.layers import xavier
-from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels
+from wtal_core.models.shared.objective import LABELS, Bound, Supervision, learnt_labels
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
 
@@ -190,11 +189,12 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return losses | {"cw": cw, "total": losses["total"] + config.lambda_cw * cw}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """The host's, and each class's foreground score tells the labels, in each stream of the host's
     embedding.
     """
-    bounds = method(config.host).objective(labels, streams, config.base)
+    labels = supervision.labels
+    bounds = method(config.host).objective(supervision, streams, config.base)
     if not config.lambda_cw:
         return bounds
     classes = labels.shape[1]

@@ -24,7 +24,7 @@ from wtal_core.models import co2net
 from wtal_core.models.co2net import activate, instances, localize, signals, snippet_scores
 from wtal_core.models.contract import Host, Method
 from wtal_core.models.shared.averaged_adam import averaged_adam
-from wtal_core.models.shared.objective import Bound
+from wtal_core.models.shared.objective import Bound, Supervision
 from wtal_core.models.shared.sampling import picked
 from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed, Resident
@@ -137,11 +137,11 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     return {**losses, "evidence": evidence, "uncertain_guide": uncertain, "total": total}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """CO2-Net's. What DELU adds has no bound: the loss of evidence is least without any, and that
     of uncertain snippets is the guide loss in other proportions.
     """
-    return co2net.objective(labels, streams, config)
+    return co2net.objective(supervision, streams, config)
 
 
 def evidence_loss(

@@ -31,7 +31,7 @@ from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.convolution import Convolution
 from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.inputs import Refreshed
-from wtal_core.models.shared.objective import LABELS, Bound, last_epochs, learnt_labels
+from wtal_core.models.shared.objective import LABELS, Bound, Supervision, last_epochs, learnt_labels
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
 
@@ -221,7 +221,7 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return {"key": key, "cls": classes, "video": video, "total": key + classes + video}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """UntrimmedNet tells the labels, as long as it learns, and key snippets are told better than by
     a coin. Which snippets are positives of the classes the network says itself, so that "cls" has
     no bound.
@@ -233,7 +233,7 @@ def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) ->
     of_key = float(np.mean([step_of(epoch, config) == "E" for epoch in epochs]))
     bounds = []
     if of_video:
-        bounds.append(Bound(("video",), of_video * learnt_labels(labels), LABELS))
+        bounds.append(Bound(("video",), of_video * learnt_labels(supervision.labels), LABELS))
     if of_key:
         coin = of_key * streams * np.log(2)
         bounds.append(Bound(("key",), coin, "telling key snippets from others better than a coin"))

@@ -29,7 +29,13 @@ from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.class_wise import foreground_scores, hybrid_attention
 from wtal_core.models.shared.detected import chosen, detections, joined, outside_ambiguous
 from wtal_core.models.shared.layers import StackedLinear, cosine, dropout, xavier
-from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels, with_background
+from wtal_core.models.shared.objective import (
+    LABELS,
+    Bound,
+    Supervision,
+    learnt_labels,
+    with_background,
+)
 from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed
 
@@ -244,13 +250,14 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return losses | {"total": total}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """Each foreground branch tells the labels, and all branches do so together.
 
     A foreground score that tells nothing leaves all classes equal in CW, far above. It does not
     force one prediction on CA and MIL, which pool by scores of their own, so that nothing here says
     whether the background is learnt.
     """
+    labels = supervision.labels
     absent, present = labels, labels
     if config.background:
         absent, present = with_background(labels, 0.0), with_background(labels, 1.0)

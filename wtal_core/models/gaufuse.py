@@ -31,7 +31,7 @@ from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
 from wtal_core.models.shared.detected import chosen
 from wtal_core.models.shared.inputs import Inputs, Refreshed
-from wtal_core.models.shared.objective import Bound
+from wtal_core.models.shared.objective import Bound, Supervision
 from wtal_core.models.shared.schedule import Schedule
 from wtal_core.packed import Packed, Resident
 
@@ -343,9 +343,9 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return losses | {"labels": label_loss, "total": total}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """The host's. The loss of pseudo labels has no bound: they are of the host's own making."""
-    return method(config.host).objective(labels, streams, config.base)
+    return method(config.host).objective(supervision, streams, config.base)
 
 
 def label_cross_entropy(

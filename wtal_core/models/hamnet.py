@@ -12,7 +12,6 @@ where paper and official code, the default here, part. "Specification" is
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -36,6 +35,7 @@ from wtal_core.models.shared.layers import dropout
 from wtal_core.models.shared.objective import (
     LABELS,
     Bound,
+    Supervision,
     learnt_labels,
     one_prediction,
     with_background,
@@ -217,10 +217,11 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     return {**losses, "total": total}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """The logits tell the labels, and the attention makes two predictions of them, with and without
     the background. In the place of the soft attention stands the semi-soft one where that is alone.
     """
+    labels = supervision.labels
     attended = "soft" if config.lambda_soft else "semi"
     terms = ("base", attended)
     weights = (config.lambda_base, config.lambda_soft or config.lambda_semi)

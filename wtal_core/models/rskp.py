@@ -38,6 +38,7 @@ from wtal_core.models.shared.layers import StackedLinear, dropout, xavier
 from wtal_core.models.shared.objective import (
     LABELS,
     Bound,
+    Supervision,
     last_epochs,
     learnt_labels,
     one_prediction,
@@ -496,7 +497,7 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return {"fore": fore, "back": back, "att": att, "spl": spl, "total": total}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """The attended video scores tell the labels, and attentions make two predictions of them, with
     and without the background: constant ones pool the same features for all heads. Each is made by
     all branches, the remembered one after the warm-up.
@@ -504,6 +505,7 @@ def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) ->
     The attention contrast has no bound, an attention may be polarised at random; nor has the
     snippet loss, whose targets are the network's own.
     """
+    labels = supervision.labels
     epochs = last_epochs(config.schedule.epochs)
     remembered = float(np.mean([epoch >= config.warm_up for epoch in epochs]))
     branches = 2 + config.lambda_memory * remembered

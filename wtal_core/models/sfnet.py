@@ -42,6 +42,7 @@ from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_roun
 from wtal_core.models.shared.objective import (
     LABELS,
     Bound,
+    Supervision,
     distributions,
     entropy,
     learnt_labels,
@@ -283,11 +284,12 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     return {"video": video, "frame": frame, "mined": mined, "act": act, "total": total}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """All outputs tell the labels of the videos; and they say more of clicked and mined snippets,
     classes and actionness, than if they said the same of all snippets. The classes of the clicks
     are taken to be as frequent as the videos' labels.
     """
+    labels = supervision.labels
     outputs = streams + 1
     bounds = []
     if config.lambda_video:

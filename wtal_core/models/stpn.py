@@ -28,7 +28,7 @@ from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.layers import SnippetAttention, StackedLinear, dropout
-from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels_binary
+from wtal_core.models.shared.objective import LABELS, Bound, Supervision, learnt_labels_binary
 from wtal_core.models.shared.sampling import pick, picked
 from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.models.shared.stream_proposals import (
@@ -189,11 +189,11 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return {"class": classification, "sparsity": sparsity, "total": total}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """The videos tell the labels. A constant attention can do that, too: nothing but its length is
     asked of it, which has no bound.
     """
-    return (Bound(("class",), streams * learnt_labels_binary(labels), LABELS),)
+    return (Bound(("class",), streams * learnt_labels_binary(supervision.labels), LABELS),)
 
 
 def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "S N C"]]]:

@@ -48,6 +48,7 @@ from wtal_core.models.shared.layers import StackedLinear, dropout
 from wtal_core.models.shared.objective import (
     LABELS,
     Bound,
+    Supervision,
     distributions,
     entropy,
     learnt_labels,
@@ -382,10 +383,11 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
     return losses
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """The attended snippets tell the labels, and the others the background, but for "grl", which
     wants them not to. The distances between both passes have no bound: constant ones agree.
     """
+    labels = supervision.labels
     shares = None if config.label_norm else labels.sum(1) / len(labels)
     bounds = [Bound(("fg",), learnt_labels(labels, shares=shares), LABELS)]
     if config.lambda_bg and config.background != "grl":

@@ -23,7 +23,7 @@ from wtal_core.models.contract import Host, Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.detected import detections
 from wtal_core.models.shared.layers import StackedLinear, dropout
-from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels
+from wtal_core.models.shared.objective import LABELS, Bound, Supervision, learnt_labels
 from wtal_core.models.shared.schedule import SETTLING, Schedule
 from wtal_core.packed import Packed
 
@@ -102,9 +102,9 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return {"mil": value, "total": value}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """The video scores tell the labels."""
-    return (Bound(("mil",), learnt_labels(labels), LABELS),)
+    return (Bound(("mil",), learnt_labels(supervision.labels), LABELS),)
 
 
 def snippet_scores(outputs: Outputs) -> list[tuple[float, Float[Tensor, "1 M C"]]]:

@@ -34,6 +34,7 @@ from wtal_core.models.shared.layers import dropout
 from wtal_core.models.shared.objective import (
     LABELS,
     Bound,
+    Supervision,
     binary_entropy,
     learnt_labels,
     one_prediction,
@@ -201,11 +202,12 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return {"cls": cls, "um": um, "be": be, "total": cls + config.alpha * um + config.beta * be}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """The pseudo action tells the labels, the pseudo background none of them, and it has shorter
     embeddings. The means of both are over shares of their own of the snippets, which the bounds
     leave out.
     """
+    labels = supervision.labels
     bounds = [Bound(("cls",), learnt_labels(labels, least=binary_entropy), LABELS)]
     if config.beta:
         weights = (1.0, config.beta)

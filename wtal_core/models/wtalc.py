@@ -12,7 +12,6 @@ corrections.
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -29,7 +28,7 @@ from wtal_core.models.shared.activation import Activation, Scene, as_array
 from wtal_core.models.shared.averaged_adam import averaged_adam
 from wtal_core.models.shared.detected import detections, outside_ambiguous
 from wtal_core.models.shared.layers import StackedLinear, dropout, top_mean_rounded_up
-from wtal_core.models.shared.objective import LABELS, Bound, learnt_labels
+from wtal_core.models.shared.objective import LABELS, Bound, Supervision, learnt_labels
 from wtal_core.models.shared.peak_localization import PeakRule, peak_instances
 from wtal_core.models.shared.sampling import picked, random_crops
 from wtal_core.models.shared.schedule import SETTLING, Schedule
@@ -142,10 +141,11 @@ def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Float[Ten
     return {"mill": mill, "casl": casl, "total": total}
 
 
-def objective(labels: Float[np.ndarray, "B C"], streams: int, config: Config) -> tuple[Bound, ...]:
+def objective(supervision: Supervision, streams: int, config: Config) -> tuple[Bound, ...]:
     """The video scores tell the labels, and features are more alike where two videos show a class
     than elsewhere.
     """
+    labels = supervision.labels
     bounds = []
     if config.balance:
         learnt = learnt_labels(labels, shares=config.schedule.shares(labels))

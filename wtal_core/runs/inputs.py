@@ -16,6 +16,7 @@ from wtal_core.data.stored import AT_ONCE, Features, length_of, shapes_of
 from wtal_core.errors import WorkbookError
 from wtal_core.models.contract import MethodConfig
 from wtal_core.models.shared.inputs import Inputs
+from wtal_core.models.shared.objective import Supervision
 from wtal_core.packed import Resident, VideoFeatures
 
 KINDS = {
@@ -76,6 +77,21 @@ def label_vectors(
         [[float(c in shown.get(video.id, ())) for c in dataset.classes] for video in videos],
         dtype=np.float32,
     )
+
+
+def supervision(dataset: Dataset, config: MethodConfig, seed: int) -> Supervision:
+    """What a run's training is told of its videos."""
+    inputs = inputs_of(config)
+    videos = dataset.train
+    streams = [_Streams(video, dataset.streams, inputs) for video in videos]
+    lengths = np.array([video.shape[1] for video in streams], dtype=np.int64)
+    clicks = np.zeros(len(videos), dtype=np.int64)
+    if "background" in KINDS[inputs.clicks]:
+        targets = click_targets(dataset, videos, lengths, inputs, seed)
+        video = np.repeat(np.arange(len(videos)), lengths)
+        clicks = np.bincount(video[targets[:, -1] == 1], minlength=len(videos))
+    labels = label_vectors(dataset, "train", config.schedule.labels).astype(np.float64)
+    return Supervision(labels, lengths, clicks)
 
 
 def instance_counts(dataset: Dataset, videos: Sequence[Video]) -> Float[np.ndarray, "B C"]:

@@ -2,18 +2,15 @@
 
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float
-
 from wtal_core.models import method
 from wtal_core.models.contract import MethodConfig
-from wtal_core.models.shared.objective import RECALLED, at_end
+from wtal_core.models.shared.objective import RECALLED, Supervision, at_end
 
 
 def judged(
     method_name: str,
     config: MethodConfig,
-    labels: Float[np.ndarray, "B C"],
+    supervision: Supervision,
     streams: int,
     history: list[dict[str, float]],
     share: float | None,
@@ -21,10 +18,10 @@ def judged(
     """Whether the losses of a training ended below its method's bounds, and its video scores recall
     the labels: JSON values.
 
-    labels: of the training videos. share: of the labels that the scores recall, see `recalled`;
-    None where nobody has kept it: then the losses alone decide.
+    share: of the labels that the scores recall, see `recalled`; None where nobody has kept it: then
+    the losses alone decide.
     """
-    asked = method(method_name).objective(labels, streams, config)
+    asked = method(method_name).objective(supervision, streams, config)
     bounds = [
         {
             "terms": list(bound.terms),

@@ -24,7 +24,7 @@ from wtal_core.models.shared.activation import Activation, Scene, class_scale
 from wtal_core.models.shared.objective import best_is_shown, recalled
 from wtal_core.packed import Resident
 from wtal_core.runs.foreground import foreground_auc
-from wtal_core.runs.inputs import inputs_of, label_vectors, resident
+from wtal_core.runs.inputs import inputs_of, label_vectors, resident, supervision
 from wtal_core.runs.objective import judged
 
 RUN_PROTOCOLS = ("wtalc", "wtalc-2019", "activitynet")
@@ -118,6 +118,7 @@ class Trainer:
             dataset,
             torch.device(device),
         )
+        self.seed = seed
         self.scale = scale_of(dataset) if scale is None else scale
         inputs = inputs_of(config)
         self.train_videos = resident(
@@ -332,14 +333,14 @@ class Trainer:
 
     def objective(self, history: list[dict[str, float]]) -> dict[str, Any]:
         """Whether the network of now has met its method's objective on the training videos, from
-        losses and labels alone: the share of labels that its video scores recall, the total loss,
-        and each bound with the loss that has to be below it. JSON values.
+        losses and supervision alone: the share of labels that its video scores recall, the total
+        loss, and each bound with the loss that has to be below it. JSON values.
         """
-        labels = self.train_videos.labels.double().cpu().numpy()
+        told = supervision(self.dataset, self.config, self.seed)
         scores = video_scores(self.method, self.progress.network, self.config, self.train_videos)
         streams = len(self.dataset.streams)
-        share = recalled(scores, labels)
-        return judged(self.method.name, self.config, labels, streams, history, share)
+        share = recalled(scores, told.labels)
+        return judged(self.method.name, self.config, told, streams, history, share)
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:

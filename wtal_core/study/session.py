@@ -11,8 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast, get_args
 
-import numpy as np
-
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.manifests import load_manifest
 from wtal_core.data.opening import folds
@@ -21,7 +19,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.models import method, method_names
 from wtal_core.models.contract import PROFILES
 from wtal_core.runs import behaviour
-from wtal_core.runs.inputs import label_vectors
+from wtal_core.runs.inputs import supervision
 from wtal_core.runs.ledger import Ledger, Record
 from wtal_core.runs.objective import judged
 from wtal_core.runs.recompute import run_of
@@ -192,9 +190,9 @@ def with_objective(record: Record) -> Record:
         return record
     run = run_of(record)
     dataset, config = dataset_of(run), record.config
-    labels = label_vectors(dataset, "train", config.schedule.labels).astype(np.float64)
+    told = supervision(dataset, config, record.seed)
     streams = len(dataset.streams)
-    found = judged(run.method, config, labels, streams, record.history, None)
+    found = judged(run.method, config, told, streams, record.history, None)
     return replace(record, judged=found)
 
 

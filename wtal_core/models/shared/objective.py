@@ -1,9 +1,9 @@
-"""Whether a network has met its own objective, told from training losses and video labels alone.
+"""Whether a network has met its own objective, told from training losses and supervision alone.
 
 A method states bounds: what the weighted sum of some of its loss terms reaches at best where the
 network does without what the method adds, such as an attention that tells nothing. A training that
 ends above such a bound has not found it, or has lost it again in the noise of dropout. The bounds
-need the labels of the training videos and nothing else, no segment and no test video.
+need what the training videos are labelled with and nothing else, no segment and no test video.
 
 The weights are those of the training's own total, so that a bound is the least that a training
 without the mechanism could come to. Extras of 1e-4 and less in the normalisation of labels are left
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 LEARNT = 0.75  # share of what labels tell that a classification loss has to have learnt
 RECALLED = 0.8  # share of the training labels that the video scores have to rank first
@@ -26,6 +26,20 @@ LABELS = "learning the labels of the videos"
 
 # the least loss of one prediction, per row of targets, such as `entropy`
 Least = Callable[[Float[np.ndarray, "*B K"]], Float[np.ndarray, "*B"]]
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """What a training is told of its videos.
+
+    labels: the classes of each video. lengths: snippets of each video, as the network is given it.
+    clicks: snippets of each video that are shown as clicked background and as nothing else, 0 where
+    the method takes no such clicks.
+    """
+
+    labels: Float[np.ndarray, "B C"]
+    lengths: Int[np.ndarray, " B"]
+    clicks: Int[np.ndarray, " B"]
 
 
 @dataclass(frozen=True)
