@@ -1,5 +1,6 @@
 """Who computed a run, and on what: what a ledger's line says under `by`. Written once."""
 
+import os
 import platform
 import re
 import resource
@@ -13,9 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from wtal_core.errors import WorkbookError
 from wtal_core.runs.ledger import UNKNOWN
 
 PACKAGE = Path(__file__).parents[1]
+COMMIT = "WTAL_COMMIT"  # environment variable, see `code`
 
 
 def provenance(device: str, behaviour: str) -> dict[str, Any]:
@@ -32,12 +35,25 @@ def provenance(device: str, behaviour: str) -> dict[str, Any]:
 def code() -> dict[str, Any]:
     """The commit that is checked out, and whether the package differs from it.
 
-    Outside a checkout, such as in an installed wheel, the package's version stands for the commit.
+    A copy of a checkout that has left its git folder behind, as on a machine that only computes, is
+    told its commit by the environment variable WTAL_COMMIT: 40 hexadecimal digits, with "-dirty"
+    behind them where the package differs from it. In a checkout nobody reads that variable. Without
+    both, such as in an installed wheel, the package's version stands for the commit.
+
+    Raises WorkbookError where the variable holds something else.
     """
     commit = _git("rev-parse", "HEAD")
-    if commit is None:
+    if commit is not None:
+        return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--", str(PACKAGE)))}
+    told = os.environ.get(COMMIT)
+    if told is None:
         return {"commit": f"package {_version()}", "dirty": False}
-    return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--", str(PACKAGE)))}
+    if not re.fullmatch(r"[0-9a-f]{40}(-dirty)?", told):
+        raise WorkbookError(
+            f"environment variable {COMMIT} is {told!r}; expected what `git rev-parse HEAD` "
+            'prints, with "-dirty" behind it where the package differs from that commit'
+        )
+    return {"commit": told.removesuffix("-dirty"), "dirty": told.endswith("-dirty")}
 
 
 def _git(*arguments: str) -> str | None:
@@ -61,6 +77,8 @@ def _version() -> str:
 def environment(device: str) -> dict[str, Any]:
     """What the bits of a number may depend on besides what was asked for."""
     on_gpu = device.startswith("cuda")
+    # On a CPU it changes nothing, so that only a GPU's lines say it.
+    matmul = {"matmul": torch.get_float32_matmul_precision()} if on_gpu else {}
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -69,6 +87,7 @@ def environment(device: str) -> dict[str, Any]:
         "device_name": torch.cuda.get_device_name() if on_gpu else processor(),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        **matmul,
     }
 
 
