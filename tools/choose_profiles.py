@@ -52,6 +52,15 @@ CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
         "lr 1e-3, 80 epochs, decay": {"lr": 1e-3, "epochs": 80, "steps": DECAY},
     },
     "backtal": {
+        "filter 128, batch 10, lr 8e-3, 60 epochs, decay 1e-4, warm-up, decay": {
+            "filter_width": 128,
+            "emb_hidden": 128,
+            "batch": 10,
+            "lr": 8e-3,
+            "epochs": 60,
+            "decay": 10 * 1e-4,
+            "steps": WARM,
+        },
         "lr 4e-3, 50 epochs, warm-up, decay": {"lr": 4e-3, "epochs": 50, "steps": WARM},
         "lr 3e-3, 80 epochs, warm-up, decay": {"lr": 3e-3, "epochs": 80, "steps": WARM},
         "lr 2e-3, 80 epochs, decay": {"lr": 2e-3, "epochs": 80, "steps": DECAY},

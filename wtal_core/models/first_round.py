@@ -24,7 +24,13 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "topk_mil": {"epochs": 30},
     "facnet": {"epochs": 40, "learning_rate": 5e-3},
     "basnet": {"epochs": 40, "learning_rate": 5e-3, "evaluations": 2},
-    "backtal": {"epochs": 40, "learning_rate": 5e-3},
+    "backtal": {
+        "epochs": 40,
+        "batch_size": 5,
+        "learning_rate": 5e-3,
+        "weight_decay": 5 * 5e-4,
+        "epsilon": 5 * 1e-8,
+    },
     "stpn": {"epochs": 100},
     "um": {"epochs": 40},
     "co2net": {"epochs": 25},
@@ -39,6 +45,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 FIELDS: dict[str, dict[str, Any]] = {
     "topk_mil": {"hidden": 64},
     "facnet": {"embedding": 64},
+    "backtal": {"filter_width": 64, "emb_hidden": 64},
     "rskp": {"embedding": 64},
     "sfnet": {"expand_epoch": 6},
     "asmloc": {"step_epochs": 16},
