@@ -29,5 +29,5 @@ def test_data_sets_of_the_first_round_have_no_table(tmp_path):
 
 def test_the_page_is_made_of_the_committed_records():
     text = profiles(ROOT / "results")
-    assert "## Simulated, version 2" in text
+    assert "## Simulated, version 2, profile quick" in text
     assert (ROOT / "docs" / "profiles.md").read_text() == text
