@@ -9,6 +9,7 @@ import pytest
 from tests.places import ROOT
 from wtal_core.errors import WorkbookError
 from wtal_core.models import facnet
+from wtal_core.models.first_round import first_quick
 from wtal_core.report import seeds
 from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.run import differences
@@ -60,7 +61,7 @@ def test_the_committed_records_hold_facnet_with_five_seeds(dataset):
     found = seeds.values_over_seeds(RESULTS, dataset, "facnet", "wtalc")
     assert (
         list(found.columns) == [0, 1, 2, 3, 4]
-        and found.loc[seeds.configuration(differences(facnet.QUICK))].notna().all()
+        and found.loc[seeds.configuration(differences(first_quick(facnet.METHOD)))].notna().all()
     )
 
 

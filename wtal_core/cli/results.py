@@ -137,14 +137,14 @@ def findings(target: Positional[Path], results: Path = Path("results")) -> int:
 
 
 def profiles(target: Positional[Path], results: Path = Path("results")) -> int:
-    """Write whether the quick profile of each method trains, as a Markdown page.
+    """Write whether the profiles of each method train, as a Markdown page.
 
     Args:
         target: file to write, such as docs/profiles.md.
         results: folder of finished runs.
     """
     from wtal_core.evaluation.files import write_whole
-    from wtal_core.report.profiles import profiles as page
+    from wtal_core.workbook.profiles import profiles as page
 
     text = page(results)
     write_whole(target, lambda path: path.write_text(text, encoding="utf-8"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wtal_core.report.profiles import datasets_with_runs, late_share, profiles
+from wtal_core.workbook.profiles import datasets_with_runs, late_share, profiles
 
 ROOT = Path(__file__).parents[2]
 
