@@ -52,3 +52,10 @@ def other_sources() -> dict[str, Any]:
 def known_methods() -> dict[str, Any]:
     """Methods by their one name: published (year-month), other names, supervision unless weak."""
     return yaml.safe_load((MANIFESTS / "methods.yaml").read_text())["methods"]
+
+
+def regimes() -> dict[str, dict[str, float]]:
+    """Data set -> `coverage`, `labels`, `together` of its training videos: what
+    `data/regime.py` computes, kept so that it can stand where the data are not.
+    """
+    return yaml.safe_load((MANIFESTS / "regimes.yaml").read_text())

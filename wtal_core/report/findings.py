@@ -12,6 +12,7 @@ from textwrap import fill
 import pandas as pd
 
 from wtal_core.errors import WorkbookError
+from wtal_core.papers.manifests import regimes as kept_regimes
 from wtal_core.report.artifacts import read_tables
 from wtal_core.report.messages import EXPLAINED, OURS, VERDICTS
 
@@ -25,6 +26,14 @@ A message of a paper, such as "hybrid attention helps", is one or several compar
 In the pictures a dot is the mean paired difference here with its 95 % interval, and an orange
 tick the paper's difference, on its own data; a hollow dot is of rows that are not trained.
 """
+REGIME = """## Of which data
+
+The problem is long videos of mostly background that show about one class. What a data set far from
+that says, says little about a method that was made for it. Of the training videos: the share of
+time inside an instance (coverage), labels per video, and the largest share of the videos of one
+class that show a certain other one.
+"""
+PAPERS_OWN = "thumos14"
 # data sets whose results are statistics and published detections, in no table of an artifact
 PUBLISHED = {"thumos14", "activitynet1.2"}
 PICTURES = "holds"  # folder of the forest plots, beside the page
@@ -69,6 +78,7 @@ def findings(results: Path) -> str:
             "they are computed anew.\n"
         )
     parts.append(f"\n## How many\n\n{_markdown(counts(judged))}\n")
+    parts.append(f"\n{REGIME}\n{_markdown(regimes(judged))}\n")
     for paper in dict.fromkeys(one.paper for one in judged):
         of_paper = [one for one in judged if one.paper == paper]
         picture = f"![Paired differences of {paper}'s comparisons]({PICTURES}/{paper}.png)"
@@ -86,6 +96,23 @@ def counts(judged: list[Judged]) -> pd.DataFrame:
     table = table.reindex(columns=list(VERDICTS), fill_value=0).reset_index()
     table.columns.name = None
     return table
+
+
+def regimes(judged: list[Judged]) -> pd.DataFrame:
+    """The regime of each data set that is judged, below that of THUMOS14, see `data/regime.py`."""
+    kept = kept_regimes()
+    names = [PAPERS_OWN, *sorted({one.dataset for one in judged} & set(kept))]
+    lines = [
+        (
+            name,
+            f"{kept[name]['coverage']:.2f}",
+            f"{kept[name]['labels']:.2f}",
+            f"{kept[name]['together']:.2f}",
+        )
+        for name in names
+    ]
+    columns = ["data set", "coverage", "labels per video", "largest P(other class, given one)"]
+    return pd.DataFrame(lines, columns=columns)
 
 
 def all_judged(results: Path) -> Iterator[Judged]:
