@@ -81,6 +81,7 @@ def sides(runs: pd.DataFrame) -> pd.DataFrame:
             "below .5": f"{(auc < CHANGED_SIDES).sum()} of {len(auc)}",
             "below .2": f"{(auc < FAR_ON_THE_OTHER_SIDE).sum()} of {len(auc)}",
             "average mAP (%)": f"{of_row.groupby('seed')['map'].first().mean():.1f}",
+            "training loss": f"{of_row.groupby('seed')['loss'].first().mean():.3f}",
             "loss, changed less others": signed(loss_of_changing_sides(of_row)),
         }
     table = pd.DataFrame(lines).T
