@@ -31,6 +31,7 @@ EXPECTED = {
     "facnet": {
         "idea",
         "method",
+        "swap",
         *(f"table{n}" for n in range(1, 6)),
         *(f"figure{n}" for n in (1, 4, 5, 6, 7, 8)),
     },
