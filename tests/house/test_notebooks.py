@@ -210,7 +210,7 @@ def test_what_a_notebook_shows_is_the_text_of_its_outputs():
     (notebook,) = artifacts.find_notebooks(("facnet/table1",))
     assert (
         "R-C3D [41]" in notebook.output_text
-        and "Simulated (simulated data)" in notebook.output_text
+        and "Simulated, version 2 (simulated data)" in notebook.output_text
     )
     assert "open_session" not in notebook.output_text and "## The idea" not in notebook.output_text
 
