@@ -10,3 +10,11 @@ def test_a_teaching_page_stays_in_its_world_and_a_table_goes_where_it_is_told():
     given = {"dataset": "hapt", "seeds": 2}
     assert at_home(page, given) == {"dataset": "teaching-weak", "seeds": 2}
     assert at_home(table, given) == given
+
+
+def test_where_no_data_set_is_named_each_notebook_has_its_own():
+    table, ladder = find_notebooks(("facnet/table3", "ladder"))
+    asked = {"dataset": "", "seeds": 2}
+    assert at_home(table, asked) == {"dataset": "simulated", "seeds": 2}
+    assert at_home(ladder, asked) == {"dataset": "simulated-2", "seeds": 2}
+    assert at_home(ladder, {"dataset": "shrec21"}) == {"dataset": "shrec21"}
