@@ -19,12 +19,13 @@ from tyro.conf import Positional
 from wtal_core.data.opening import open_dataset
 from wtal_core.models import method
 from wtal_core.models.contract import MethodConfig
+from wtal_core.models.first_round import first_quick
+from wtal_core.models.shared.schedule import SETTLING, WARM_UP
 from wtal_core.runs.train import Trainer, suited_threads
 
-DECAY = ((2 / 3, 0.2), (0.9, 0.04))
-# method -> name of a candidate -> changes of the present quick profile; of its schedule by "lr",
-# "epochs", "steps", "batch" and "decay"
-WARM = ((0.0, 0.2), (0.1, 1.0), *DECAY)
+DECAY, WARM = SETTLING, WARM_UP
+# method -> name of a candidate -> changes of the quick profile of the first round; of its schedule
+# by "lr", "epochs", "steps", "batch" and "decay"
 WIDE = {"width": 128, "filter_width": 128}
 CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
     "topk_mil": {
@@ -197,11 +198,15 @@ def main(
         only: a candidate; all where none is named.
     """
     data = open_dataset(dataset)
-    base = method(name).profiles["quick"]
-    asked = {"as it is": {}, **CANDIDATES.get(name, {})}
+    first = first_quick(method(name))
+    asked = {
+        "chosen": candidate(method(name).profiles["quick"], {}),
+        "first round": candidate(first, {}),
+    }
+    for title, changes in CANDIDATES.get(name, {}).items():
+        asked[title] = candidate(first, changes)
     for title in [only] if only else asked:
-        changes = asked[title]
-        config = candidate(base, changes)
+        config = asked[title]
         lines = [
             {"method": name, "candidate": title, "seed": seed, **trained(name, config, data, seed)}
             for seed in range(seeds)
