@@ -9,10 +9,8 @@ from wtal_core.errors import WorkbookError
 from wtal_core.study.own_parameters import NAME, short_name
 
 FOLDER = NOTEBOOKS
-OWN = (
-    "ladder",
-    "predictions",
-)  # notebooks of no paper that write results: "ladder" or "ladder/ladder"
+# notebooks of no paper that write results: "ladder" or "ladder/ladder"
+OWN = ("ladder", "predictions")
 TEXTS = ("text/plain", "text/markdown")  # kinds of output that are read
 
 

@@ -66,12 +66,17 @@ def profiles(results: Path) -> str:
     ledger = Ledger(results)
     sections = [INTRODUCTION]
     for dataset in datasets_with_runs(results):
+        manifest = load_manifest(dataset)
+        about = (
+            f"Data set `{dataset}` ({manifest.origin}), average mAP by protocol "
+            f"`{manifest.default_protocol}`, last epoch but where it says otherwise."
+        )
         for profile in PROFILES:
-            lines = list(lines_of(ledger, dataset, profile))
+            lines = list(lines_of(ledger, dataset, profile, manifest.default_protocol))
             if lines:
                 table = tabulate(lines, HEADER, tablefmt="github", disable_numparse=True)
-                title = f"## {load_manifest(dataset).title}, profile {profile}"
-                sections.append(f"{title}\n\n{table}\n")
+                title = f"## {manifest.title}, profile {profile}"
+                sections.append(f"{title}\n\n{about}\n\n{table}\n")
     return "\n".join(sections)
 
 
@@ -81,9 +86,10 @@ def datasets_with_runs(results: Path) -> list[str]:
     return [name for name in names if name not in FIRST_ROUND]
 
 
-def lines_of(ledger: Ledger, dataset: str, profile: str) -> Iterable[tuple[str, ...]]:
+def lines_of(
+    ledger: Ledger, dataset: str, profile: str, protocol: str
+) -> Iterable[tuple[str, ...]]:
     """One line per row with records of two seeds at least on this data set."""
-    protocol = load_manifest(dataset).default_protocol
     for name in method_names():
         config, _ = method(name).config_for(profile, dataset)
         rows = {name: config}
