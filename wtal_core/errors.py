@@ -5,3 +5,7 @@ class WorkbookError(ValueError):
     """What was given cannot be used. The message names the thing, what was expected and
     the remedy.
     """
+
+
+class MissingFile(WorkbookError):
+    """A file that is needed is not there."""

@@ -33,7 +33,21 @@ NUMBERS = (
     *(0, -1, 1e308, -1e308, 5e-324, float("nan"), float("inf"), -float("inf")),
     *(2**31, 2**63, 2**64, 10**400, -(10**400)),
 )
-VALUES = (None, True, False, [], {}, [[]], [None], {"a": 1}, "text", "1e999", "1_0", *NUMBERS, *NAMES)
+VALUES = (
+    None,
+    True,
+    False,
+    [],
+    {},
+    [[]],
+    [None],
+    {"a": 1},
+    "text",
+    "1e999",
+    "1_0",
+    *NUMBERS,
+    *NAMES,
+)
 DEEP = 5000
 LONG_FIELD = 200_000
 
@@ -67,7 +81,9 @@ def of_bytes(draw: Random, content: bytes) -> bytes:
         elif kind == 7:
             whole[place : place + length] = b"\0" * length
         else:
-            whole[:] = draw.choice((b"", b"\n", b" ", b"null", b"\x93NUMPY", b"PK\x03\x04", b"PAR1"))
+            whole[:] = draw.choice(
+                (b"", b"\n", b" ", b"null", b"\x93NUMPY", b"PK\x03\x04", b"PAR1")
+            )
     return bytes(whole)
 
 
@@ -160,7 +176,17 @@ def of_yaml(draw: Random, content: bytes) -> bytes:
         levels = [f"l{i}: &l{i} {{<<: [*l{i - 1}, *l{i - 1}, *l{i - 1}]}}" for i in range(1, 20)]
         return "\n".join(["l0: &l0 {a: 1}", *levels]).encode()
     if kind == 3:
-        return draw.choice((b"[" * DEEP, b"a: &a [*a]", b"\t", b"- " * 900 + b"x", b"? " * 900, b"%", b"a: 1\na: 2"))
+        return draw.choice(
+            (
+                b"[" * DEEP,
+                b"a: &a [*a]",
+                b"\t",
+                b"- " * 900 + b"x",
+                b"? " * 900,
+                b"%",
+                b"a: 1\na: 2",
+            )
+        )
     tree = yaml.safe_load(content)
     for _ in range(draw.choice((1, 1, 2))):
         tree = damaged_tree(draw, tree)
@@ -198,7 +224,11 @@ def of_table(draw: Random, content: bytes) -> bytes:
 
 
 def _cell(draw: Random) -> str:
-    return str(draw.choice((*NUMBERS, *NAMES, "text", "1e999", "1_0", "0x1", '"', '"a', "nan", "-0", "1 2", "١")))
+    return str(
+        draw.choice(
+            (*NUMBERS, *NAMES, "text", "1e999", "1_0", "0x1", '"', '"a', "nan", "-0", "1 2", "١")
+        )
+    )
 
 
 def an_array(draw: Random) -> np.ndarray:
@@ -268,8 +298,31 @@ def _saved(array: np.ndarray) -> bytes:
 
 def _forged_header(draw: Random, content: bytes) -> bytes:
     """Shapes, types and lengths that the file does not hold; no header of a real writer."""
-    shapes = ("(10**12,)", "(-1,)", "(True,)", "(2**70,)", "(1.5,)", "(4, 99999999)", "(0,)", "()", "[4]", "None")
-    kinds = ("<f8", "|S0", "|V0", "|O", "<M8[s]", "<f16", "|S999999999", "(9,9)<f4", "[('a','<f4')]", "", "<f3")
+    shapes = (
+        "(10**12,)",
+        "(-1,)",
+        "(True,)",
+        "(2**70,)",
+        "(1.5,)",
+        "(4, 99999999)",
+        "(0,)",
+        "()",
+        "[4]",
+        "None",
+    )
+    kinds = (
+        "<f8",
+        "|S0",
+        "|V0",
+        "|O",
+        "<M8[s]",
+        "<f16",
+        "|S999999999",
+        "(9,9)<f4",
+        "[('a','<f4')]",
+        "",
+        "<f3",
+    )
     shape = draw.choice(shapes).replace("10**12", str(10**12)).replace("2**70", str(2**70))
     order = draw.choice(("False", "True", "1", "None"))
     text = f"{{'descr': {draw.choice(kinds)!r}, 'fortran_order': {order}, 'shape': {shape}, }}"
@@ -278,7 +331,11 @@ def _forged_header(draw: Random, content: bytes) -> bytes:
     version = draw.choice((b"\x01\x00", b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x09\x00"))
     wide = version != b"\x01\x00"
     length = draw.choice((len(text) + 1, len(text) + 1, 2**16 - 1, 0, 2**31))
-    size = (length & (2**32 - 1)).to_bytes(4, "little") if wide else (length & 0xFFFF).to_bytes(2, "little")
+    size = (
+        (length & (2**32 - 1)).to_bytes(4, "little")
+        if wide
+        else (length & 0xFFFF).to_bytes(2, "little")
+    )
     return b"\x93NUMPY" + version + size + text.encode() + b"\n" + content[-200:]
 
 

@@ -131,7 +131,9 @@ def write_thumos14(folder: Path) -> None:
     for number, path in ((1, "action_clicks/THUMOS1.txt"),):
         file = folder / "thumos14" / path
         file.parent.mkdir()
-        file.write_text(f"video_validation_0000001,{number}.5,Diving\n\nvideo_test_0000004,1,Diving\n")
+        file.write_text(
+            f"video_validation_0000001,{number}.5,Diving\n\nvideo_test_0000004,1,Diving\n"
+        )
 
 
 def write_bsn(folder: Path) -> None:
@@ -140,12 +142,22 @@ def write_bsn(folder: Path) -> None:
         "v_b": {"duration_second": 20, "annotations": []},
     }
     (folder / "v1-3_anet_anno_action.json").write_text(json.dumps(database))
-    (folder / "v1-3_video_info_new.csv").write_text("video,fps,subset\nv_a,25,training\nv_b,30,validation\n")
+    (folder / "v1-3_video_info_new.csv").write_text(
+        "video,fps,subset\nv_a,25,training\nv_b,30,validation\n"
+    )
 
 
 def write_hapt_tables(folder: Path) -> None:
     folder.mkdir(parents=True)
-    names = ["WALKING", "UPSTAIRS", "DOWNSTAIRS", "SITTING", "STANDING", "LAYING", *hapt.TRANSITIONS]
+    names = [
+        "WALKING",
+        "UPSTAIRS",
+        "DOWNSTAIRS",
+        "SITTING",
+        "STANDING",
+        "LAYING",
+        *hapt.TRANSITIONS,
+    ]
     lines = "".join(f"{number} {name}\n" for number, name in enumerate(names, 1))
     (folder / "activity_labels.txt").write_text(lines)
     (folder / "labels.txt").write_text("1 1 5 10 300\n1 1 7 301 400\n2 2 1 1 350\n2 2 5 351 600\n")
@@ -229,7 +241,9 @@ MANIFEST = {
     "feature_size": 4,
     "streams": ["rgb", "flow"],
     "splits": {"train": {"videos": 2, "instances": 3}, "test": {"videos": 1, "instances": None}},
-    "files": [{"path": "a/b.npy", "urls": ["https://example.org/b"], "sha256": "0" * 64, "shape": [2]}],
+    "files": [
+        {"path": "a/b.npy", "urls": ["https://example.org/b"], "sha256": "0" * 64, "shape": [2]}
+    ],
     "archives": [{"url": "https://example.org/a.zip", "members": {"*.txt": "."}}],
     "left_out": {"activitynet": ["v1"]},
     "simulator": {"a": 1.0, "b": [1, 2]},
@@ -306,7 +320,11 @@ TRUTH = {
                 {"label": "Throw", "segment": ["60", 70]},
             ],
         },
-        "vid_b": {"subset": "test", "duration": "80", "annotations": [{"label": "Throw", "segment": [0, 9]}]},
+        "vid_b": {
+            "subset": "test",
+            "duration": "80",
+            "annotations": [{"label": "Throw", "segment": [0, 9]}],
+        },
         "vid_c": {"subset": "test", "annotations": []},
     },
     "classes": ["Jump", "Throw"],
@@ -374,7 +392,9 @@ def write_results(folder: Path) -> None:
         place = folder / root / "simulated" / "facnet"
         place.mkdir()
         rows = {"a": ("10.0", "9.0 to 11.0"), "b": ("20.0", "19.0 to 21.0")}
-        table = pd.DataFrame.from_dict(rows, orient="index", columns=["reproduced", "95 % interval"])
+        table = pd.DataFrame.from_dict(
+            rows, orient="index", columns=["reproduced", "95 % interval"]
+        )
         save_table(table.rename_axis("row"), place / "table1.csv", "Where from.")
         (place / "det.parquet").unlink(missing_ok=True)
     names = ("", ".facts", ".history")
@@ -433,7 +453,10 @@ HAPT_TEXTS = {f"hapt/RawData/{kind}_exp01_user01.txt": "table" for kind in ("acc
 BSN = {"v1-3_anet_anno_action.json": "json", "v1-3_video_info_new.csv": "table"}
 RUNS = "fresh/simulated/runs/facnet"
 LEDGER = {f"{RUNS}{kind}.jsonl": "jsonl" for kind in ("", ".history", ".facts")}
-TABLES = {"fresh/simulated/facnet/table1.csv": "table", "committed/simulated/facnet/table1.csv": "table"}
+TABLES = {
+    "fresh/simulated/facnet/table1.csv": "table",
+    "committed/simulated/facnet/table1.csv": "table",
+}
 ACTIVITYNET = activitynet.activitynet12_without_features
 
 
@@ -455,39 +478,163 @@ def detections_files(*names: str) -> dict[str, str]:
 
 
 READERS = (
-    Reader("W-TALC's arrays", write_annotations, {f"Thumos14reduced-Annotations/{k}": v for k, v in WTALC_FILES.items()}, wtalc, wrong_annotations),
+    Reader(
+        "W-TALC's arrays",
+        write_annotations,
+        {f"Thumos14reduced-Annotations/{k}": v for k, v in WTALC_FILES.items()},
+        wtalc,
+        wrong_annotations,
+    ),
     Reader("THUMOS14", write_thumos14, THUMOS, opened("thumos14"), wrong_dataset),
     Reader("verify THUMOS14", write_thumos14, THUMOS, verified("thumos14"), wrong_findings),
     Reader("BEOID", write_sfnet, BEOID, opened("beoid"), wrong_dataset),
-    Reader("ActivityNet", layout(write_backtal), {f"activitynet1.2/{JSON12}": "json"}, annotated, wrong_annotations),
-    Reader("BackTAL's features", layout(write_backtal), {"activitynet1.2/features/train/v_a.npz": "npz"}, opened("activitynet1.2"), wrong_dataset),
-    Reader("one array per video", layout(write_npy), {"activitynet1.2/features/train/v_a.npy": "npy"}, opened("activitynet1.2"), wrong_dataset),
-    Reader("verify ActivityNet", layout(write_npy), {f"activitynet1.2/{JSON12}": "json", "activitynet1.2/features/train/v_a.npy": "npy"}, verified("activitynet1.2"), wrong_findings),
+    Reader(
+        "ActivityNet",
+        layout(write_backtal),
+        {f"activitynet1.2/{JSON12}": "json"},
+        annotated,
+        wrong_annotations,
+    ),
+    Reader(
+        "BackTAL's features",
+        layout(write_backtal),
+        {"activitynet1.2/features/train/v_a.npz": "npz"},
+        opened("activitynet1.2"),
+        wrong_dataset,
+    ),
+    Reader(
+        "one array per video",
+        layout(write_npy),
+        {"activitynet1.2/features/train/v_a.npy": "npy"},
+        opened("activitynet1.2"),
+        wrong_dataset,
+    ),
+    Reader(
+        "verify ActivityNet",
+        layout(write_npy),
+        {f"activitynet1.2/{JSON12}": "json", "activitynet1.2/features/train/v_a.npy": "npy"},
+        verified("activitynet1.2"),
+        wrong_findings,
+    ),
     Reader("BSN's files", write_bsn, BSN, annotations.read_bsn, wrong_annotations),
     Reader("HAPT, packed", write_hapt_packed, HAPT_TABLES | PACKED, opened("hapt"), wrong_dataset),
-    Reader("HAPT, texts", write_hapt_texts, HAPT_TABLES | HAPT_TEXTS, opened("hapt"), wrong_dataset),
-    Reader("verify HAPT", write_hapt_packed, HAPT_TABLES | PACKED, verified("hapt"), wrong_findings),
+    Reader(
+        "HAPT, texts", write_hapt_texts, HAPT_TABLES | HAPT_TEXTS, opened("hapt"), wrong_dataset
+    ),
+    Reader(
+        "verify HAPT", write_hapt_packed, HAPT_TABLES | PACKED, verified("hapt"), wrong_findings
+    ),
     Reader("50 Salads", write_salads50, SALADS, opened("salads50"), wrong_dataset),
     Reader("verify 50 Salads", write_salads50, SALADS, verified("salads50"), wrong_findings),
-    Reader("SFINGE 3D, packed", lambda f: write_sfinge3d(f / "sfinge3d", hands(), ROWS), SFINGE, opened("sfinge3d"), wrong_dataset),
-    Reader("SFINGE 3D, texts", lambda f: write_sfinge3d_texts(f / "sfinge3d", hands(), ROWS), SFINGE_TEXTS, opened("sfinge3d"), wrong_dataset),
-    Reader("verify SFINGE 3D", lambda f: write_sfinge3d(f / "sfinge3d", hands(), ROWS), SFINGE, verified("sfinge3d"), wrong_findings),
+    Reader(
+        "SFINGE 3D, packed",
+        lambda f: write_sfinge3d(f / "sfinge3d", hands(), ROWS),
+        SFINGE,
+        opened("sfinge3d"),
+        wrong_dataset,
+    ),
+    Reader(
+        "SFINGE 3D, texts",
+        lambda f: write_sfinge3d_texts(f / "sfinge3d", hands(), ROWS),
+        SFINGE_TEXTS,
+        opened("sfinge3d"),
+        wrong_dataset,
+    ),
+    Reader(
+        "verify SFINGE 3D",
+        lambda f: write_sfinge3d(f / "sfinge3d", hands(), ROWS),
+        SFINGE,
+        verified("sfinge3d"),
+        wrong_findings,
+    ),
     Reader("SHREC'21", write_shrec, SHREC, opened("shrec21"), wrong_dataset),
-    Reader("clicks", write_clicks, {"action.txt": "table", "background.txt": "table"}, read_clicks, lambda tables: [p for t in tables for p in wrong_segments(t)]),
-    Reader("manifest", write_yaml, {"small.yaml": "yaml"}, lambda f: manifests.read_manifest(f / "small.yaml"), wrong_manifest),
-    Reader("origin", write_yaml, {"origin.yaml": "yaml"}, lambda f: read_origin(f / "origin.yaml"), lambda content: [k for k, v in content.items() if not is_name(v)]),
-    Reader("time base", write_yaml, {"timebase.yaml": "yaml"}, lambda f: read_timebase(f / "timebase.yaml", Timebase()), wrong_timebase),
-    Reader("predictions", write_yaml, {"predictions.yaml": "yaml"}, lambda f: read_registered(f / "predictions.yaml")),
-    Reader("evaluate JSON", write_detections, detections_files("gt.json", "det.json"), score("gt.json", "det.json"), wrong_score),
-    Reader("evaluate Parquet", write_detections, detections_files("gt.parquet", "det.parquet"), score("gt.parquet", "det.parquet"), wrong_score),
-    Reader("lists", write_detections, detections_files("ambiguous.txt", "blocked.json"), score("plain.json", "det.json", "ambiguous.txt", "blocked.json"), wrong_score),
-    Reader("blocked", write_detections, detections_files("blocked.txt"), score("gt.json", "det.json", None, "blocked.txt"), wrong_score),
-    Reader("diagnose", write_detections, detections_files("gt.json", "det.json"), lambda f: read_cases(f / "gt.json", [f / "det.json"]), wrong_cases),
-    Reader("diagnose, durations", write_detections, detections_files("plain.json"), lambda f: read_cases(f / "gt.json", [f / "det.json"], durations=f / "plain.json"), wrong_cases),
+    Reader(
+        "clicks",
+        write_clicks,
+        {"action.txt": "table", "background.txt": "table"},
+        read_clicks,
+        lambda tables: [p for t in tables for p in wrong_segments(t)],
+    ),
+    Reader(
+        "manifest",
+        write_yaml,
+        {"small.yaml": "yaml"},
+        lambda f: manifests.read_manifest(f / "small.yaml"),
+        wrong_manifest,
+    ),
+    Reader(
+        "origin",
+        write_yaml,
+        {"origin.yaml": "yaml"},
+        lambda f: read_origin(f / "origin.yaml"),
+        lambda content: [k for k, v in content.items() if not is_name(v)],
+    ),
+    Reader(
+        "time base",
+        write_yaml,
+        {"timebase.yaml": "yaml"},
+        lambda f: read_timebase(f / "timebase.yaml", Timebase()),
+        wrong_timebase,
+    ),
+    Reader(
+        "predictions",
+        write_yaml,
+        {"predictions.yaml": "yaml"},
+        lambda f: read_registered(f / "predictions.yaml"),
+    ),
+    Reader(
+        "evaluate JSON",
+        write_detections,
+        detections_files("gt.json", "det.json"),
+        score("gt.json", "det.json"),
+        wrong_score,
+    ),
+    Reader(
+        "evaluate Parquet",
+        write_detections,
+        detections_files("gt.parquet", "det.parquet"),
+        score("gt.parquet", "det.parquet"),
+        wrong_score,
+    ),
+    Reader(
+        "lists",
+        write_detections,
+        detections_files("ambiguous.txt", "blocked.json"),
+        score("plain.json", "det.json", "ambiguous.txt", "blocked.json"),
+        wrong_score,
+    ),
+    Reader(
+        "blocked",
+        write_detections,
+        detections_files("blocked.txt"),
+        score("gt.json", "det.json", None, "blocked.txt"),
+        wrong_score,
+    ),
+    Reader(
+        "diagnose",
+        write_detections,
+        detections_files("gt.json", "det.json"),
+        lambda f: read_cases(f / "gt.json", [f / "det.json"]),
+        wrong_cases,
+    ),
+    Reader(
+        "diagnose, durations",
+        write_detections,
+        detections_files("plain.json"),
+        lambda f: read_cases(f / "gt.json", [f / "det.json"], durations=f / "plain.json"),
+        wrong_cases,
+    ),
     Reader("results", write_results, LEDGER, read_results),
     Reader("compare", write_results, TABLES, compared),
-    Reader("checkpoint", write_checkpoint, {"checkpoint.pt": "bytes"}, lambda f: read_checkpoint(f / "checkpoint.pt", torch.device("cpu"))),
-    Reader("behaviour", write_version, {"facnet.json": "json"}, lambda f: versions.find("facnet", f)),
+    Reader(
+        "checkpoint",
+        write_checkpoint,
+        {"checkpoint.pt": "bytes"},
+        lambda f: read_checkpoint(f / "checkpoint.pt", torch.device("cpu")),
+    ),
+    Reader(
+        "behaviour", write_version, {"facnet.json": "json"}, lambda f: versions.find("facnet", f)
+    ),
 )
 
 
