@@ -87,7 +87,7 @@ def wrong_annotations(content: annotations.Annotations) -> list[str]:
     problems += [f"subset {name!r}" for name in videos["subset"] if not isinstance(name, str)]
     problems += [f"class {name!r}" for name in content.classes if not is_name(name)]
     duration = videos["duration"].to_numpy(float)
-    if not ((duration > 0) & (duration < 1e13) | np.isnan(duration)).all():
+    if not ((duration >= 0) & (duration < 1e13) | np.isnan(duration)).all():
         problems.append(f"durations {duration}")
     return problems
 

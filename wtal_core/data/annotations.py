@@ -155,8 +155,8 @@ def _times(source: Path, video: str, segment: Any) -> tuple[float, float]:
         return values.span(pair, "it")
     except WorkbookError as error:
         raise WorkbookError(
-            f"{source}: segment {shown(pair)} of video {video} is not a pair of numbers in seconds, "
-            f"or not finite ({error})"
+            f"{source}: segment {shown(pair)} of video {video} is not a pair of numbers in "
+            f"seconds, or not finite ({error})"
         ) from error
 
 

@@ -10,6 +10,7 @@ refused.
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -98,10 +99,19 @@ def write_json(content: dict, path: Path) -> None:
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the target, then rename, so that no reader ever sees half a file."""
+    """Write beside the target, then rename, so that no reader ever sees half a file.
+
+    Raises WorkbookError where the disk is full or the folder is read-only; what was there stays.
+    """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         write(partial)
         os.replace(partial, path)
+    except OSError as error:
+        raise WorkbookError(
+            f"{path}: cannot be written ({error.strerror or error}); make room, or choose another "
+            "results folder or file; what was there before is unchanged"
+        ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)

@@ -31,6 +31,7 @@ from wtal_core.evaluation.ground_truth import (
     checked,
     refuse,
 )
+from wtal_core.reading.refusal import shown
 from wtal_core.timebase import Timebase, checked_timebase
 
 OF_A_DETECTION = '{"label": name, "segment": [start, end], "score": number}'
@@ -223,7 +224,7 @@ def _check_any_known(videos: list[str], ground_truth: GroundTruth, path: Path) -
     if videos and ground_truth.videos and not set(videos) & set(ground_truth.videos):
         raise WorkbookError(
             f"{path}: not one video is in the ground truth; it names {ground_truth.videos[0]!r}, "
-            f"this file {videos[0]!r}; give the file of this test list"
+            f"this file {shown(videos[0])}; give the file of this test list"
         )
 
 

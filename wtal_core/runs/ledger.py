@@ -124,13 +124,22 @@ class Record:
 
     def average_map(self, protocol: str, rule: str = "last") -> float:
         """Average mAP over the protocol's tIoUs, percent."""
-        return 100 * self.line["metrics"][rule][protocol]["average"]
+        return 100 * self._metric(protocol, rule)["average"]
 
     def map(self, protocol: str, rule: str = "last") -> dict[float, float]:
         """mAP per tIoU, percent."""
-        metric = self.line["metrics"][rule][protocol]
+        metric = self._metric(protocol, rule)
         percent = [100 * value for value in metric["map"]]
         return dict(zip(metric["tious"], percent, strict=True))
+
+    def _metric(self, protocol: str, rule: str) -> dict[str, Any]:
+        protocols = self.line["metrics"].get(rule, {})
+        if protocol not in protocols:
+            raise WorkbookError(
+                f"run {self.key} holds no mAP of rule {rule} by protocol {protocol}; choose of "
+                f"{', '.join(protocols) or 'none'}"
+            )
+        return protocols[protocol]
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -141,7 +150,11 @@ class Record:
             raise WorkbookError(f"{path} has no line of run {self.key}; `git checkout` restores it")
         epochs = max(map(len, columns.values()), default=0)
         return [
-            {name: values[epoch] for name, values in columns.items() if values[epoch] is not None}
+            {
+                name: float(column[epoch])
+                for name, column in columns.items()
+                if column[epoch] is not None
+            }
             for epoch in range(epochs)
         ]
 
@@ -334,12 +347,14 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
         state = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    return _read(path, state.st_mtime_ns, state.st_size)
+    return _read(path, state.st_ino, state.st_mtime_ns, state.st_size)
 
 
 @lru_cache(maxsize=256)
-def _read(path: Path, changed: int, size: int) -> dict[str, dict[str, Any]]:
-    """changed, size: of the file, so that a file that has changed is read again."""
+def _read(path: Path, file: int, changed: int, size: int) -> dict[str, dict[str, Any]]:
+    """file, changed, size: which file it is, of when and how large, so that one that has changed
+    is read again, also where the clock has jumped back.
+    """
     lines: dict[str, dict[str, Any]] = {}
     for number, text in enumerate(_content(path), 1):
         line = _checked(text, f"{path}, line {number}")

@@ -64,13 +64,16 @@ def find(method_name: str, folder: Path) -> Version | None:
     for part, kind in PARTS.items():
         if not isinstance(content, dict) or not isinstance(content.get(part), kind):
             raise WorkbookError(f"{path} has no {part} that could be read; {remedy}")
-    for name, numbers in content["numbers"].items():
-        for value in values.listed(numbers, f"{path}: {name}"):
-            values.number(value, f"{path}: {name}")
+    numbers = {
+        name: [
+            values.number(v, f"{path}: {name}") for v in values.listed(column, f"{path}: {name}")
+        ]
+        for name, column in content["numbers"].items()
+    }
     for earlier in content["earlier"]:
         values.mapping(earlier, f"{path}: an earlier version")
     values.whole(content["version"], f"{path}: version")
-    return Version(**{part: content[part] for part in PARTS})
+    return Version(**{part: content[part] for part in PARTS} | {"numbers": numbers})
 
 
 def read(method_name: str, folder: Path) -> Version:
