@@ -9,3 +9,11 @@ class WorkbookError(ValueError):
 
 class MissingFile(WorkbookError):
     """A file that is needed is not there."""
+
+
+class CannotWrite(WorkbookError, OSError):
+    """A file could not be written. strerror: what the system says, such as that the disk is full."""
+
+    def __init__(self, message: str, strerror: str):
+        super().__init__(message)
+        self.strerror = strerror

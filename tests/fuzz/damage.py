@@ -339,10 +339,14 @@ def _forged_header(draw: Random, content: bytes) -> bytes:
     return b"\x93NUMPY" + version + size + text.encode() + b"\n" + content[-200:]
 
 
+HEADER_OF_OBJECTS = (
+    b"\x93NUMPY\x01\x00\x39\x00{'descr': '|O', 'fortran_order': False, 'shape': (2,), }\n"
+)
+
+
 def of_pickle(draw: Random, content: bytes) -> bytes:
     """Pickles that hang, break, run or grow an unpickler, below the header of an object array."""
-    header = b"\x93NUMPY\x01\x00\x36\x00{'descr': '|O', 'fortran_order': False, 'shape': (4,)}\n"
-    return header + draw.choice(HOSTILE_PICKLES)()
+    return HEADER_OF_OBJECTS + draw.choice(HOSTILE_PICKLES)()
 
 
 def _shared_lists() -> bytes:
@@ -354,7 +358,7 @@ def _shared_lists() -> bytes:
 
 HOSTILE_PICKLES = (
     _shared_lists,
-    lambda: b"\x80\x02" + b"(" * 50_000 + b"t" * 50_000 + b".",
+    lambda: b"\x80\x02" + b"(" * 5_000 + b"t" * 5_000 + b".",
     lambda: b"\x80\x02}" + b")" + b"\x85" * 200_000 + b"K\x01s.",  # a nested tuple as key
     lambda: b"\x80\x04]" + b"r\xff\xff\xff\x07.",  # a memo of 2^27 entries
     lambda: b"\x80\x04\x8e" + (2**40).to_bytes(8, "little") + b"x.",
@@ -370,12 +374,12 @@ HOSTILE_PICKLES = (
     lambda: b"\x80\x09N.",
     lambda: b"I" + b"9" * 500_000 + b"\n.",
     lambda: b"\x8b" + (2**31 - 1).to_bytes(4, "little") + b"\xff.",
-    lambda: b"(" * 500_000 + b".",
-    lambda: b"]" * 500_000 + b".",
-    lambda: b"]" + b"0]" * 300_000 + b".",
+    lambda: b"(" * 5_000 + b".",
+    lambda: b"]" * 5_000 + b".",
+    lambda: b"]" + b"0]" * 5_000 + b".",
     lambda: b"\x80\x04]q\x00h\x00a.",
-    lambda: b"\x80\x04" + b"\x8c\x01a\x94" * 300_000 + b".",
-    lambda: b"]2" * 100_000 + b".",
+    lambda: b"\x80\x04" + b"\x8c\x01a\x94" * 5_000 + b".",
+    lambda: b"]2" * 5_000 + b".",
     lambda: b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'S999999999'\nI0\nI1\ntRS'a'\ntR.",
     lambda: b"N" + b"\x85" * 3000 + b".",
 )

@@ -192,6 +192,11 @@ def read_text_recording(path: Path) -> Float[np.ndarray, "S 6"]:
         path.with_name(path.name.replace("acc_", "gyro_", 1)), "the gyroscope's file", "hapt"
     )
     parts = [_read_numbers(part, np.float32) for part in (path, other)]
+    for file, values_of in zip((path, other), parts, strict=True):
+        if values_of.shape[1] != 3:
+            raise WorkbookError(
+                f"hapt: {file} has {values_of.shape[1]} columns, expected x, y and z; {FETCH}"
+            )
     if len(parts[0]) != len(parts[1]):
         raise WorkbookError(
             f"hapt: {path} has {len(parts[0])} samples, {other.name} has {len(parts[1])}; "

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from wtal_core.errors import WorkbookError
+from wtal_core.errors import CannotWrite, WorkbookError
 from wtal_core.evaluation.ground_truth import numbers
 from wtal_core.reading import json_files, parquet, texts
 
@@ -108,9 +108,11 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         write(partial)
         os.replace(partial, path)
     except OSError as error:
-        raise WorkbookError(
-            f"{path}: cannot be written ({error.strerror or error}); make room, or choose another "
-            "results folder or file; what was there before is unchanged"
+        reason = error.strerror or str(error)
+        raise CannotWrite(
+            f"{path}: cannot be written ({reason}); make room, or choose another results folder or "
+            "file; what was there before is unchanged",
+            reason,
         ) from error
     finally:
         with suppress(OSError):

@@ -11,7 +11,6 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 
-from wtal_core.errors import WorkbookError
 from wtal_core.reading.refusal import AGAIN, reading, shown
 
 DAMAGED = "is damaged or truncated"
@@ -44,14 +43,14 @@ class Header(NamedTuple):
 def read_header(stream: Any, size: int) -> Header:
     """The header of a .npy stream of `size` bytes, which is left at the first byte of data.
 
-    Raises ValueError or WorkbookError where the header is none, or promises another size.
+    Raises ValueError where the header is none, or promises another size.
     """
     start = stream.read(8)
     if start[:6] != MAGIC or len(start) < 8:
         raise ValueError("the magic string of .npy is not there")
     version = (start[6], start[7])
     if version not in ((1, 0), (2, 0)):
-        raise WorkbookError(f"version {version} of the .npy format is not supported")
+        raise ValueError(f"version {version} of the .npy format is not supported")
     width = 2 if version == (1, 0) else 4
     prefix = stream.read(width)
     length = int.from_bytes(prefix, "little")
@@ -74,7 +73,7 @@ def _check(header: Header) -> None:
     """Refuse what is no plain array, and another size than the file's."""
     dtype = header.dtype
     if dtype.names is not None or dtype.subdtype is not None or dtype.kind not in PLAIN:
-        raise WorkbookError(f"dtype {shown(str(dtype))} mixes objects and numbers, or is no number")
+        raise ValueError(f"dtype {shown(str(dtype))} mixes objects and numbers, or is no number")
     if not all(type(size) is int and size >= 0 for size in header.shape):
         raise ValueError(f"the shape {shown(header.shape)}")
     if len(header.shape) > 32 or header.count >= 2**62:

@@ -10,7 +10,7 @@ import pickletools
 from dataclasses import dataclass
 from typing import Any
 
-MOST_OPCODES = 2_000_000
+MOST_OPCODES = 1_000_000
 MOST_VALUES = 4_000_000  # shared ones counted as often as they stand for something
 DEEPEST = 64
 LONGEST_NUMBER = 4096  # bytes of an integer
@@ -30,8 +30,9 @@ CONSTANTS = {
     *("NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1"),
     *("LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE"),
     *("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8"),
-    *("BYTEARRAY8", "GLOBAL", "EMPTY_LIST", "EMPTY_TUPLE", "EMPTY_DICT"),
+    *("BYTEARRAY8", "GLOBAL", "EMPTY_TUPLE"),
 }
+GROWING = {"EMPTY_LIST", "EMPTY_DICT"}
 NUMBERS = {"LONG1", "LONG4", "LONG", "INT"}
 PUTS = {"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"}
 GETS = {"GET", "BINGET", "LONG_BINGET"}
@@ -42,7 +43,7 @@ ADDS_FROM_MARK = {"APPENDS", "SETITEMS"}
 NOTHING = {"PROTO", "FRAME"}
 
 
-@dataclass
+@dataclass(slots=True)
 class Size:
     """What is known of a value. values: it and all that it holds. is_held: whether another value
     holds it; it may then not grow any more, so that no depth is counted too small.
@@ -63,10 +64,13 @@ class Scan:
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Size] = {}
+        self.constant = Size(is_held=True)  # stands for each of them; none may grow
 
     def step(self, name: str, argument: bytes) -> None:
         """Do one opcode."""
         if name in CONSTANTS:
+            self.stack.append(self.constant)
+        elif name in GROWING:
             self.stack.append(Size())
         elif name == "MARK":
             self.stack.append(MARK)
@@ -156,7 +160,15 @@ def scan(data: Any, place: int) -> None:
         place += 1
         if name == "STOP":
             return
-        begin, place = _argument(data, place, end, name, kind, width)
+        if kind == FIXED and place + width <= end:  # quickly: most opcodes are of these
+            begin, place = place, place + width
+        else:
+            begin, place = _argument(data, place, end, name, kind, width)
+        if name in CONSTANTS and place - begin <= LONGEST_NUMBER:
+            state.stack.append(state.constant)
+            continue
+        if name == "FRAME" and int.from_bytes(data[begin:place], "little") > end - place:
+            raise Refused("a frame that is longer than the file")
         is_short = place - begin <= LONGEST_NUMBER
         if name in NUMBERS and not is_short:
             raise Refused(f"an integer of {place - begin} bytes")

@@ -124,13 +124,13 @@ class Record:
 
     def average_map(self, protocol: str, rule: str = "last") -> float:
         """Average mAP over the protocol's tIoUs, percent."""
-        return 100 * self._metric(protocol, rule)["average"]
+        return 100 * as_float(self._metric(protocol, rule)["average"])
 
     def map(self, protocol: str, rule: str = "last") -> dict[float, float]:
         """mAP per tIoU, percent."""
         metric = self._metric(protocol, rule)
-        percent = [100 * value for value in metric["map"]]
-        return dict(zip(metric["tious"], percent, strict=True))
+        percent = [100 * as_float(value) for value in metric["map"]]
+        return dict(zip(map(float, metric["tious"]), percent, strict=True))
 
     def _metric(self, protocol: str, rule: str) -> dict[str, Any]:
         protocols = self.line["metrics"].get(rule, {})
@@ -330,6 +330,11 @@ def finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value
+
+
+def as_float(value: float | str | None) -> float:
+    """A number of a line, also one that `finite` has written."""
+    return math.nan if value is None else float(value)
 
 
 def sealed(line: dict[str, Any]) -> dict[str, Any]:
