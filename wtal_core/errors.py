@@ -12,7 +12,7 @@ class MissingFile(WorkbookError):
 
 
 class CannotWrite(WorkbookError, OSError):
-    """A file could not be written. strerror: what the system says, such as that the disk is full."""
+    """A file could not be written. strerror: what the system says of it, such as a full disk."""
 
     def __init__(self, message: str, strerror: str):
         super().__init__(message)
