@@ -113,7 +113,7 @@ class Scan:
         return value
 
     def _pop_to_mark(self) -> list[Size]:
-        parts = []
+        parts: list[Size] = []
         while self.stack:
             value = self.stack.pop()
             if value is MARK:
