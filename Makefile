@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RESULTS ?= reproduced
 JOBS ?= 2
+N ?= 20000
 DEVICE ?= cpu
 # Options for installing torch alone, such as an index of CPU builds
 TORCH_OPTIONS ?=
@@ -12,7 +13,7 @@ LINTED = wtal_core tests benchmarks tools
 # Small networks are slower with several threads, and each worker of a parallel run has one core
 RUN = OMP_NUM_THREADS=1 $(BIN)/python -m
 
-.PHONY: reproduce check test lint setup docs benchmarks notebooks clean
+.PHONY: reproduce check test fuzz lint setup docs benchmarks notebooks clean
 
 reproduce: $(VENV)/.installed
 	$(BIN)/wtal reproduce ladder facnet/table1 backtal/table1 ten/table1 gaufuse/table2 --results $(RESULTS) --jobs $(JOBS) --device $(DEVICE)
@@ -27,6 +28,10 @@ check: lint
 test: lint
 	$(RUN) pytest tests -n $(JOBS) --dist worksteal
 	$(RUN) pytest --nbval --nbval-current-env -o filterwarnings=default -n $(JOBS) --dist loadfile notebooks
+
+# Damaged files of every format through the public readers; `make fuzz N=20000` tries as many, new ones each time
+fuzz: $(VENV)/.installed
+	WTAL_FUZZ_CASES=$(N) $(RUN) pytest tests/fuzz
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check $(LINTED)

@@ -5,3 +5,15 @@ class WorkbookError(ValueError):
     """What was given cannot be used. The message names the thing, what was expected and
     the remedy.
     """
+
+
+class MissingFile(WorkbookError):
+    """A file that is needed is not there."""
+
+
+class CannotWrite(WorkbookError, OSError):
+    """A file could not be written. strerror: what the system says of it, such as a full disk."""
+
+    def __init__(self, message: str, strerror: str):
+        super().__init__(message)
+        self.strerror = strerror

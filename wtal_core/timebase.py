@@ -6,6 +6,12 @@ from typing import overload
 import numpy as np
 from jaxtyping import Float, Int
 
+from wtal_core.errors import WorkbookError
+
+SLOWEST, FASTEST = 1e-3, 1e6  # frames per second
+SHORTEST, LONGEST = 1e-3, 1e6  # frames from one snippet to the next
+LATEST_OFFSET = 1e9  # frames
+
 
 @dataclass(frozen=True)
 class Timebase:
@@ -64,3 +70,21 @@ class Timebase:
     def snippet_seconds(self) -> float:
         """Seconds from one snippet to the next."""
         return self.stride / self.fps
+
+
+def checked_timebase(timebase: Timebase, where: object) -> Timebase:
+    """A time base that a file states, unless no camera and no sensor has it: with it, seconds and
+    snippets would lose their digits. where: names the file in the error.
+    """
+    is_one = (
+        SLOWEST <= timebase.fps <= FASTEST
+        and SHORTEST <= timebase.stride <= LONGEST
+        and abs(timebase.offset) <= LATEST_OFFSET
+    )
+    if not is_one:
+        raise WorkbookError(
+            f"{where}: the timebase needs fps and stride above 0 (from {SLOWEST:g} to {FASTEST:g}) "
+            f"and a finite offset, it has {timebase.fps:g}, {timebase.stride:g}, "
+            f"{timebase.offset:g}; correct or remove it"
+        )
+    return timebase

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from tests.data_samples import REAL, needs_real_data, objects
-from wtal_core.data.restricted_pickle import load_object_array
+from wtal_core.data import restricted_pickle
+from wtal_core.data.restricted_pickle import (
+    ADMITTED,
+    MAX_DEPTH,
+    RestrictedUnpickler,
+    _resolve,
+    load_object_array,
+)
 from wtal_core.errors import WorkbookError
 
 
@@ -184,3 +191,76 @@ def test_bytes_arrays_and_keys_of_every_protocol(tmp_path, protocol):
     assert read[2].keys() == {b"\xff", "b"} and read[2]["b"] == 1.5
     np.testing.assert_array_equal(read[2][b"\xff"], twice)
     assert read[3].tolist() == [b"xy", b"z"]
+
+
+NAMED = {
+    *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
+    *((f"numpy.{core}.multiarray", "scalar") for core in ("core", "_core")),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),
+    ("__builtin__", "bytes"),
+}
+
+
+def test_no_other_module_and_no_other_name_is_let_through():
+    """Also not a further name of a module of which some are admitted."""
+    assert set(ADMITTED) == NAMED
+    unpickler = RestrictedUnpickler(io.BytesIO())
+    others = [
+        *(
+            ("posix", "system"),
+            ("builtins", "eval"),
+            ("numpy", "load"),
+            ("numpy", "ndarray.tofile"),
+        ),
+        *(("numpy.core.multiarray", "fromfile"), ("_codecs", "lookup"), ("codecs", "encode")),
+        *(("numpy.core", "_reconstruct"), ("numpy.core.multiarray.os", "system"), ("", "")),
+    ]
+    for module, name in others:
+        with pytest.raises(WorkbookError, match="names the global"):
+            unpickler.find_class(module, name)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        b"}S'build'\nI1\ns",  # {"build": 1}
+        b"(N}S'build'\nI1\nst",  # (None, {"build": 1}), which sets attributes with slots
+        b"(}}t",
+        b"N",
+    ],
+)
+@pytest.mark.parametrize("name", sorted(NAMED))
+def test_a_global_cannot_be_given_a_state(name, state):
+    """With one, a file could put another callable into a global that later files use."""
+    before = {key: part.build for key, part in ADMITTED.items()}
+    payload = b"c" + "\n".join(name).encode() + b"\n" + state + b"b."
+    try:
+        with pytest.raises(pickle.UnpicklingError, match="cannot be given a state"):
+            RestrictedUnpickler(io.BytesIO(payload)).load()
+        assert {key: part.build for key, part in ADMITTED.items()} == before
+    finally:
+        for key, part in ADMITTED.items():
+            part.build = before[key]
+
+
+def test_values_are_not_resolved_without_a_bound_of_depth():
+    nested: list = []
+    for _ in range(MAX_DEPTH + 1):
+        nested = [nested]
+    with pytest.raises(pickle.UnpicklingError, match="nested deeper"):
+        _resolve(nested)
+    assert _resolve(nested[0]) == nested[0]
+
+
+def test_the_opcodes_are_looked_at_before_anything_is_built(tmp_path, monkeypatch):
+    def build(*arguments):
+        raise AssertionError("a value was built")
+
+    monkeypatch.setattr(restricted_pickle, "RestrictedUnpickler", build)
+    shared: list = []
+    for _ in range(40):
+        shared = [shared, shared]
+    with pytest.raises(WorkbookError, match=r"a\.npy is not read: more than|nested deeper"):
+        load_object_array(write_npy(tmp_path / "a.npy", pickle.dumps(shared)))

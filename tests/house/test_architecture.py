@@ -14,7 +14,7 @@ from wtal_core.data.paths import PACKAGE
 CORE = sorted(PACKAGE.glob("**/*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("**/*.py"))
 PYTHON = sorted([*CORE, *(ROOT / "tests").glob("**/*.py"), *BENCHMARKS])
-GROUND = {"checks", "errors", "ragged", "segments", "timebase"}
+GROUND = {"checks", "errors", "ragged", "reading", "segments", "timebase"}
 # part -> the parts that it may import, besides itself: downwards only
 ORDER = {
     "cli": {
@@ -46,8 +46,9 @@ ORDER = {
     "checks": {"errors"},
     "errors": set(),
     "ragged": set(),
+    "reading": {"errors"},
     "segments": {"ragged"},
-    "timebase": set(),
+    "timebase": {"errors"},
     "__init__": {"api", "pages", "study", "models", "evaluation", "data", *GROUND},  # lazily
     "__main__": {"cli"},
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 from tabulate import tabulate
 from tyro.conf import Positional
 
-from wtal_core.errors import WorkbookError
+from wtal_core.errors import MissingFile, WorkbookError
 
 
 def list_datasets() -> int:
@@ -93,7 +93,6 @@ def dataset_regime(names: Positional[tuple[str, ...]] = (), root: Path | None = 
         root: folder of the data sets; default $WTAL_DATA, else ./data of the checkout.
     """
     from wtal_core.data.opening import OPENERS
-    from wtal_core.data.problems import MissingData
     from wtal_core.data.regime import regime_by_name
 
     rows = []
@@ -101,7 +100,7 @@ def dataset_regime(names: Positional[tuple[str, ...]] = (), root: Path | None = 
     for name in names or OPENERS:
         try:
             regime = regime_by_name(name, root)
-        except MissingData:
+        except MissingFile:
             if names:
                 raise
             absent.append(name)

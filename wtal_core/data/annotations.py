@@ -3,7 +3,7 @@
 W-TALC's arrays, ActivityNet JSON, BSN's list of videos.
 """
 
-import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,14 @@ import numpy as np
 import pandas as pd
 
 from wtal_core.data.dataset import SEGMENT_COLUMNS, check_segments, empty_segments
-from wtal_core.data.problems import MissingData
 from wtal_core.data.restricted_pickle import load_object_array
 from wtal_core.errors import WorkbookError
+from wtal_core.reading import values
+from wtal_core.reading.json_files import read_json
+from wtal_core.reading.refusal import shown
+from wtal_core.reading.texts import read_columns, read_text
 
+FETCH = "remove it and run `wtal data fetch`"
 VIDEO_COLUMNS = ["video", "subset", "duration", "labels"]
 
 
@@ -74,6 +78,12 @@ def read_wtalc(folder: Path) -> Annotations:
     """
     names = ("videoname", "subset", "duration", "labels_all", "labels", "segments", "classlist")
     arrays = {name: load_object_array(folder / f"{name}.npy") for name in names}
+    for name, array in arrays.items():
+        if array.ndim != 1 and not (name == "duration" and array.shape[1:] == (1,)):
+            raise WorkbookError(
+                f"{folder / name}.npy has the shape {array.shape}, expected one row per video; get "
+                "all files of the folder from one place"
+            )
     count = len(arrays["videoname"])
     for name in names[:-1]:
         if len(arrays[name]) != count:
@@ -82,22 +92,40 @@ def read_wtalc(folder: Path) -> Annotations:
                 f"videoname.npy has; "
                 "the files belong to different data sets: get all of them from one place"
             )
+    durations = arrays["duration"].reshape(count).tolist()
+    labels = [_texts(row, folder / "labels_all.npy") for row in arrays["labels_all"]]
     videos = pd.DataFrame(
         {
-            "video": _texts(arrays["videoname"]),
-            "subset": _texts(arrays["subset"]),
-            "duration": arrays["duration"].astype(float).reshape(count),
-            "labels": [_without_repeats(_texts(row)) for row in arrays["labels_all"]],
+            "video": _texts(arrays["videoname"], folder / "videoname.npy"),
+            "subset": _texts(arrays["subset"], folder / "subset.npy"),
+            "duration": [_duration(value, folder / "duration.npy") for value in durations],
+            "labels": [_without_repeats(row) for row in labels],
         }
     )
     segments = _wtalc_segments(folder, videos["video"], arrays["labels"], arrays["segments"])
-    classes = tuple(_texts(arrays["classlist"]))
+    classes = tuple(_texts(arrays["classlist"], folder / "classlist.npy"))
     ambiguous = read_ambiguous(folder / "Ambiguous_test.txt")
     return _checked(folder, Annotations(videos, segments, classes, ambiguous))
 
 
-def _texts(values: Any) -> list[str]:
-    return [value.decode("latin1") if isinstance(value, bytes) else str(value) for value in values]
+def _texts(row: Any, where: object) -> list[str]:
+    """The names that a row of an array holds, as bytes or as text."""
+    return [
+        values.name(value.decode("latin1") if isinstance(value, bytes) else value, where)
+        for value in _items(row, where)
+    ]
+
+
+def _items(row: Any, where: object) -> list[Any]:
+    """A row of an array, which is a list or an array itself."""
+    as_list = row.tolist() if isinstance(row, np.ndarray) else row
+    return values.listed(list(as_list) if isinstance(as_list, tuple) else as_list, where)
+
+
+def _duration(value: Any, where: object) -> float:
+    """Seconds; NaN where they are not stated."""
+    stated = isinstance(value, float) and math.isnan(value)
+    return value if stated else values.length(value, where)
 
 
 def _without_repeats(labels: Iterable[str]) -> tuple[str, ...]:
@@ -108,24 +136,27 @@ def _wtalc_segments(
     folder: Path, videos: pd.Series, labels: np.ndarray, segments: np.ndarray
 ) -> pd.DataFrame:
     rows = []
-    for video, names, times in zip(videos, labels, segments, strict=True):
+    for video, row, row_of_times in zip(videos, labels, segments, strict=True):
+        names = _texts(row, f"{folder / 'labels.npy'}: video {video}")
+        times = _items(row_of_times, f"{folder / 'segments.npy'}: video {video}")
         if len(names) != len(times):
             raise WorkbookError(
                 f"{folder}: video {video} has {len(names)} labels for {len(times)} segments"
             )
-        for label, time in zip(_texts(names), times, strict=True):
+        for label, time in zip(names, times, strict=True):
             rows.append((video, label, *_times(folder, video, time)))
     return _segment_frame(rows)
 
 
 def _times(source: Path, video: str, segment: Any) -> tuple[float, float]:
     """Start and end in seconds; some files hold them as strings."""
+    pair = segment.tolist() if isinstance(segment, np.ndarray) else segment
     try:
-        start, end = segment
-        return float(start), float(end)
-    except (TypeError, ValueError) as error:
+        return values.span(pair, "it")
+    except WorkbookError as error:
         raise WorkbookError(
-            f"{source}: segment {segment!r} of video {video} is not a pair of numbers in seconds"
+            f"{source}: segment {shown(pair)} of video {video} is not a pair of numbers in "
+            f"seconds, or not finite ({error})"
         ) from error
 
 
@@ -157,32 +188,18 @@ def read_ambiguous(path: Path) -> pd.DataFrame:
     No file, no intervals.
     """
     rows = []
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = read_text(path).splitlines() if path.exists() else []
     for number, line in enumerate(lines, start=1):
         parts = line.split()
         if not parts:
             continue
         if len(parts) != 3:
             raise WorkbookError(
-                f"{path}, line {number}: expected `video start end`, found {line!r}"
+                f"{path}, line {number}: expected `video start end`, found {shown(line)}"
             )
-        video = parts[0]
+        video = values.name(parts[0], f"{path}, line {number}: the video")
         rows.append((video, "Ambiguous", *_times(path, video, parts[1:])))
     return _segment_frame(rows)
-
-
-def read_json(path: Path) -> Any:
-    """Parse a JSON file; a damaged one is named."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise MissingData(
-            f"{path} is missing; run `wtal data verify` to see what else is"
-        ) from error
-    except ValueError as error:
-        raise WorkbookError(
-            f"{path} is not valid JSON ({error}); remove it and run `wtal data fetch`"
-        ) from error
 
 
 def read_activitynet_json(path: Path) -> Annotations:
@@ -194,13 +211,17 @@ def read_activitynet_json(path: Path) -> Annotations:
     finds them. Labels are the classes of a video's annotations; classes are the file's
     `activity_list`, else all labels in alphabetical order.
     """
-    content = read_json(path)
+    content = read_json(path, FETCH)
     if not isinstance(content, dict) or not isinstance(content.get("database"), dict):
         raise WorkbookError(
             f"{path} has no `database` mapping; expected the ActivityNet JSON format"
         )
     database = content["database"]
-    subsets = {video: entry.get("subset", "") for video, entry in database.items()}
+    subsets = {}
+    for video, entry in database.items():
+        where = f"{path}: video {shown(video)}"
+        subset = values.mapping(entry, where).get("subset", "")
+        subsets[video] = values.text(subset, f"{where}: its subset")
     videos, segments = _json_tables(path, database, subsets)
     return _from_tables(path, videos, segments, content.get("activity_list"))
 
@@ -212,15 +233,14 @@ def read_bsn(folder: Path) -> Annotations:
     """
     path = folder / "v1-3_anet_anno_action.json"
     table = folder / "v1-3_video_info_new.csv"
-    if not table.exists():
-        raise MissingData(f"{table} is missing; run `wtal data fetch activitynet1.3`")
-    listed = pd.read_csv(table)
-    subsets = dict(zip(listed["video"].tolist(), listed["subset"].tolist(), strict=True))
-    database = read_json(path)
+    remedy = "run `wtal data fetch activitynet1.3`"
+    listed = read_columns(table, ("video", "subset"), remedy)
+    subsets = dict(zip(listed["video"], listed["subset"], strict=True))
+    database = values.mapping(read_json(path, remedy), path)
     missing = sorted(set(database) - set(subsets))
     if missing:
         raise WorkbookError(
-            f"{table} does not list video {missing[0]}, which {path.name} annotates; "
+            f"{table} does not list video {shown(missing[0])}, which {path.name} annotates; "
             "run `wtal data fetch activitynet1.3`"
         )
     videos, segments = _json_tables(path, database, subsets)
@@ -233,26 +253,43 @@ def _json_tables(
     videos: list[AnnotatedVideo] = []
     segments: list[tuple[str, str, float, float]] = []
     for video, entry in database.items():
-        try:
-            instances = [
-                (video, item["label"], *_times(path, video, item["segment"]))
-                for item in entry["annotations"]
-            ]
-            duration = float(entry.get("duration", entry.get("duration_second", "nan")))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise WorkbookError(
-                f"{path}: video {video} lacks {error}; expected annotations with label and segment"
-            ) from error
+        where = f"{path}: video {shown(video)}"
+        values.name(video, where)
+        values.mapping(entry, where)
+        instances = _instances(path, video, entry)
+        duration = _stated_duration(entry, where)
         labels = _without_repeats(label for _, label, _, _ in instances)
         videos.append(AnnotatedVideo(video, subsets[video], duration, labels))
         segments += instances
     return pd.DataFrame(videos, columns=VIDEO_COLUMNS), _segment_frame(segments)
 
 
+def _instances(
+    path: Path, video: str, entry: dict[str, Any]
+) -> list[tuple[str, str, float, float]]:
+    """The annotations of one video: video, label, start, end."""
+    where = f"{path}: video {video}"
+    instances = []
+    for item in values.listed(values.member(entry, "annotations", where), where):
+        values.mapping(item, where)
+        label = values.name(values.member(item, "label", where), f"{where}: a label")
+        start, end = _times(path, video, values.member(item, "segment", where))
+        instances.append((video, label, start, end))
+    return instances
+
+
+def _stated_duration(entry: dict[str, Any], where: str) -> float:
+    """Seconds of a video, by either of the two names that files use; NaN where there is none."""
+    stated = entry.get("duration", entry.get("duration_second"))
+    return math.nan if stated is None else _duration(stated, f"{where}: its duration")
+
+
 def _from_tables(
-    path: Path, videos: pd.DataFrame, segments: pd.DataFrame, listed: list[str] | None
+    path: Path, videos: pd.DataFrame, segments: pd.DataFrame, listed: Any
 ) -> Annotations:
-    classes = tuple(listed or sorted(segments["label"].unique()))
+    names = values.listed(listed, f"{path}: activity_list") if listed else []
+    classes = tuple(values.name(label, f"{path}: activity_list") for label in names)
+    classes = classes or tuple(sorted(segments["label"].unique()))
     return _checked_labels(path, Annotations(videos, segments, classes, empty_segments()))
 
 

@@ -1,6 +1,5 @@
 """Single-frame clicks: readers and a writer of the published formats, and simulated ones."""
 
-import csv
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +10,9 @@ import pandas as pd
 
 from wtal_core.data.dataset import CLICK_COLUMNS, Dataset
 from wtal_core.errors import WorkbookError
+from wtal_core.reading import values
+from wtal_core.reading.refusal import shown
+from wtal_core.reading.texts import read_csv
 
 HEADER = ["URLID", "URL", "TagID", "Tag", "Start", "End", "Time", "State"]  # of BackTAL's files
 TAG = "background_background"
@@ -214,14 +216,14 @@ def _number(value: float) -> str:
 
 
 def _lines(path: Path) -> list[list[str]]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        return [row for row in csv.reader(stream) if any(cell.strip() for cell in row)]
+    return read_csv(path, "get the file again from where it was published")
 
 
 def _parsed(path: Path, row: list[str], video: int, label: int, *times: int) -> tuple:
-    try:
-        return row[video].strip(), row[label].strip(), *(float(row[time]) for time in times)
-    except (IndexError, ValueError) as error:
-        raise WorkbookError(
-            f"{path}: line {','.join(row)!r} is not a click; expected a video, a class and seconds"
-        ) from error
+    where = (
+        f"{path}: line {shown(','.join(row))} is not a click; expected a video, a class and seconds"
+    )
+    if len(row) <= max(video, label, *times):
+        raise WorkbookError(where)
+    names = [values.name(row[place].strip(), where) for place in (video, label)]
+    return *names, *(values.length(row[place].strip(), where) for place in times)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from wtal_core.data.stored import Features, Stored, length_of, shapes_of
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.refusal import shown
 from wtal_core.timebase import Timebase
 
 SEGMENT_COLUMNS = ["video", "label", "t_start", "t_end"]
@@ -120,7 +121,7 @@ def check_dataset(dataset: Dataset) -> Dataset:
         unknown = set(video.labels) - classes
         if unknown:
             raise WorkbookError(
-                f"{dataset.name}: video {video.id} has the unknown class {min(unknown)!r}; "
+                f"{dataset.name}: video {video.id} has the unknown class {shown(min(unknown))}; "
                 "add it to the classes or correct the label"
             )
     for video in dataset.train:
@@ -168,7 +169,9 @@ def check_segments(segments: pd.DataFrame, classes: set[str], source: str) -> No
     unknown = segments[~segments["label"].isin(classes)]
     if len(unknown):
         row = unknown.iloc[0]
-        raise WorkbookError(f"{source}: unknown class {row['label']!r} in video {row['video']}")
+        raise WorkbookError(
+            f"{source}: unknown class {shown(row['label'])} in video {row['video']}"
+        )
     start = segments["t_start"].to_numpy()
     end = segments["t_end"].to_numpy()
     bad = ~(np.isfinite(start) & np.isfinite(end) & (start >= 0) & (end >= start))

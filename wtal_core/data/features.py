@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import yaml
 from jaxtyping import Float, Num
 
 from wtal_core.data.lengths import LengthCheck, check_lengths
@@ -33,7 +32,9 @@ from wtal_core.data.stored import (
     npz_arrays,
 )
 from wtal_core.errors import WorkbookError
-from wtal_core.timebase import Timebase
+from wtal_core.reading import values
+from wtal_core.reading.yaml_files import read_yaml
+from wtal_core.timebase import Timebase, checked_timebase
 
 JOINT_FILE = "Thumos14reduced-I3D-JOINTFeatures.npy"
 LAYOUTS = {
@@ -298,16 +299,16 @@ def read_timebase(path: Path, grid: Timebase) -> Timebase:
     """The time base that a `timebase.yaml` states with `fps` and `stride`; without one, `grid`."""
     if not path.exists():
         return grid
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        fps, stride = float(content["fps"]), float(content["stride"])
-    except (UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise WorkbookError(
-            f"{path}: expected the numbers `fps` and `stride`, each in a line of its own"
-        ) from error
+    remedy = "write `fps: 30` and `stride: 16`, each in a line of its own"
+    complaint = ": expected the numbers `fps` and `stride`, each in a line of its own"
+    content = read_yaml(path, complaint, remedy)
+    if not isinstance(content, dict) or not {"fps", "stride"} <= set(content):
+        raise WorkbookError(f"{path}{complaint}; {remedy}")
+    fps = values.number(content["fps"], f"{path}{complaint}; fps")
+    stride = values.number(content["stride"], f"{path}{complaint}; stride")
     if not (fps > 0 and stride > 0):
         raise WorkbookError(f"{path}: fps {fps:g} and stride {stride:g} must be larger than 0")
-    return Timebase(fps, stride, grid.offset)
+    return checked_timebase(Timebase(fps, stride, grid.offset), path)
 
 
 def _all_stored(

@@ -17,6 +17,9 @@ from scipy.spatial.transform import Rotation
 from wtal_core.data.dataset import SEGMENT_COLUMNS
 from wtal_core.data.paths import require
 from wtal_core.errors import WorkbookError
+from wtal_core.reading import values
+from wtal_core.reading.refusal import shown
+from wtal_core.reading.texts import read_columns
 
 JOINTS = 20  # the palm is the first one
 PLACES = slice(0, 3 * JOINTS)  # columns x, y, z of each joint
@@ -30,6 +33,7 @@ SHORTEST_TURN = 0.5  # length of a quaternion, which should be 1
 # the hand for a moment jumps at ten metres per second
 SLOW = 100.0  # mm/s
 SLOW_TURN = 1.0  # rad/s
+MOST_DIGITS = 9  # of a frame's number
 CHANNELS = 64  # of each stream
 RULES = (LARGEST_REACH, SHORTEST_TURN, SLOW, SLOW_TURN, CHANNELS)  # for fingerprints
 FRAME_COLUMNS = ("video", "label", "start_frame", "end_frame")
@@ -52,14 +56,14 @@ def unpacked(packed: Mapping[str, np.ndarray], source: Path) -> Skeletons:
     packed: int16, places in 0.1 mm, quaternions times 32767. Samples without a hand are filled.
     """
     skeletons = {}
-    for name, values in packed.items():
-        if values.ndim != 2 or values.shape[1] != COLUMNS or values.dtype != np.int16:
+    for name, samples in packed.items():
+        if samples.ndim != 2 or samples.shape[1] != COLUMNS or samples.dtype != np.int16:
             raise WorkbookError(
-                f"{source}: sequence {name} has shape {values.shape} and type {values.dtype}, "
+                f"{source}: sequence {name} has shape {samples.shape} and type {samples.dtype}, "
                 f"expected (T, {COLUMNS}) of int16"
             )
-        places = values[:, PLACES] * UNIT
-        turns = values[:, TURN] * TURN_UNIT
+        places = samples[:, PLACES] * UNIT
+        turns = samples[:, TURN] * TURN_UNIT
         try:
             skeletons[name] = filled(np.concatenate([places, turns], axis=1))
         except WorkbookError as error:
@@ -92,20 +96,31 @@ def read_instances(path: Path, name: str, columns: tuple[str, ...]) -> pd.DataFr
     """These columns of a table of instances: `video` and `label` are texts, the others integers."""
     require(path, "the table of instances", name)
     numbers = [column for column in columns if column not in ("video", "label")]
-    try:
-        table = pd.read_csv(
-            path,
-            usecols=list(columns),
-            dtype={"video": str, "label": str, **dict.fromkeys(numbers, np.int64)},
-        )[list(columns)]
-    except (OSError, ValueError) as error:  # a column that is not there, a value that is no integer
+    remedy = f"run `wtal data verify {name}`"
+    cells = read_columns(path, columns, remedy)
+    for column in ("video", "label"):
+        for text in cells[column]:
+            if not text:
+                raise WorkbookError(f"{path}: a value is missing or below 1; {remedy}")
+            values.name(text, f"{path}: a {column}")
+    frames = {
+        column: [_frame_number(text, path, column, remedy) for text in cells[column]]
+        for column in numbers
+    }
+    table = pd.DataFrame({**cells, **frames}, columns=list(columns))
+    return table.astype({"video": str, "label": str, **dict.fromkeys(numbers, np.int64)})
+
+
+def _frame_number(text: str, path: Path, column: str, remedy: str) -> int:
+    """A whole number of at least 1, and of no more digits than any recording's."""
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= MOST_DIGITS):
         raise WorkbookError(
-            f"{path}: columns {', '.join(columns)} cannot be read "
-            f"({' '.join(str(error).split())}); run `wtal data verify {name}`"
-        ) from error
-    if table.isna().any(axis=None) or (len(table) and table[numbers].to_numpy().min() < 1):
-        raise WorkbookError(f"{path}: a value is missing or below 1; run `wtal data verify {name}`")
-    return table
+            f"{path}: columns cannot be read ({column} {shown(text)} is no whole number); {remedy}"
+        )
+    if int(digits) < 1:
+        raise WorkbookError(f"{path}: a value is missing or below 1; {remedy}")
+    return int(digits)
 
 
 def stated_frames(table: pd.DataFrame) -> dict[str, int]:

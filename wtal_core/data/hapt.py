@@ -22,8 +22,12 @@ from wtal_core.data.npz import read_npz
 from wtal_core.data.paths import require
 from wtal_core.data.problems import MissingData
 from wtal_core.errors import WorkbookError
+from wtal_core.reading import values
+from wtal_core.reading.refusal import shown
+from wtal_core.reading.texts import read_numbers, read_text
 
 FPS = 50
+FETCH = "remove it and run `wtal data fetch hapt`"
 WINDOW = 64
 HOP = 32
 # bins of 50/64 Hz: 0.8-2.3, 2.3-4.7, 4.7-9.4, 9.4-25 Hz
@@ -188,6 +192,11 @@ def read_text_recording(path: Path) -> Float[np.ndarray, "S 6"]:
         path.with_name(path.name.replace("acc_", "gyro_", 1)), "the gyroscope's file", "hapt"
     )
     parts = [_read_numbers(part, np.float32) for part in (path, other)]
+    for file, values_of in zip((path, other), parts, strict=True):
+        if values_of.shape[1] != 3:
+            raise WorkbookError(
+                f"hapt: {file} has {values_of.shape[1]} columns, expected x, y and z; {FETCH}"
+            )
     if len(parts[0]) != len(parts[1]):
         raise WorkbookError(
             f"hapt: {path} has {len(parts[0])} samples, {other.name} has {len(parts[1])}; "
@@ -198,19 +207,15 @@ def read_text_recording(path: Path) -> Float[np.ndarray, "S 6"]:
 
 def _read_numbers(path: Path, dtype: type[np.float32] | type[np.int64]) -> np.ndarray:
     require(path, path.name, "hapt")
-    try:
-        return np.loadtxt(path, dtype=dtype, ndmin=2)
-    except ValueError as error:
-        raise WorkbookError(
-            f"{path} is damaged ({error}); remove it and run `wtal data fetch hapt`"
-        ) from error
+    return read_numbers(path, dtype, FETCH)
 
 
 def _checked(source: Path, signals: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     for name, samples in signals.items():
         if not RECORDING.fullmatch(name):
-            raise WorkbookError(f"{source}: recording {name!r} is not named as expXX_userYY")
-        if samples.ndim != 2 or samples.shape[1] != 6 or not np.isfinite(samples).all():
+            raise WorkbookError(f"{source}: recording {shown(name)} is not named as expXX_userYY")
+        is_signal = samples.dtype.kind in "fi" and samples.ndim == 2 and samples.shape[1] == 6
+        if not is_signal or not np.isfinite(samples).all():
             raise WorkbookError(
                 f"{source}: recording {name} has shape {samples.shape} or holds NaN, expected "
                 f"finite (S, 6)"
@@ -229,7 +234,8 @@ def read_segments(folder: Path) -> pd.DataFrame:
     """
     table = _read_numbers(folder / "labels.txt", np.int64)
     names = np.array(read_classes(folder))
-    if table.shape[1] != 5 or table[:, 2].min() < 1 or table[:, 2].max() > len(names):
+    is_table = table.shape[1] == 5 and table.min() >= 0
+    if not is_table or table[:, 2].min() < 1 or table[:, 2].max() > len(names):
         raise WorkbookError(
             f"{folder / 'labels.txt'}: expected rows of recording, user, class 1 to {len(names)}, "
             f"first and "
@@ -247,12 +253,17 @@ def read_segments(folder: Path) -> pd.DataFrame:
 
 def read_classes(folder: Path) -> tuple[str, ...]:
     """The twelve activities, in order of their numbers."""
-    lines = (
-        require(folder / "activity_labels.txt", "the list of activities", "hapt")
-        .read_text()
-        .split("\n")
-    )
-    return tuple(line.split()[1] for line in lines if line.strip())
+    path = require(folder / "activity_labels.txt", "the list of activities", "hapt")
+    names = []
+    for line in read_text(path, FETCH).splitlines():
+        cells = line.split()
+        if len(cells) > 1:
+            names.append(values.name(cells[1], f"{path}: the class"))
+        elif cells:
+            raise WorkbookError(f"{path}: the line {shown(line)} is no number with a name; {FETCH}")
+    if len(set(names)) < len(names):
+        raise WorkbookError(f"{path}: a class is there twice; {FETCH}")
+    return tuple(names)
 
 
 def read_users(folder: Path, split: str) -> set[int]:

@@ -10,10 +10,11 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from wtal_core.data import paths
 from wtal_core.errors import WorkbookError
+from wtal_core.reading import values
+from wtal_core.reading.refusal import shown
+from wtal_core.reading.yaml_files import read_yaml
 from wtal_core.timebase import Timebase
 
 # what a field may hold whose declaration names this type; the first one that fits
@@ -214,12 +215,7 @@ def read_manifest(path: Path) -> DatasetManifest:
 
     Unknown keys, missing keys and malformed values are errors that name them.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise WorkbookError(
-            f"manifest {path} cannot be read: {' '.join(str(error).split())}"
-        ) from error
+    content = read_yaml(path, "is a manifest that cannot be read", "correct it")
     manifest = _build(DatasetManifest, content, path.name)
     if manifest.name != path.stem:
         raise WorkbookError(
@@ -241,18 +237,20 @@ def _build(kind: type, content: object, where: str) -> Any:
     known = [field.name for field in fields(kind)]
     unknown = sorted(map(str, set(content) - set(known)))
     if unknown:
-        raise WorkbookError(f"{where}: unknown key {unknown[0]!r}; known keys: {', '.join(known)}")
+        raise WorkbookError(
+            f"{where}: unknown key {shown(unknown[0])}; known keys: {', '.join(known)}"
+        )
     needed = _keys_without_default(kind)
     missing = sorted(needed - set(content))
     if missing:
         raise WorkbookError(f"{where}: key {missing[0]!r} is missing; add it")
-    values = {
+    fields_of = {
         key: _value(kind, key, value, f"{where}: {key}")
         for key, value in content.items()
         if value is not None or key in needed
     }
     try:
-        return kind(**values)
+        return kind(**fields_of)
     except Exception as error:  # beartype's in tests
         raise WorkbookError(f"{where}: {' '.join(str(error).split())}") from error
 
@@ -268,7 +266,7 @@ def _keys_without_default(kind: type) -> set[str]:
 def _value(kind: type, key: str, value: Any, where: str) -> Any:
     if key == "splits":
         return {
-            split: _build(Counts, counts, f"{where} {split}")
+            values.name(split, where): _build(Counts, counts, f"{where} {split}")
             for split, counts in _typed(value, dict, where).items()
         }
     if key in ("files", "archives"):
@@ -279,11 +277,19 @@ def _value(kind: type, key: str, value: Any, where: str) -> Any:
         )
     if key == "variants":
         return {
-            ending: _typed(changes, dict, f"{where}: {ending}")
+            values.name(ending, where): _typed(changes, dict, f"{where}: {ending}")
             for ending, changes in _typed(value, dict, where).items()
         }
     if key == "left_out":
-        return {protocol: tuple(videos) for protocol, videos in _typed(value, dict, where).items()}
+        return {
+            values.name(protocol, where): _names(videos, where)
+            for protocol, videos in _typed(value, dict, where).items()
+        }
+    if key == "members":
+        return {
+            values.text(member, where): values.text(place, where)
+            for member, place in _typed(value, dict, where).items()
+        }
     return _checked(key, _plain(kind, key, value, where), where)
 
 
@@ -292,29 +298,37 @@ def _plain(kind: type, key: str, value: Any, where: str) -> Any:
     declared = {field.name: str(field.type) for field in fields(kind)}[key]
     if value is None and "None" in declared:
         return None
+    if "tuple[int" in declared:
+        return tuple(_typed(size, int, where) for size in _typed(value, list, where))
     if "tuple" in declared:
-        return tuple(_typed(value, list, where))
+        return _names(value, where)
     for name, accepted in PLAIN_TYPES.items():
         if name in declared:
             value = _typed(value, accepted, where)
-            return float(value) if name == "float" else value
+            return values.number(value, where) if name == "float" else value
     return value
+
+
+def _names(value: Any, where: str) -> tuple[str, ...]:
+    return tuple(values.text(item, where) for item in _typed(value, list, where))
 
 
 def _typed(value: Any, kind: type | tuple[type, ...], where: str) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         name = kind.__name__ if isinstance(kind, type) else "number"
-        raise WorkbookError(f"{where}: expected a {name}, found {value!r}")
+        raise WorkbookError(f"{where}: expected a {name}, found {shown(value)}")
     return value
 
 
 def _checked(key: str, value: Any, where: str) -> Any:
     if key == "sha256" and not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise WorkbookError(f"{where}: expected 64 hexadecimal digits or null, found {value!r}")
+        raise WorkbookError(
+            f"{where}: expected 64 hexadecimal digits or null, found {shown(value)}"
+        )
     if key in ("path", "folder"):
         parts = PurePosixPath(value).parts
         if not parts or ".." in parts or parts[0] == "/" or "\\" in value:
             raise WorkbookError(
-                f"{where}: {value!r} must be a relative path inside the data set's folder"
+                f"{where}: {shown(value)} must be a relative path inside the data set's folder"
             )
     return value

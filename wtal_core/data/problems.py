@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from wtal_core.errors import WorkbookError
+from wtal_core.errors import MissingFile, WorkbookError
 
 
 class DataProblem(WorkbookError):
@@ -11,7 +11,7 @@ class DataProblem(WorkbookError):
     kind: ClassVar[str] = "damaged"
 
 
-class MissingData(DataProblem):
+class MissingData(DataProblem, MissingFile):
     """The file, or what it should hold of a video, is not there."""
 
     kind = "missing"
@@ -37,4 +37,6 @@ class NotFinite(DataProblem):
 
 def kind_of(error: WorkbookError) -> str:
     """The kind of a problem; an error that states none means a damaged file."""
+    if isinstance(error, MissingFile):
+        return MissingData.kind
     return error.kind if isinstance(error, DataProblem) else DataProblem.kind

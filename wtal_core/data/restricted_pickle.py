@@ -8,6 +8,7 @@ afterwards from checked parts.
 """
 
 import math
+import mmap
 import pickle
 import re
 from collections.abc import Callable
@@ -16,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from wtal_core.data.problems import MissingData
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.arrays import read_header
+from wtal_core.reading.pickles import Refused, scan
+from wtal_core.reading.refusal import reading, shown
 
 PLAIN_DTYPE = re.compile(r"[<>|=]?(?:[biufcSUO]\d*|\?)")
 MAX_DEPTH = 8  # arrays of lists of lists, as published, need 4
@@ -50,13 +53,13 @@ class PendingDtype:
         self.spec = spec if isinstance(spec, str) else _raw(spec).decode("latin1")
         self.order = "="
         if not PLAIN_DTYPE.fullmatch(self.spec):
-            raise pickle.UnpicklingError(f"dtype {self.spec!r} is not admitted")
+            raise pickle.UnpicklingError(f"dtype {shown(self.spec)} is not admitted")
 
     def __setstate__(self, state: tuple) -> None:
         order = state[1]
         self.order = order if isinstance(order, str) else _raw(order).decode("latin1")
         if self.order not in "<>|=":
-            raise pickle.UnpicklingError(f"byte order {self.order!r} is unknown")
+            raise pickle.UnpicklingError(f"byte order {shown(self.order)} is unknown")
 
     def resolve(self) -> np.dtype:
         """The numpy dtype, made by numpy from the letter and size."""
@@ -106,12 +109,16 @@ class PendingArray:
         else:
             flat = np.frombuffer(_raw(self.data), dtype)
         if len(flat) != count:
-            raise pickle.UnpicklingError(f"an array of shape {self.shape} holds {len(flat)} values")
+            raise pickle.UnpicklingError(
+                f"an array of shape {shown(self.shape)} holds {len(flat)} values"
+            )
         return flat.reshape(self.shape, order="F" if self.fortran else "C")
 
     def _objects(self, count: int, depth: int) -> np.ndarray:
         if type(self.data) is not list or len(self.data) != count:
-            raise pickle.UnpicklingError(f"an object array of shape {self.shape} lacks its values")
+            raise pickle.UnpicklingError(
+                f"an object array of shape {shown(self.shape)} lacks its values"
+            )
         flat = np.empty(count, dtype=object)
         for i, value in enumerate(self.data):
             flat[i] = _resolve(value, depth + 1)
@@ -199,7 +206,8 @@ class RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Admitted:
         """The stand-in of an admitted global; any other one is an error that names it."""
         if (module, name) not in ADMITTED:
-            raise WorkbookError(f"it names the global {module}.{name}, which arrays do not need")
+            where = f"{module}.{name}"[:80]
+            raise WorkbookError(f"it names the global {where}, which arrays do not need")
         return ADMITTED[module, name]
 
 
@@ -207,46 +215,31 @@ def load_object_array(path: Path) -> np.ndarray:
     """Read a .npy file without the dangers of pickle.
 
     Numbers and strings are read directly, objects (lists, strings, arrays) through the restricted
-    unpickler.
+    unpickler, after a look at what their pickle would build, see `reading.pickles`.
     Files of Python 2 are read with latin1, as their bytes are. A damaged, truncated or suspicious
     file raises a WorkbookError that names it.
     """
-    try:
-        with Path(path).open("rb") as stream:
-            shape, dtype = _read_header(stream)
-            if not dtype.hasobject:
+    path = Path(path)
+    remedy = "remove it and run `wtal data fetch`"
+    with reading(path, "is damaged or truncated", remedy), path.open("rb") as stream:
+        try:
+            header = read_header(stream, path.stat().st_size)
+            if not header.dtype.hasobject:
                 stream.seek(0)
                 return np.load(stream, allow_pickle=False)
-            if dtype.names is not None or dtype.subdtype is not None:
-                raise WorkbookError(f"dtype {dtype} mixes objects and numbers")
-            pending = RestrictedUnpickler(stream, encoding="latin1").load()
-            return _checked_shape(_resolve(pending), shape)
-    except FileNotFoundError as error:
-        raise MissingData(
-            f"{path} is missing; run `wtal data verify` to see what else is"
-        ) from error
-    except WorkbookError as error:
-        raise WorkbookError(
-            f"{path} is not read: {error}; get it again from the address in the manifest"
-        ) from error
-    except Exception as error:  # a malformed pickle can raise nearly anything
-        raise WorkbookError(
-            f"{path} is damaged or truncated ({type(error).__name__}: "
-            f"{' '.join(str(error).split())}); "
-            "remove it and run `wtal data fetch`"
-        ) from error
+            return _unpickled(stream, header.shape)
+        except (WorkbookError, Refused) as error:
+            raise WorkbookError(
+                f"{path} is not read: {error}; get it again from the address in the manifest"
+            ) from error
 
 
-def _read_header(stream: Any) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(stream)
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version not in readers:
-        raise WorkbookError(f"version {version} of the .npy format is not supported")
-    shape, _, dtype = readers[version](stream)
-    return shape, dtype
+def _unpickled(stream: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The object array whose pickle begins where the stream is."""
+    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        scan(content, stream.tell())
+    pending = RestrictedUnpickler(stream, encoding="latin1").load()
+    return _checked_shape(_resolve(pending), shape)
 
 
 def _checked_shape(array: Any, shape: tuple[int, ...]) -> np.ndarray:

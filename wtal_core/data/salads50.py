@@ -13,7 +13,7 @@ import pandas as pd
 from jaxtyping import Float, Integer
 from numpy.lib.stride_tricks import sliding_window_view
 
-from wtal_core.data.bagged import bagged_dataset
+from wtal_core.data.bagged import bagged_dataset, require_both_sides
 from wtal_core.data.bags import Recording, cut_recordings, standardise
 from wtal_core.data.dataset import SEGMENT_COLUMNS, Dataset
 from wtal_core.data.fingerprint import fingerprint
@@ -21,7 +21,11 @@ from wtal_core.data.manifests import load_manifest
 from wtal_core.data.npz import read_npz
 from wtal_core.data.paths import require
 from wtal_core.errors import WorkbookError
+from wtal_core.reading import values
+from wtal_core.reading.refusal import shown
+from wtal_core.reading.texts import read_text
 
+FETCH = "remove it and run `wtal data fetch salads50`"
 FPS = 5  # frames per second
 SPAN = 5  # frames of one centred second
 STREAM = "accelerometer"
@@ -45,7 +49,9 @@ def open_salads50(folder: Path, fold: int = 0) -> Dataset:
         )
         for split in ("train", "test")
     }
-    train, test = standardise(bags["train"].labelled(), bags["test"])
+    labelled = bags["train"].labelled()
+    require_both_sides("salads50", labelled, bags["test"])
+    train, test = standardise(labelled, bags["test"])
     identity = fingerprint(
         folder, source_files(folder, fold), "salads50", SPAN, fold, manifest.timebase()
     )
@@ -68,17 +74,17 @@ def _split_file(folder: Path, fold: int, split: str) -> Path:
 
 def read_split(folder: Path, fold: int, split: str) -> list[str]:
     """Sequences of one side of a fold, in the file's order."""
-    return (
-        require(_split_file(folder, fold, split), f"the list of {split} sequences", "salads50")
-        .read_text()
-        .split()
-    )
+    path = require(_split_file(folder, fold, split), f"the list of {split} sequences", "salads50")
+    names = read_text(path, FETCH).split()
+    if len(set(names)) < len(names):
+        raise WorkbookError(f"{path}: a sequence is listed twice; {FETCH}")
+    return names
 
 
 def _find(recordings: dict[str, Recording], name: str, folder: Path) -> Recording:
     if name not in recordings:
         raise WorkbookError(
-            f"salads50: sequence {name!r} of the split is not in {folder / SIGNALS}; "
+            f"salads50: sequence {shown(name)} of the split is not in {folder / SIGNALS}; "
             "run `wtal data verify salads50`"
         )
     return recordings[name]
@@ -86,7 +92,9 @@ def _find(recordings: dict[str, Recording], name: str, folder: Path) -> Recordin
 
 def read_classes(folder: Path) -> tuple[str, ...]:
     """Nine actions; number k of the frame labels is the k-th one, 0 is background."""
-    return tuple(require(folder / NAMES, "the list of actions", "salads50").read_text().split())
+    path = require(folder / NAMES, "the list of actions", "salads50")
+    names = read_text(path, FETCH).split()
+    return tuple(values.name(name, f"{path}: the class") for name in names)
 
 
 def read_recordings(folder: Path) -> list[Recording]:
@@ -109,6 +117,8 @@ def _recording(
 ) -> Recording:
     if (
         labels is None
+        or labels.dtype.kind not in "iu"
+        or samples.dtype.kind not in "fi"
         or samples.ndim != 2
         or samples.shape[1] != 30
         or labels.shape != (len(samples),)

@@ -22,6 +22,7 @@ from wtal_core.data.hands import (
     CHANNELS,
     FRAME_COLUMNS,
     JOINTS,
+    MOST_DIGITS,
     RULES,
     TURN_UNIT,
     UNIT,
@@ -39,8 +40,11 @@ from wtal_core.data.npz import read_npz
 from wtal_core.data.paths import require
 from wtal_core.data.problems import MissingData
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.refusal import shown
+from wtal_core.reading.texts import read_numbers, read_text
 
 NAME = "sfinge3d"
+FETCH = f"remove it and run `wtal data fetch {NAME}`"
 WINDOWS = Windows(rate=20.0, size=12, hop=4)  # 0.6 s every 0.2 s
 PACKED = "hands_20hz.npz"
 TABLE = "segments.csv"
@@ -147,13 +151,7 @@ def read_text_sequence(path: Path) -> Int16[np.ndarray, "S 64"]:
 
     A row holds x, y, z (m) and a quaternion x, y, z, w for each joint; only the palm's is taken.
     """
-    try:
-        rows = np.loadtxt(path, delimiter=",", dtype=np.float64, ndmin=2)
-    except (OSError, ValueError) as error:
-        raise WorkbookError(
-            f"{path} is damaged ({' '.join(str(error).split())}); remove it and run "
-            f"`wtal data fetch {NAME}`"
-        ) from error
+    rows = read_numbers(path, np.float64, FETCH, ",")
     if rows.shape[1] != 7 * JOINTS:
         raise WorkbookError(
             f"{path} has {rows.shape[1]} columns, expected {7 * JOINTS}; remove it and run "
@@ -188,8 +186,8 @@ def read_segments(folder: Path, skeletons: Skeletons) -> pd.DataFrame:
     unknown = sorted(set(table["video"]) - set(lengths))
     if unknown:
         raise WorkbookError(
-            f"{NAME}: {source} has instances of {unknown[0]}, which is not among the sequences; "
-            f"run `wtal data verify {NAME}`"
+            f"{NAME}: {source} has instances of {unknown[0]}, which is not among the "
+            f"sequences; run `wtal data verify {NAME}`"
         )
     named = table.assign(label=_class_names(table["label"], source))
     return in_seconds(named, lengths, WINDOWS.rate)
@@ -200,12 +198,12 @@ def read_text_table(path: Path) -> pd.DataFrame:
     frame.
     """
     rows = []
-    for line in path.read_text(encoding="utf-8").split():
+    for line in read_text(path, FETCH).split():
         cells = line.split(",")
         if not _is_a_row(cells):
             raise WorkbookError(
-                f"{path}: line {line!r} is not sequence, number of instances, and class, first and "
-                f"last frame (from 1) of each; remove it and run `wtal data fetch {NAME}`"
+                f"{path}: line {shown(line)} is not sequence, number of instances, and class, "
+                f"first and last frame (from 1) of each; remove it and run `wtal data fetch {NAME}`"
             )
         video = f"seq_{int(cells[0]):02d}"
         for label, start, end in zip(cells[2::3], cells[3::3], cells[4::3], strict=True):
@@ -214,10 +212,14 @@ def read_text_table(path: Path) -> pd.DataFrame:
 
 
 def _is_a_row(cells: list[str]) -> bool:
-    if len(cells) < 2 or not all(cell.isdecimal() for cell in cells):
+    if len(cells) < 2 or not all(_is_number(cell) for cell in cells):
         return False
     numbers = [int(cell) for cell in cells]
     return len(numbers) == 2 + 3 * numbers[1] and min(numbers[2:], default=1) >= 1
+
+
+def _is_number(cell: str) -> bool:
+    return cell.isascii() and cell.isdecimal() and len(cell) <= MOST_DIGITS
 
 
 def _class_names(numbers: pd.Series, source: Path) -> list[str]:
@@ -226,7 +228,7 @@ def _class_names(numbers: pd.Series, source: Path) -> list[str]:
     unknown = [number for number in numbers if number not in names]
     if unknown:
         raise WorkbookError(
-            f"{NAME}: {source} has the class {unknown[0]!r}, expected 1 to {len(CLASSES)}; "
+            f"{NAME}: {source} has the class {shown(unknown[0])}, expected 1 to {len(CLASSES)}; "
             f"run `wtal data verify {NAME}`"
         )
     return [names[number] for number in numbers]

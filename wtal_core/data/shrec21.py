@@ -33,6 +33,7 @@ from wtal_core.data.manifests import load_manifest
 from wtal_core.data.npz import read_npz
 from wtal_core.data.paths import data_root, require
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.refusal import shown
 
 NAME = "shrec21"  # of the data set whose files these are
 RATE = 50.0  # frames per second that annotations count
@@ -99,7 +100,13 @@ def read_skeletons(folder: Path) -> Skeletons:
     for sequence, values in differences.items():
         if not sequence.startswith(tuple(f"{side}_" for side in SIDES)):
             raise WorkbookError(
-                f"{path}: sequence {sequence!r} is of neither side, expected train_NNN or test_NNN"
+                f"{path}: sequence {shown(sequence)} is of neither side, expected train_NNN or "
+                "test_NNN"
+            )
+        if values.ndim != 2 or values.dtype != np.int16:
+            raise WorkbookError(
+                f"{path}: sequence {shown(sequence)} has shape {values.shape} and type "
+                f"{values.dtype}, expected rows of int16; run `wtal data fetch {NAME}`"
             )
         # sums leave the range of int16 and come back into it, as the differences did
         packed[sequence] = np.cumsum(values, axis=0, dtype=values.dtype)

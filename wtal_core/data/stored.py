@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from zipfile import ZipFile
 
 import numpy as np
 from jaxtyping import Float
 
-from wtal_core.data.problems import MissingData
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.arrays import HIGHEST_DEFLATE, npy_header, npz_headers, read_npz_member
+from wtal_core.reading.refusal import words
 
 AT_ONCE = 4 * 2**30  # bytes of features up to which they are read at once and kept in memory
 
@@ -97,22 +97,21 @@ class StoredArray:
         """
         try:
             if self.path.suffix == ".npy":
+                npy_header(self.path)
                 return np.load(self.path, mmap_mode="r", allow_pickle=False)
             if self.path.suffix == ".npz":
-                with np.load(self.path, allow_pickle=False) as archive:
-                    return archive[self.member]
+                return read_npz_member(self.path, self.member, "get it again")
             with hdf5().File(self.path, "r") as file:
                 return file[self.member][()]
-        except Exception as error:  # zip, zlib, numpy and HDF5 each raise their own
+        except WorkbookError:
+            raise
+        except Exception as error:  # numpy and HDF5 each raise their own
             raise damaged(self.path, error) from error
 
 
 def damaged(path: Path, error: Exception) -> WorkbookError:
     """What is said of a file that cannot be read."""
-    words = " ".join(str(error).split())
-    return WorkbookError(
-        f"{path} is damaged or truncated ({type(error).__name__}: {words}); get it again"
-    )
+    return WorkbookError(f"{path} is damaged or truncated ({words(error)}); get it again")
 
 
 def hdf5() -> ModuleType:
@@ -128,40 +127,16 @@ def hdf5() -> ModuleType:
 
 def npy_array(path: Path) -> StoredArray:
     """The array of a .npy file."""
-    try:
-        with path.open("rb") as file:
-            shape, dtype = _npy_header(file)
-    except FileNotFoundError as error:
-        raise MissingData(f"{path} is missing; get it again") from error
-    except Exception as error:
-        raise damaged(path, error) from error
-    return StoredArray(path, "", shape, dtype)
+    header = npy_header(path, "get it again")
+    return StoredArray(path, "", header.shape, header.dtype)
 
 
 def npz_arrays(path: Path) -> dict[str, StoredArray]:
     """The arrays of an .npz file by their keys; only headers are read."""
-    arrays = {}
-    try:
-        with ZipFile(path) as archive:
-            for name in archive.namelist():
-                with archive.open(name) as file:
-                    shape, dtype = _npy_header(file)
-                key = name.removesuffix(".npy")
-                arrays[key] = StoredArray(path, key, shape, dtype)
-    except Exception as error:
-        raise damaged(path, error) from error
-    return arrays
-
-
-def _npy_header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    elif version == (2, 0):
-        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
-    else:
-        raise ValueError(f"version {version} of the .npy format is not supported")
-    return shape, dtype
+    return {
+        key: StoredArray(path, key, header.shape, header.dtype)
+        for key, header in npz_headers(path, "get it again").items()
+    }
 
 
 def hdf5_arrays(path: Path) -> dict[str, dict[str, StoredArray]]:
@@ -201,4 +176,11 @@ def _member(group: Any, name: str, path: Path) -> Any:
 def _hdf5_array(array: Any, path: Path) -> StoredArray:
     if array.external or array.is_virtual:
         raise WorkbookError(f"{path}: {array.name} is kept in another file; copy it into this one")
+    promised = array.size * array.dtype.itemsize
+    kept = array.id.get_storage_size()
+    if promised > kept * (HIGHEST_DEFLATE if array.compression else 1):
+        raise WorkbookError(
+            f"{path}: {array.name} promises {promised} bytes, of which the file holds {kept}; get "
+            "it again"
+        )
     return StoredArray(path, array.name, tuple(array.shape or ()), array.dtype)

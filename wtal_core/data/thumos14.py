@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from wtal_core.data.annotations import read_wtalc
 from wtal_core.data.clicks import read_annotators
@@ -28,6 +27,8 @@ from wtal_core.data.paths import require
 from wtal_core.data.probes import probe_videos
 from wtal_core.data.video_data import VideoData, titled
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.values import is_file_name, is_name
+from wtal_core.reading.yaml_files import read_yaml
 
 ANNOTATIONS = "Thumos14reduced-Annotations"
 # the official training videos are trimmed: nobody uses them here
@@ -146,21 +147,18 @@ def _named(dataset: Dataset, folder: Path, notes: tuple[str, ...]) -> Dataset:
 
 def read_origin(path: Path) -> dict[str, str]:
     """Keys `name`, `title`, `origin` of an origin.yaml, the last one required."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise WorkbookError(
-            f"{path} is not valid YAML; write it again with `wtal data simulate`"
-        ) from error
+    remedy = "write it again with `wtal data simulate`"
+    content = read_yaml(path, remedy=remedy)
     known = {"name", "title", "origin"}
+    manifest_name = "thumos14"
     if (
         not isinstance(content, dict)
         or "origin" not in content
         or set(content) - known
-        or not all(isinstance(value, str) for value in content.values())
+        or not all(isinstance(value, str) and is_name(value) for value in content.values())
+        or not is_file_name(content.get("name", manifest_name))
     ):
         raise WorkbookError(
-            f"{path}: expected the texts `origin`, and perhaps `title` and `name`; "
-            "write it again with `wtal data simulate`"
+            f"{path}: expected the texts `origin`, and perhaps `title` and `name`; {remedy}"
         )
     return content

@@ -3,7 +3,6 @@
 Source: DETAD, Alwassel et al. 2018.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,8 +13,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from wtal_core.errors import WorkbookError
+from wtal_core.errors import MissingFile, WorkbookError
+from wtal_core.evaluation.files import read_json
 from wtal_core.evaluation.ground_truth import GroundTruth, numbers
+from wtal_core.reading.refusal import shown
+from wtal_core.reading.values import length
 
 CHARACTERISTICS = ("coverage", "length", "instances")
 FIVE = ("XS", "S", "M", "L", "XL")
@@ -172,27 +174,21 @@ def _checked(durations: Mapping[str, float], ground_truth: GroundTruth) -> Mappi
 
 
 def _seconds(value: Any, where: str) -> float:
+    remedy = "write a positive number of seconds, or leave it out"
     try:
-        seconds = float(value)
-    except (TypeError, ValueError):
-        seconds = np.nan
-    if not 0 < seconds < np.inf:
-        raise WorkbookError(
-            f"{where} has the duration {str(value)[:40]!r}; write a positive number of seconds, "
-            f"or leave it out"
-        )
+        seconds = length(value, where)
+    except WorkbookError as error:
+        raise WorkbookError(f"{where} has the duration {shown(str(value))}; {remedy}") from error
+    if seconds == 0:
+        raise WorkbookError(f"{where} has the duration {shown(str(value))}; {remedy}")
     return seconds
 
 
 def _database(path: Path) -> dict:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise WorkbookError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise WorkbookError(
-            f"{path}: not complete JSON ({str(error)[:80]}); write or fetch the file again"
-        ) from None
+        content = read_json(path)
+    except MissingFile:
+        raise WorkbookError(f"{path}: cannot be read (No such file or directory)") from None
     if not isinstance(content, dict) or not isinstance(content.get("database"), dict):
         raise WorkbookError(
             f"{path}: the key 'database' with an object is missing; expected the ActivityNet JSON "

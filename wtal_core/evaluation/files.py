@@ -10,13 +10,14 @@ refused.
 import json
 import os
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 
-from wtal_core.errors import WorkbookError
+from wtal_core.errors import CannotWrite, WorkbookError
 from wtal_core.evaluation.ground_truth import numbers
+from wtal_core.reading import json_files, parquet, texts
 
 
 def file_format(path: Path) -> str:
@@ -39,16 +40,7 @@ def read_text(path: Path) -> str:
 
     Raises WorkbookError where that is impossible.
     """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise WorkbookError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise WorkbookError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise WorkbookError(
-            f"{path}: is no text in UTF-8 (byte {error.start}); write or fetch the file again"
-        ) from None
+    return texts.read_text(path)
 
 
 def read_json(path: Path) -> object:
@@ -56,40 +48,7 @@ def read_json(path: Path) -> object:
 
     Raises WorkbookError for all that is no whole JSON.
     """
-    text = read_text(path)
-    if not text.strip():
-        raise WorkbookError(
-            f"{path}: is empty, so not complete JSON; write or fetch the file again"
-        )
-    try:
-        return json.loads(text, object_pairs_hook=partial(_object, path))
-    except RecursionError:
-        raise WorkbookError(
-            f"{path}: lists or objects are nested too deeply; expected the ActivityNet JSON format"
-        ) from None
-    except json.JSONDecodeError as error:
-        raise WorkbookError(
-            f"{path}: not complete JSON ({str(error)[:80]}); write or fetch the file again"
-        ) from None
-    except WorkbookError:
-        raise
-    except ValueError as error:  # such as an integer of more than 4300 digits
-        raise WorkbookError(
-            f"{path}: a number cannot be read ({str(error)[:40]}); correct or remove it"
-        ) from None
-
-
-def _object(path: Path, pairs: list[tuple[str, object]]) -> dict:
-    """A JSON object. Equal keys are refused, where json alone would keep the last."""
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = [key for key in content if keys.count(key) > 1]
-        raise WorkbookError(
-            f"{path}: the key {repeated[0]!r} is twice in one object; join what it holds (a reader "
-            "would keep only the last)"
-        )
-    return content
+    return json_files.read_json(path)
 
 
 def read_parquet(path: Path, columns: list[str]) -> pd.DataFrame:
@@ -99,15 +58,7 @@ def read_parquet(path: Path, columns: list[str]) -> pd.DataFrame:
     Raises WorkbookError for other columns, for names that are not text and for values that are not
     numbers.
     """
-    try:
-        table = pd.read_parquet(path)
-    except FileNotFoundError:
-        raise WorkbookError(f"{path}: there is no such file") from None
-    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
-        raise WorkbookError(
-            f"{path}: not a whole Parquet file ({str(error).partition(chr(10))[0][:80]}); "
-            "write or fetch the file again"
-        ) from None
+    table = parquet.read_table(path)
     if len(table.columns) != len(columns) or set(table.columns) != set(columns):
         raise WorkbookError(
             f"{path}: has the columns {', '.join(map(str, table.columns))}; expected "
@@ -148,10 +99,21 @@ def write_json(content: dict, path: Path) -> None:
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the target, then rename, so that no reader ever sees half a file."""
+    """Write beside the target, then rename, so that no reader ever sees half a file.
+
+    Raises WorkbookError where the disk is full or the folder is read-only; what was there stays.
+    """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         write(partial)
         os.replace(partial, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CannotWrite(
+            f"{path}: cannot be written ({reason}); make room, or choose another results folder or "
+            "file; what was there before is unchanged",
+            reason,
+        ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)

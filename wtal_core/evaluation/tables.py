@@ -5,7 +5,6 @@ Every tool of the field reads the former.
 What a file holds is either in the table or refused, with the file and the entry in the message.
 """
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,8 @@ from wtal_core.evaluation.ground_truth import (
     checked,
     refuse,
 )
-from wtal_core.timebase import Timebase
+from wtal_core.reading.refusal import shown
+from wtal_core.timebase import Timebase, checked_timebase
 
 OF_A_DETECTION = '{"label": name, "segment": [start, end], "score": number}'
 OF_AN_INSTANCE = '{"label": name, "segment": [start, end]}'
@@ -151,8 +151,9 @@ def _assemble(
     _check_size(segments, path)
     all_classes = sorted(set(all_segments["label"]))
     try:
-        ambiguous = _typed(pd.DataFrame(extra.get("ambiguous", []), columns=SEGMENT_COLUMNS))
-        stated = {name: float(value) for name, value in extra.get("timebase", {}).items()}
+        rows = [_interval(row) for row in _listed(extra.get("ambiguous", []))]
+        ambiguous = _typed(pd.DataFrame(rows, columns=SEGMENT_COLUMNS))
+        stated = {name: _number(value) for name, value in extra.get("timebase", {}).items()}
         timebase = Timebase(**stated)
     except (AttributeError, TypeError, ValueError, OverflowError):
         raise WorkbookError(
@@ -160,15 +161,7 @@ def _assemble(
             "fps, stride, offset; correct or remove them"
         ) from None
     _check_size(ambiguous, path)
-    if not (
-        0 < timebase.fps < math.inf
-        and 0 < timebase.stride < math.inf
-        and math.isfinite(timebase.offset)
-    ):
-        raise WorkbookError(
-            f"{path}: the timebase needs fps and stride above 0 and a finite offset, it has "
-            f"{timebase.fps}, {timebase.stride}, {timebase.offset}; correct or remove it"
-        )
+    checked_timebase(timebase, path)
     return GroundTruth(
         segments=segments,
         videos=_names(extra.get("videos", videos), "videos", path),
@@ -231,7 +224,7 @@ def _check_any_known(videos: list[str], ground_truth: GroundTruth, path: Path) -
     if videos and ground_truth.videos and not set(videos) & set(ground_truth.videos):
         raise WorkbookError(
             f"{path}: not one video is in the ground truth; it names {ground_truth.videos[0]!r}, "
-            f"this file {videos[0]!r}; give the file of this test list"
+            f"this file {shown(videos[0])}; give the file of this test list"
         )
 
 
@@ -278,6 +271,14 @@ def _listed(entries: object) -> list:
     if not isinstance(entries, list):
         raise TypeError("a video has a list")
     return entries
+
+
+def _interval(row: object) -> tuple[str, str, float, float]:
+    """One ambiguous interval: video, label, start, end."""
+    video, label, start, end = _listed(row)
+    if not isinstance(video, str) or not isinstance(label, str):
+        raise TypeError("a video and a label are names")
+    return video, label, _number(start), _number(end)
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:

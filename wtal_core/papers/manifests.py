@@ -6,10 +6,9 @@ And those of other sources, which lie beside it.
 from functools import cache
 from typing import Any
 
-import yaml
-
 from wtal_core.data.paths import MANIFESTS
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.yaml_files import read_mapping
 
 FOLDER = MANIFESTS / "papers"
 
@@ -22,7 +21,7 @@ def reported(paper: str) -> dict[str, Any]:
         raise WorkbookError(
             f"no reported numbers of the paper {paper!r}; known: {', '.join(known_papers())}"
         )
-    return yaml.safe_load(path.read_text())
+    return read_mapping(path)
 
 
 def known_papers() -> list[str]:
@@ -45,17 +44,17 @@ def other_sources() -> dict[str, Any]:
 
     A curated list, repositories, packages of annotations.
     """
-    return yaml.safe_load((MANIFESTS / "other_sources.yaml").read_text())
+    return read_mapping(MANIFESTS / "other_sources.yaml")
 
 
 @cache
 def known_methods() -> dict[str, Any]:
     """Methods by their one name: published (year-month), other names, supervision unless weak."""
-    return yaml.safe_load((MANIFESTS / "methods.yaml").read_text())["methods"]
+    return read_mapping(MANIFESTS / "methods.yaml")["methods"]
 
 
 def regimes() -> dict[str, dict[str, float]]:
     """Data set -> `coverage`, `labels`, `together` of its training videos: what
     `data/regime.py` computes, kept so that it can stand where the data are not.
     """
-    return yaml.safe_load((MANIFESTS / "regimes.yaml").read_text())
+    return read_mapping(MANIFESTS / "regimes.yaml")

@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.files import read_text, write_whole
+from wtal_core.reading.refusal import reading
 
 HEADER = ["table", "row", "column", "value"]
 LEVELS = " | "  # between the levels of a row's label
@@ -198,6 +199,8 @@ def _read_comments(
         if comment is None:
             raise _damaged(file, f"{line.rstrip()[:40]!r} is no caption of a table")
         name = comment["name"]
+        if name in (index_names if comment["rows"] else captions):
+            raise _damaged(file, f"the caption of {name!r} is there twice")
         if comment["rows"]:
             index_names[name] = tuple(comment["text"].split(LEVELS))
         else:
@@ -206,7 +209,8 @@ def _read_comments(
 
 
 def _read_cells(file: Path, text: str) -> list[Cell]:
-    lines = list(csv.reader(io.StringIO(text)))
+    with reading(file, "is no whole file of tables", "delete it and run its notebook again"):
+        lines = list(csv.reader(io.StringIO(text), strict=True))
     if not lines or lines[0] != HEADER:
         raise _damaged(file, f"it has no header {','.join(HEADER)}")
     for line in lines[1:]:

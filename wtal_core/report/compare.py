@@ -6,8 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.refusal import reading, shown
+from wtal_core.reading.values import number
 from wtal_core.report.artifacts import read_tables
 
+AGAIN = "delete it and run its notebook again"
 NEEDED = {"reproduced", "95 % interval"}
 
 
@@ -44,10 +47,12 @@ def _lines(file: Path, other: Path) -> Iterator[dict[str, object]]:
         shared = set(fresh_rows) & set(committed_rows)
         if not shared.issuperset(NEEDED):
             continue
+        with reading(file, f"has rows of {name} that cannot be compared", AGAIN):
+            agreement = _agreement(fresh_rows, committed_rows)
         yield {
             "dataset": file.parts[-3],
             "artifact": f"{file.parts[-2]}/{name}",
-            **_agreement(fresh_rows, committed_rows),
+            **agreement,
         }
 
 
@@ -59,7 +64,11 @@ def _agreement(fresh: pd.DataFrame, committed: pd.DataFrame) -> dict[str, object
             both["95 % interval"], both["95 % interval_committed"], strict=True
         )
     ]
-    difference = both["reproduced"].astype(float) - both["reproduced_committed"].astype(float)
+    means = [
+        [number(mean, f"the mean of row {shown(row)}") for row, mean in both[column].items()]
+        for column in ("reproduced", "reproduced_committed")
+    ]
+    difference = pd.Series(means[0], dtype=float) - pd.Series(means[1], dtype=float)
     return {
         "rows": len(both),
         "agree": sum(overlap),
@@ -76,5 +85,6 @@ def _overlap(interval: str, other: str) -> bool:
 
 
 def _bounds(interval: str) -> tuple[float, float]:
-    low, high = interval.split(" to ")
-    return float(low), float(high)
+    where = f"the interval {shown(interval)}"
+    low, _, high = interval.partition(" to ")
+    return number(low, where), number(high, where)

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.statistics import rank_correlation
+from wtal_core.reading.refusal import reading
+from wtal_core.reading.yaml_files import read_mapping
 
 Values = Sequence[float] | np.ndarray
 ROUNDING = 1e-9
@@ -76,16 +76,12 @@ class Registered:
 
 def read_registered(path: Path) -> Registered:
     """Read the file of predictions. Raises WorkbookError where it is missing or damaged."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    remedy = "`git checkout` restores it"
+    content = read_mapping(path, "is no whole file of predictions", remedy)
+    with reading(path, "is no whole file of predictions", remedy):
         predictions = tuple(_prediction(entry) for entry in content["predictions"])
         datasets, rows = dict(content["datasets"]), dict(content["rows"])
         return Registered(str(content["date"]), datasets, rows, predictions)
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise WorkbookError(
-            f"{path} is no whole file of predictions ({type(error).__name__}: {error}); "
-            "`git checkout` restores it"
-        ) from error
 
 
 def _prediction(entry: Mapping[str, Any]) -> Prediction:

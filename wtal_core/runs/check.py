@@ -87,7 +87,7 @@ def _committed(path: Path, commit: str) -> dict[str, dict[str, Any]]:
     if known is None:
         raise WorkbookError(f"{folder} is in no git checkout that has {commit}")
     text = _git(folder, "show", f"{commit}:./{path.name}")
-    lines = [json.loads(line) for line in (text or "").splitlines()]
+    lines = [json.loads(line) for line in (text or "").splitlines()]  # a commit of this project
     return {key_of_line(line): line for line in lines}
 
 

@@ -19,6 +19,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,11 @@ from safetensors.numpy import load_file, save_file
 
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.files import write_whole
+from wtal_core.reading import values
+from wtal_core.reading.json_files import parse_json
+from wtal_core.reading.parquet import read_table
+from wtal_core.reading.refusal import reading, shown
+from wtal_core.reading.texts import read_bytes
 
 RULES = ("last", "best")
 UNKNOWN = "unknown"
@@ -40,6 +46,8 @@ UNKNOWN = "unknown"
 CHANGED = "changed"
 # In a working folder: the network that was trained again here is not the one of the line.
 ANOTHER_NETWORK = "another_network"
+BEHAVIOUR = re.compile(r"unknown|changed|\w+-\d{1,9}", re.ASCII)
+COMPUTED_AGAIN = "delete it: it is then computed again"
 REQUIRED = {"id", "dataset", "data", "method", "config", "seed", "metrics", "by", "seal"}
 
 
@@ -116,13 +124,22 @@ class Record:
 
     def average_map(self, protocol: str, rule: str = "last") -> float:
         """Average mAP over the protocol's tIoUs, percent."""
-        return 100 * self.line["metrics"][rule][protocol]["average"]
+        return 100 * as_float(self._metric(protocol, rule)["average"])
 
     def map(self, protocol: str, rule: str = "last") -> dict[float, float]:
         """mAP per tIoU, percent."""
-        metric = self.line["metrics"][rule][protocol]
-        percent = [100 * value for value in metric["map"]]
-        return dict(zip(metric["tious"], percent, strict=True))
+        metric = self._metric(protocol, rule)
+        percent = [100 * as_float(value) for value in metric["map"]]
+        return dict(zip(map(float, metric["tious"]), percent, strict=True))
+
+    def _metric(self, protocol: str, rule: str) -> dict[str, Any]:
+        protocols = self.line["metrics"].get(rule, {})
+        if protocol not in protocols:
+            raise WorkbookError(
+                f"run {self.key} holds no mAP of rule {rule} by protocol {protocol}; choose of "
+                f"{', '.join(protocols) or 'none'}"
+            )
+        return protocols[protocol]
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -133,7 +150,11 @@ class Record:
             raise WorkbookError(f"{path} has no line of run {self.key}; `git checkout` restores it")
         epochs = max(map(len, columns.values()), default=0)
         return [
-            {name: values[epoch] for name, values in columns.items() if values[epoch] is not None}
+            {
+                name: float(column[epoch])
+                for name, column in columns.items()
+                if column[epoch] is not None
+            }
             for epoch in range(epochs)
         ]
 
@@ -158,7 +179,7 @@ class Record:
         """The figure arrays kept under this name; None where there are none."""
         for path in self._arrays_files():
             if path.exists():
-                kept = load_file(path)
+                kept = _arrays(path)
                 prefix = f"{name}/"
                 wanted = {
                     k.removeprefix(prefix): v for k, v in kept.items() if k.startswith(prefix)
@@ -171,7 +192,7 @@ class Record:
         """Keep small arrays that a figure draws, beside the ledger."""
         path = self._arrays_files()[0]
         with locked(path):
-            kept = load_file(path) if path.exists() else {}
+            kept = _arrays(path) if path.exists() else {}
             kept |= {f"{name}/{k}": np.ascontiguousarray(v) for k, v in arrays.items()}
             write_whole(path, lambda partial: save_file(kept, partial))
 
@@ -182,7 +203,7 @@ class Record:
     def detections(self, rule: str = "last") -> pd.DataFrame | None:
         """The detections of a selection rule; None where they were not kept."""
         path = self._working_file(f"detections_{rule}.parquet")
-        return None if path is None else pd.read_parquet(path)
+        return None if path is None else read_table(path, COMPUTED_AGAIN)
 
     @property
     def working_folder(self) -> Path:
@@ -197,10 +218,9 @@ class Record:
         """Where arrays may lie; the first is where they are written."""
         if self.is_another_network_here:
             return [self.working_folder / "arrays.safetensors"]
-        dataset = self.line["dataset"]
-        return [
-            root / dataset / "runs" / "arrays" / f"{self.key}.safetensors" for root in self.roots
-        ]
+        dataset = values.file_name(self.line["dataset"], "the name of a data set")
+        name = values.file_name(f"{self.key}.safetensors", "the identity of a run")
+        return [root / dataset / "runs" / "arrays" / name for root in self.roots]
 
     def _beside(self, kind: str) -> dict[str, Any] | None:
         """What the file of this kind says of this run."""
@@ -277,6 +297,8 @@ class Ledger:
 
 def runs_file(root: Path, dataset: str, method_name: str, kind: str = "") -> Path:
     """The ledger's file of a data set and method. kind: "", "history" or "facts"."""
+    values.file_name(dataset, "the name of a data set")
+    values.file_name(method_name, "the name of a method")
     return root / dataset / "runs" / f"{method_name}{'.' if kind else ''}{kind}.jsonl"
 
 
@@ -287,6 +309,7 @@ def files(root: Path) -> list[Path]:
 
 def working_folder(root: Path, key: str) -> Path:
     """Where the large files of a run lie: outside git."""
+    values.file_name(key, "the identity of a run")
     return root / ".work" / key
 
 
@@ -309,6 +332,11 @@ def finite(value: Any) -> Any:
     return value
 
 
+def as_float(value: float | str | None) -> float:
+    """A number of a line, also one that `finite` has written."""
+    return math.nan if value is None else float(value)
+
+
 def sealed(line: dict[str, Any]) -> dict[str, Any]:
     """The line with its seal, as it is written."""
     content = finite({name: value for name, value in line.items() if name != "seal"})
@@ -324,14 +352,16 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
         state = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    return _read(path, state.st_mtime_ns, state.st_size)
+    return _read(path, state.st_ino, state.st_mtime_ns, state.st_size)
 
 
 @lru_cache(maxsize=256)
-def _read(path: Path, changed: int, size: int) -> dict[str, dict[str, Any]]:
-    """changed, size: of the file, so that a file that has changed is read again."""
+def _read(path: Path, file: int, changed: int, size: int) -> dict[str, dict[str, Any]]:
+    """file, changed, size: which file it is, of when and how large, so that one that has changed
+    is read again, also where the clock has jumped back.
+    """
     lines: dict[str, dict[str, Any]] = {}
-    for number, text in enumerate(_content(path).splitlines(), 1):
+    for number, text in enumerate(_content(path), 1):
         line = _checked(text, f"{path}, line {number}")
         key = line["run"] if "run" in line else key_of_line(line)
         if key in lines:
@@ -342,20 +372,16 @@ def _read(path: Path, changed: int, size: int) -> dict[str, dict[str, Any]]:
     return lines
 
 
-def _content(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkbookError(
-            f"{path} cannot be read ({error}); restore it by `git checkout`"
-        ) from error
+def _content(path: Path) -> list[bytes]:
+    content = read_bytes(path, "restore it by `git checkout`")
+    return content.removesuffix(b"\n").split(b"\n") if content else []
 
 
-def _checked(text: str, where: str) -> dict[str, Any]:
+def _checked(text: bytes, where: str) -> dict[str, Any]:
     remedy = "restore it by `git checkout`, or delete it: its run is then computed again"
     try:
-        line = json.loads(text)
-    except ValueError as error:
+        line = parse_json(text, where)
+    except WorkbookError as error:
         raise WorkbookError(f"{where} is damaged or cut off; {remedy}") from error
     required = REQUIRED if not isinstance(line, dict) or "run" not in line else {"run", "seal"}
     if not isinstance(line, dict) or not required <= set(line):
@@ -363,7 +389,68 @@ def _checked(text: str, where: str) -> dict[str, Any]:
     content = {name: value for name, value in line.items() if name != "seal"}
     if line["seal"] != _seal(content):
         raise WorkbookError(f"{where} was changed after it was written; {remedy}")
+    (_check_beside if "run" in line else _check_run)(line, where)
     return line
+
+
+def _check_run(line: dict[str, Any], where: str) -> None:
+    """Refuse a line of a run whose parts are of other kinds than tables and figures read."""
+    values.name(line["id"], f"{where}: id")
+    for name in ("dataset", "method"):
+        values.file_name(line[name], f"{where}: {name}")
+    for name in ("config", "metrics", "by"):
+        values.mapping(line[name], f"{where}: {name}")
+    _check_behaviour(line["by"].get("behaviour"), f"{where}: behaviour")
+    values.mapping(line["by"].get("environment", {}), f"{where}: environment")
+    values.mapping(line.get("start", {}), f"{where}: start")
+    values.mapping(line.get("objective") or {}, f"{where}: objective")
+    values.whole(line["seed"], f"{where}: seed")
+    if line.get("fold") is not None:
+        values.whole(line["fold"], f"{where}: fold")
+    for name in ("seconds", "best_epoch"):
+        values.number(line.get(name, 0), f"{where}: {name}")
+    for rule, protocols in line["metrics"].items():
+        for protocol, metric in values.mapping(protocols, f"{where}: {rule}").items():
+            _check_metric(metric, f"{where}: {rule}, {protocol}")
+
+
+def _check_metric(metric: Any, where: str) -> None:
+    parts = values.mapping(metric, where)
+    tious = values.listed(values.member(parts, "tious", where), where)
+    of_each = values.listed(values.member(parts, "map", where), where)
+    if len(tious) != len(of_each):
+        raise WorkbookError(f"{where} has {len(tious)} thresholds and {len(of_each)} values")
+    for value in (*tious, *of_each, values.member(parts, "average", where)):
+        _check_number(value, where)
+
+
+def _check_beside(line: dict[str, Any], where: str) -> None:
+    """Refuse a line of histories or facts that tables and figures could not read."""
+    _check_behaviour(values.name(line["run"], f"{where}: run").rpartition(".")[2], where)
+    for part in ("history", "facts"):
+        values.mapping(line.get(part, {}), f"{where}: {part}")
+    columns = line.get("history", {})
+    for name, column in columns.items():
+        for value in values.listed(column, f"{where}: {name}"):
+            _check_number(value, f"{where}: {name}")
+    if len({len(column) for column in columns.values()}) > 1:
+        raise WorkbookError(f"{where} has columns of different length")
+
+
+def _check_number(value: Any, where: str) -> None:
+    """A number, or one of the two that JSON has not, see `finite`."""
+    if value not in (None, "inf", "-inf"):
+        values.number(value, where)
+
+
+def _check_behaviour(value: Any, where: str) -> None:
+    if not isinstance(value, str) or not BEHAVIOUR.fullmatch(value):
+        raise WorkbookError(f"{where} is {shown(value)}, expected one such as facnet-1")
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with reading(path, "is no whole file of arrays", COMPUTED_AGAIN):
+        return load_file(path)
 
 
 def _seal(content: dict[str, Any]) -> str:

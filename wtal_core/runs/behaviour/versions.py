@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from wtal_core.errors import WorkbookError
+from wtal_core.reading import values
+from wtal_core.reading.json_files import read_json
 
 FOLDER = Path(__file__).parent / "numbers"
 DIGITS = 14  # far more than two CPUs agree in
@@ -58,14 +60,20 @@ def find(method_name: str, folder: Path) -> Version | None:
     if not path.exists():
         return None
     remedy = "get the file back from git"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WorkbookError(f"{path} cannot be read ({error}); {remedy}") from error
+    content = read_json(path, remedy)
     for part, kind in PARTS.items():
         if not isinstance(content, dict) or not isinstance(content.get(part), kind):
             raise WorkbookError(f"{path} has no {part} that could be read; {remedy}")
-    return Version(**{part: content[part] for part in PARTS})
+    numbers = {
+        name: [
+            values.number(v, f"{path}: {name}") for v in values.listed(column, f"{path}: {name}")
+        ]
+        for name, column in content["numbers"].items()
+    }
+    for earlier in content["earlier"]:
+        values.mapping(earlier, f"{path}: an earlier version")
+    values.whole(content["version"], f"{path}: version")
+    return Version(**{part: content[part] for part in PARTS} | {"numbers": numbers})
 
 
 def read(method_name: str, folder: Path) -> Version:
