@@ -35,6 +35,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.files import write_whole
 
 RULES = ("last", "best")
+PROBE_BYTES = 1 << 20  # about what a run leaves
 UNKNOWN = "unknown"
 # A line that changed, uncommitted code computed. It claims no version, and may be replaced.
 CHANGED = "changed"
@@ -266,8 +267,13 @@ class Ledger:
             working = self.root / ".work"
             working.mkdir(parents=True, exist_ok=True)
             probe = working / f"probe.{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            try:
+                with probe.open("wb") as target:
+                    target.write(bytes(PROBE_BYTES))
+                    target.flush()
+                    os.fsync(target.fileno())  # a full disk may tell so only now
+            finally:
+                probe.unlink(missing_ok=True)
         except OSError as error:
             raise WorkbookError(
                 f"results folder {self.root} cannot be written ({error.strerror}); "
