@@ -38,6 +38,8 @@ def test_three_hundred_runs_grow_by_less_than_50_mib(tmp_path):
     answer = context.SimpleQueue()
     process = context.Process(target=grown, args=(tmp_path, answer))
     process.start()
+    process.join(600)
+    process.kill()
     process.join()
     assert process.exitcode == 0
     megabytes = answer.get()

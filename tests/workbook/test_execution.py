@@ -20,7 +20,7 @@ from wtal_core.workbook.artifacts import Notebook
 from wtal_core.workbook.cells import notebook_from
 
 HEAD = "%% markdown\n# A notebook\n\n%% parameters\nnumber = 1\n\n"
-PATIENCE = 60
+PATIENCE = 180  # seconds; both workers and the kernel import torch first
 
 
 def write(path, *cells):
@@ -122,16 +122,20 @@ def command(tmp_path):
         start_new_session=True,
         cwd=ROOT,
     )
-    end = time.monotonic() + PATIENCE
-    while len(list(results.glob(".work/*/checkpoint.pt"))) < 2:
-        assert time.monotonic() < end and process.poll() is None
-        time.sleep(0.1)
-    started = psutil.Process(process.pid).children(recursive=True)
-    assert len(started) >= 4  # kernel, two workers, the helper that starts them
-    yield process, started
-    for child in [process, *(child for child in started if child.is_running())]:
-        child.kill()
-    process.wait()
+    started = []
+    try:
+        end = time.monotonic() + PATIENCE
+        while len(list(results.glob(".work/*/checkpoint.pt"))) < 2:
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.1)
+        started += psutil.Process(process.pid).children(recursive=True)
+        assert len(started) >= 4  # kernel, two workers, the helper that starts them
+        yield process, started
+    finally:
+        for child in [process, *(child for child in started if child.is_running())]:
+            child.kill()
+        process.wait()
+        process.stderr.close()
 
 
 def left_after(started, seconds):
