@@ -1,17 +1,23 @@
 """Which command is which function, and how one is run."""
 
+import io
 import os
+import signal
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
+from functools import partial, wraps
 
 import tyro
 
 from wtal_core import __version__
-from wtal_core.cli import data, results, scaffolds, scoring, statistics, workbook
+from wtal_core.cli import data, refusals, results, scaffolds, scoring, statistics, workbook
 from wtal_core.cli.extras import how_to_install
 from wtal_core.errors import WorkbookError
 
 Command = Callable[..., int]
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 COMMANDS: dict[str, Command] = {
     "evaluate": scoring.evaluate,
     "diagnose": scoring.diagnose,
@@ -102,31 +108,110 @@ def main(arguments: list[str] | None = None) -> None:
     if words[0] == "--version":
         print(f"wtal {__version__}")
         sys.exit(0)
-    if words[0] in GROUPS:
-        group = words[0]
-        sys.exit(_run(GROUPS[group], f"wtal {group}", ABOUT_GROUPS[group], words[1:]))
-    sys.exit(_run(COMMANDS, "wtal", "`wtal --help` lists all commands.", words))
+    _keep_going_on_strange_names()
+    group = words.pop(0) if words[0] in GROUPS else ""
+    with _stopped_by_signals():
+        if group:
+            status = _run(GROUPS[group], f"wtal {group}", ABOUT_GROUPS[group], words)
+        else:
+            status = _run(COMMANDS, "wtal", "`wtal --help` lists all commands.", words)
+    sys.exit(status)
 
 
 def _run(commands: Mapping[str, Command], program: str, about: str, words: list[str]) -> int:
     """The exit status of the command that the words ask for; errors are told in one line."""
     try:
-        status: int = tyro.extras.subcommand_cli_from_dict(
-            dict(commands), prog=program, args=words, description=about
-        )
-        return status
+        return _bound(commands, program, about, words)()
     except WorkbookError as error:
-        print(f"wtal: {error}", file=sys.stderr)
-        return 2
+        return _refused(str(error))
     except ModuleNotFoundError as error:
         remedy = how_to_install(error.name or "")
         if remedy is None:  # a fault of ours, not a part that the user chose to leave out
             raise
-        print(f"wtal: {remedy}", file=sys.stderr)
-        return 2
+        return _refused(remedy)
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except KeyboardInterrupt:
-        print("wtal: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return 130
+    except OSError as error:
+        return _refused(refusals.of_system(error))
+    except MemoryError:
+        return _refused("not enough memory; close other programs, or give fewer --jobs")
+    except KeyboardInterrupt as interrupt:
+        _refused("interrupted; the same command goes on where this one stopped")
+        return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM raise KeyboardInterrupt, so that all is tidied up; a second one ends the
+    process at once. Processes that it has started end with it.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        for again in STOPPING:
+            signal.signal(again, lambda again, frame: os._exit(128 + again))
+        raise KeyboardInterrupt(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is told of signals
+        return
+    before = {number: signal.signal(number, stop) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _bound(
+    commands: Mapping[str, Command], program: str, about: str, words: list[str]
+) -> Callable[[], int]:
+    """The command that the words ask for, with its arguments. Raises WorkbookError where the
+    words ask for nothing that there is, SystemExit after the page of help.
+    """
+    name = words[0] if words else ""
+    if name and not name.startswith("-") and name not in commands:
+        raise WorkbookError(refusals.of_name(name, commands, program))
+    if not name:
+        raise WorkbookError(f"{program} needs one of {', '.join(commands)}; see `{program} --help`")
+    # With the options of one command alone, the parser's guesses are of that command.
+    asked = {name: commands[name]} if name in commands else dict(commands)
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            bound: Callable[[], int] = tyro.extras.subcommand_cli_from_dict(
+                {known: _later(command) for known, command in asked.items()},
+                prog=program,
+                args=words,
+                description=about,
+            )
+    except SystemExit as exit_:
+        if not exit_.code:
+            raise
+        if name not in commands:
+            raise WorkbookError(f"{program} has no option {name}; see `{program} --help`") from None
+        text = refusals.of_parser(said.getvalue(), f"{program} {name}", asked[name], words[1:])
+        raise WorkbookError(text) from None
+    return bound
+
+
+def _later(command: Command) -> Callable[..., Callable[[], int]]:
+    """The command's arguments as they are parsed, for a call that happens afterwards."""
+
+    @wraps(command)
+    def bind(*arguments: object, **options: object) -> Callable[[], int]:
+        return partial(command, *arguments, **options)
+
+    return bind
+
+
+def _refused(text: str) -> int:
+    print(f"wtal: {refusals.one_line(text)}", file=sys.stderr)
+    return 2
+
+
+def _keep_going_on_strange_names() -> None:
+    """A file's name that is no text in this terminal's encoding is written with escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -6,12 +6,13 @@ Everything with a known checksum is checked.
 import fnmatch
 import logging
 import shutil
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pooch
 
+from wtal_core.data.archives import Member, opened
+from wtal_core.data.download import download
 from wtal_core.data.fingerprint import sha256_of
 from wtal_core.data.manifests import ArchiveEntry, DatasetManifest, FileEntry, load_manifest
 from wtal_core.data.paths import data_root, inside
@@ -62,7 +63,8 @@ def fetch(
         if not addresses:
             by_hand[entry.path] = entry.note or f"see {manifest.homepage}"
             continue
-        reason = _try_addresses(addresses, folder, entry, progress)
+        # who names a server means it, http included
+        reason = _try_addresses(addresses, folder, entry, progress, plain=mirror is not None)
         if reason:
             failed[entry.path] = reason
         else:
@@ -78,23 +80,41 @@ def _addresses(mirror: str | Path | None, manifest: DatasetManifest, entry: File
     return [address] if entry.needed or "://" in address or Path(address).is_file() else []
 
 
-def _try_addresses(addresses: list[str], folder: Path, entry: FileEntry, progress: bool) -> str:
+def _try_addresses(
+    addresses: list[str], folder: Path, entry: FileEntry, progress: bool, plain: bool
+) -> str:
     """Fetch a file from the first address that gives it right; returns why none did, or nothing."""
     reasons = []
     for address in addresses:
         try:
-            _retrieve(address, inside(folder, entry.path), entry.sha256, progress)
+            target = inside(folder, entry.path)
+            _retrieve(address, target, entry.sha256, progress, entry.bytes, plain)
             return ""
         except WorkbookError as error:
             reasons.append(str(error))
     return "; ".join(reasons)
 
 
-def _retrieve(address: str, target: Path, sha256: str | None, progress: bool) -> None:
-    """One file by pooch: to a temporary name, checksum, rename."""
+def _retrieve(
+    address: str,
+    target: Path,
+    sha256: str | None,
+    progress: bool,
+    size: int | None = None,
+    plain: bool = False,
+) -> None:
+    """One file by pooch: to a temporary name, checksum, rename. plain: http is allowed, too."""
     remote = "://" in address
     if not remote and not Path(address).is_file():
         raise WorkbookError(f"{address} is not in the mirror")
+    part = target.with_name(f"{target.name}.part")
+    if sha256 is None:  # nothing would tell that the rest is of another version
+        part.unlink(missing_ok=True)
+
+    def download_to(address: str, output: str | Path, pup: object) -> None:
+        download(address, part, size, plain, progress)
+        shutil.move(part, output)
+
     stale = target.exists() and sha256 is None
     logger = pooch.get_logger()
     level = logger.level
@@ -107,10 +127,14 @@ def _retrieve(address: str, target: Path, sha256: str | None, progress: bool) ->
             known_hash=sha256 and f"sha256:{sha256}",
             fname=target.name,
             path=target.parent,
-            downloader=pooch.HTTPDownloader(progressbar=progress, timeout=60) if remote else _copy,
+            downloader=download_to if remote else _copy,
         )
+    except WorkbookError:
+        if sha256 is None:
+            part.unlink(missing_ok=True)
+        raise
     except (OSError, ValueError) as error:
-        # requests' errors are OSErrors; a wrong checksum is a ValueError
+        # a wrong checksum is a ValueError
         raise WorkbookError(f"{address}: {' '.join(str(error).split())[:300]}") from error
     finally:
         logger.setLevel(level)
@@ -152,18 +176,15 @@ def unpack(
     """Unpack the members that the manifest names.
 
     Each is checked against its checksum where that is known.
-    A damaged zip, a member that leads out of `folder`, and a pattern without any member are errors.
+    A damaged or hostile archive (see `archives.opened`), a member that leads out of `folder`, and a
+    pattern without any member are errors.
     Returns the paths.
     """
-    try:
-        with zipfile.ZipFile(archive) as content:
-            targets = _targets(content.namelist(), folder, entry)
-            for member, path in targets.items():
-                _extract(content, member, path, known.get(path.relative_to(folder).as_posix()))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise WorkbookError(
-            f"{archive} is not a readable zip ({error}); remove it and fetch again"
-        ) from error
+    with opened(archive) as members:
+        by_name = {member.name: member for member in members}
+        targets = _targets(list(by_name), folder, entry)
+        for name, path in targets.items():
+            _extract(by_name[name], path, known.get(path.relative_to(folder).as_posix()))
     return [path.relative_to(folder).as_posix() for path in targets.values()]
 
 
@@ -183,15 +204,17 @@ def _targets(members: list[str], folder: Path, entry: ArchiveEntry) -> dict[str,
     return targets
 
 
-def _extract(content: zipfile.ZipFile, member: str, path: Path, entry: FileEntry | None) -> None:
+def _extract(member: Member, path: Path, entry: FileEntry | None) -> None:
     """Write one member beside its place, check it, rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
-        with content.open(member) as source, part.open("wb") as target:
+        with member.open() as source, part.open("wb") as target:
             shutil.copyfileobj(source, target)
         if entry and entry.sha256 and sha256_of(part) != entry.sha256:
-            raise WorkbookError(f"{member}: its checksum is not the manifest's {entry.sha256[:12]}")
+            raise WorkbookError(
+                f"{member.name}: its checksum is not the manifest's {entry.sha256[:12]}"
+            )
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -41,6 +41,7 @@ from wtal_core.reading.refusal import reading, shown
 from wtal_core.reading.texts import read_bytes
 
 RULES = ("last", "best")
+PROBE_BYTES = 1 << 20  # about what a run leaves
 UNKNOWN = "unknown"
 # A line that changed, uncommitted code computed. It claims no version, and may be replaced.
 CHANGED = "changed"
@@ -286,8 +287,13 @@ class Ledger:
             working = self.root / ".work"
             working.mkdir(parents=True, exist_ok=True)
             probe = working / f"probe.{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            try:
+                with probe.open("wb") as target:
+                    target.write(bytes(PROBE_BYTES))
+                    target.flush()
+                    os.fsync(target.fileno())  # a full disk may tell so only now
+            finally:
+                probe.unlink(missing_ok=True)
         except OSError as error:
             raise WorkbookError(
                 f"results folder {self.root} cannot be written ({error.strerror}); "

@@ -4,12 +4,15 @@ Runs are computed one after another, or several processes at a time.
 """
 
 import os
+import signal
 import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,11 +27,13 @@ from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.mean_average_precision import Score
 from wtal_core.runs import behaviour
 from wtal_core.runs.ledger import RULES, UNKNOWN, Ledger, Record, working_folder
+from wtal_core.runs.parent import end_with
 from wtal_core.runs.provenance import peak_memory_mb, provenance
 from wtal_core.runs.run import Run
 from wtal_core.runs.train import Trained, Trainer, scale_of, suited_threads
 
 Stale = Literal["use", "refuse", "recompute"]
+TRIES = 3  # how often a run is begun whose process dies
 
 
 def dataset_of(run: Run) -> Dataset:
@@ -297,25 +302,75 @@ def write_files(folder: Path, trained: Trained) -> None:
 
 
 def _compute(runs: Sequence[Run], ledger: Ledger, device: str, jobs: int) -> None:
+    """Compute runs, several at a time where that is asked for."""
     stamps = {name: behaviour.stamp(name) for name in {run.method for run in runs}}
-    bar = tqdm(total=len(runs), desc="runs", unit="run", mininterval=5, dynamic_ncols=True)
-    if jobs == 1 or len(runs) == 1:
-        for run in runs:
-            compute(run, ledger, device, stamps[run.method])
-            bar.update()
-    else:
-        with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (jobs,)) as pool:
-            waiting = [
-                pool.submit(compute, run, ledger, device, stamps[run.method]) for run in runs
-            ]
-            try:
-                for done in as_completed(waiting):
-                    done.result()
+    tasks = [(run, ledger, device, stamps[run.method]) for run in runs]
+    with tqdm(total=len(runs), desc="runs", unit="run", mininterval=5, dynamic_ncols=True) as bar:
+        if jobs == 1 or len(runs) == 1:
+            for task in tasks:
+                compute(*task)
+                bar.update()
+        else:
+            _compute_together(tasks, min(jobs, len(runs)), bar)
+
+
+def _compute_together(tasks: Sequence[tuple[Run, Ledger, str, str]], jobs: int, bar: tqdm) -> None:
+    """Compute tasks in worker processes. One that dies takes only its own task with it, which is
+    tried again. Each worker is a pool of its own, because a pool dies with any of its workers.
+
+    Raises WorkbookError, after all others are done, for a task whose worker died `TRIES` times.
+    """
+    others = set(active_children())
+    waiting = deque(tasks)
+    idle = [_new_worker(jobs) for _ in range(jobs)]
+    busy: dict[Future[Record], tuple[ProcessPoolExecutor, tuple[Run, Ledger, str, str]]] = {}
+    deaths: Counter[Run] = Counter()
+    try:
+        while waiting or busy:
+            while waiting and idle:
+                worker, task = idle.pop(), waiting.popleft()
+                busy[worker.submit(compute, *task)] = worker, task
+            for future in wait(busy, return_when=FIRST_COMPLETED).done:
+                worker, task = busy.pop(future)
+                try:
+                    future.result()
                     bar.update()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-    bar.close()
+                except BrokenProcessPool:
+                    worker.shutdown()
+                    worker = _new_worker(jobs)
+                    deaths[task[0]] += 1
+                    if deaths[task[0]] < TRIES:
+                        waiting.append(task)
+                idle.append(worker)
+    except BaseException:
+        for child in set(active_children()) - others:
+            child.kill()  # its checkpoint stays, and the next call goes on from there
+        raise
+    finally:
+        for worker in [*idle, *(worker for worker, _ in busy.values())]:
+            worker.shutdown(cancel_futures=True)
+    _report_dead([run for run, times in deaths.items() if times == TRIES])
+
+
+def _report_dead(runs: Sequence[Run]) -> None:
+    if runs:
+        raise WorkbookError(
+            f"{len(runs)} runs could not be computed, such as {runs[0].method} on "
+            f"{runs[0].dataset}, seed {runs[0].seed}: its process died {TRIES} times (out of "
+            "memory?); give fewer jobs at a time, such as --jobs 1"
+        )
+
+
+def _new_worker(jobs: int) -> ProcessPoolExecutor:
+    """A worker process, which starts with its first task."""
+    given = (os.getpid(), _start_worker, jobs)
+    return ProcessPoolExecutor(1, get_context("spawn"), _begin_worker, given)
+
+
+def _begin_worker(parent: int, start: Callable[[int], None], jobs: int) -> None:
+    end_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches workers, too; the parent decides
+    start(jobs)
 
 
 def _start_worker(jobs: int) -> None:

@@ -5,11 +5,16 @@ every cell.
 import json
 import os
 import sys
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
@@ -31,11 +36,37 @@ class _Stderr:
         sys.stderr.flush()
 
 
+def opened(notebook: Path) -> Any:
+    """A notebook of the workbook as nbformat reads it. Raises WorkbookError for what is none."""
+    try:
+        text = notebook.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise WorkbookError(f"notebook {notebook} cannot be read ({reason})") from error
+    try:
+        book = nbformat.reads(text, 4)
+        nbformat.validate(book)
+        tags = [tag for cell in book.cells for tag in cell.metadata.get("tags", [])]
+        language = book.metadata.get("kernelspec", {}).get("language", "python")
+    except Exception as error:  # nbformat raises whatever a foreign file makes it stumble over
+        raise WorkbookError(
+            f"{notebook} is no Jupyter notebook (version 4); name a file that ends in .ipynb"
+        ) from error
+    if language != "python":
+        raise WorkbookError(f"{notebook} is a notebook of {language}; only Python's are executed")
+    if "parameters" not in tags:
+        raise WorkbookError(
+            f"{notebook} has no cell with the tag parameters, as each notebook of the workbook "
+            "has; `wtal new notebook` writes one that has it"
+        )
+    return book
+
+
 def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
-    """Refuse parameters that the notebook does not have, and values that do not survive the way
-    through JSON.
+    """Refuse what is no notebook of the workbook, parameters that it does not have, and values
+    that do not survive the way through JSON.
     """
-    known = papermill.inspect_notebook(str(notebook))
+    known = papermill.inspect_notebook(opened(notebook))
     for name, value in parameters.items():
         if name not in known:
             raise WorkbookError(
@@ -57,31 +88,87 @@ def execute(
     """Run a notebook with these parameters; the executed copy goes to `output`, whole or not at
     all.
 
-    Raises WorkbookError with the failing cell's error, or if any cell did not complete. Kernel
-    messages go to stderr.
+    Raises WorkbookError with the failing cell's error, if the kernel died, or if any cell did not
+    complete. Kernel messages go to stderr.
     """
     check_parameters(notebook, parameters)
-    output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_suffix(".partial.ipynb")
+    failed = output.with_suffix(".failed.ipynb")
     try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(partial),
-            parameters,
-            kernel_name="python3",
-            progress_bar=progress,
-            stderr_file=_Stderr(),
-            cwd=str(HOME),  # where an installed workbook finds the user's data
-        )
+        output.parent.mkdir(parents=True, exist_ok=True)
+        _in_kernel(notebook, partial, parameters, progress)
+        verify(partial)
+        clean(partial)
+        os.replace(partial, output)
     except PapermillExecutionError as error:
-        os.replace(partial, output.with_suffix(".failed.ipynb"))
+        os.replace(partial, failed)
         raise WorkbookError(
             f"cell {error.exec_count} of {notebook.name} failed: {error.ename}: {error.evalue}; "
-            f"see {output.with_suffix('.failed.ipynb')}"
+            f"see {failed}"
         ) from error
-    verify(partial)
-    clean(partial)
-    os.replace(partial, output)
+    except DeadKernelError as error:
+        raise WorkbookError(
+            "the kernel died (out of memory?); run it again, and give fewer jobs at a time"
+        ) from error
+    except OSError as error:
+        raise WorkbookError(f"{output} cannot be written ({error.strerror or error})") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _in_kernel(notebook: Path, partial: Path, parameters: dict[str, Any], progress: bool) -> None:
+    """Execute a notebook in a kernel, which is gone afterwards, whatever happens.
+
+    Papermill works in a thread of its own: in the main thread it would take over the signals, and
+    an interrupted command would wait for the kernel to finish politely.
+    """
+    managers: list[AsyncKernelManager] = []
+    raised: list[BaseException] = []
+
+    class Manager(AsyncKernelManager):
+        """Known here, too, as soon as it is there."""
+
+        def __init__(self, **given: Any):
+            super().__init__(**given)
+            managers.append(self)
+
+    def work() -> None:
+        loop = ensure_event_loop()  # nbclient takes this one, and nobody else would close it
+        try:
+            papermill.execute_notebook(
+                str(notebook),
+                str(partial),
+                parameters,
+                kernel_name="python3",
+                progress_bar=progress,
+                stderr_file=_Stderr(),
+                cwd=str(HOME),  # where an installed workbook finds the user's data
+                kernel_manager_class=Manager,
+                shutdown_kernel="immediate",
+                extra_arguments=["--ext=wtal_core.workbook.kernel_ending"],
+            )
+        except BaseException as error:
+            raised.append(error)
+        finally:
+            loop.close()
+
+    thread = threading.Thread(target=work, daemon=True)
+    try:
+        thread.start()
+        thread.join()
+    finally:
+        for manager in managers:
+            _kill(manager)
+    if raised:
+        raise raised[0]
+
+
+def _kill(manager: AsyncKernelManager) -> None:
+    kernel = getattr(manager.provisioner, "process", None)
+    if kernel is not None:
+        kernel.kill()
+        kernel.wait()
+    manager.cleanup_connection_file()
 
 
 def verify(path: Path) -> None:
@@ -115,17 +202,31 @@ def clean(path: Path) -> None:
         }
     )
     for cell in book.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "injected-parameters"  # papermill draws one by chance
         cell.metadata = nbformat.from_dict(
             {k: v for k, v in cell.metadata.items() if k in KEPT_CELL_METADATA}
         )
         if cell.cell_type == "code":
-            cell.outputs = [
+            cell.outputs = joined(
                 o for o in cell.outputs if not (o.output_type == "stream" and o.name == "stderr")
-            ]
+            )
             for output in cell.outputs:
                 if "metadata" in output:
                     output.metadata = nbformat.from_dict({})
     nbformat.write(book, path)
+
+
+def joined(outputs: Iterable[Any]) -> list[Any]:
+    """Outputs with neighbouring pieces of printed text as one: where it is cut is chance."""
+    parts: list[Any] = []
+    for output in outputs:
+        last = parts[-1] if parts else None
+        if last and last.output_type == output.output_type == "stream" and last.name == output.name:
+            last.text += output.text
+        else:
+            parts.append(output)
+    return parts
 
 
 def refresh(notebook: Path) -> None:
@@ -136,6 +237,8 @@ def refresh(notebook: Path) -> None:
 
 
 def refresh_all(notebooks: list[Path]) -> None:
-    """Execute committed notebooks in place."""
+    """Execute committed notebooks in place. All are looked at before the first one starts."""
+    for notebook in notebooks:
+        opened(notebook)
     for notebook in tqdm(notebooks, desc="notebooks", unit="notebook"):
         refresh(notebook)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wtal_core.errors import WorkbookError
+from wtal_core.runs.ledger import Ledger
 from wtal_core.study.own_parameters import EXCHANGEABLE, own_parameters
 from wtal_core.study.session import open_session
 from wtal_core.workbook.artifacts import Notebook, find_notebooks
@@ -31,7 +32,7 @@ def reproduce(
         check_parameters(notebook.path, given)
     for dataset in sorted({values["dataset"] for values in asked}):
         open_session(artifact="", **{**given, "dataset": dataset})
-    results.mkdir(parents=True, exist_ok=True)
+    Ledger(results).check_writable()  # now, not after hours of computing
     failures = []
     for number, (notebook, values) in enumerate(zip(notebooks, asked, strict=True), 1):
         if not _one(notebook, results, values, f"[{number}/{len(notebooks)}]", say):
@@ -60,7 +61,7 @@ def _one(notebook: Notebook, results: Path, given: dict[str, Any], place: str, s
     try:
         execute(notebook.path, output, given)
     except WorkbookError as error:
-        say(f"{place} {notebook.artifact} FAILED after {time.monotonic() - begin:.0f} s: {error}")
+        say(f"{place} {notebook.artifact} FAILED: {error} (after {time.monotonic() - begin:.0f} s)")
         return False
     say(
         f"{place} {notebook.artifact} done in {time.monotonic() - begin:.0f} s: "

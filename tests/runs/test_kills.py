@@ -1,0 +1,122 @@
+"""Killed at any moment and begun again, runs end with the same bits; a killed worker is no end."""
+
+import random
+import time
+from multiprocessing import get_context
+
+import pytest
+
+from tests.runs import killed
+from tests.runs.killed import RUNS, work
+from tests.tiny_dataset import start_worker, tiny_dataset
+from wtal_core.errors import WorkbookError
+from wtal_core.runs import ledger as ledgers
+from wtal_core.runs import sweep
+from wtal_core.runs.ledger import Ledger
+
+SINGLE, TOGETHER = 24, 6  # kills with one job and with two
+KILLS_PER_FOLDER = 6
+TIMES = {"seconds", "train_seconds", "peak_memory_mb", "by", "seal"}
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Processes that need not import torch each anew."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["tests.runs.killed"])
+    return context
+
+
+def outcome(folder) -> dict:
+    """What the runs have left, without times; weights and detections byte by byte."""
+    records = Ledger(folder).records("simulated", "facnet")
+    lines = {
+        record.seed: {name: v for name, v in record.line.items() if name not in TIMES}
+        for record in records
+    }
+    histories = {record.seed: record.history for record in records}
+    files = {
+        (record.seed, path.name): path.read_bytes()
+        for record in records
+        for path in record.working_folder.iterdir()
+        if path.name != "lock"
+    }
+    return {"lines": lines, "histories": histories, "files": files}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(processes, tmp_path_factory):
+    """The outcome of runs that nobody killed, and how long they took from the start."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    seconds = []
+    for place in (folder / "first", folder / "second"):
+        begin = time.monotonic()
+        process = processes.Process(target=work, args=(place, 1))
+        process.start()
+        process.join()
+        seconds.append(time.monotonic() - begin)
+        assert process.exitcode == 0
+    whole = outcome(folder / "second")
+    assert len(whole["lines"]) == len(RUNS) and len(whole["files"]) == 4 * len(RUNS)
+    return whole, seconds[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("jobs", "kills"), [(1, SINGLE), (2, TOGETHER)])
+def test_runs_killed_at_any_moment_and_resumed_are_the_same(
+    processes, undisturbed, tmp_path, jobs, kills
+):
+    whole, seconds = undisturbed
+    # Each of two workers imports torch first, which takes longer than the runs.
+    latest = seconds if jobs == 1 else 8.0
+    moments = random.Random(jobs)
+    hits = 0
+    for start in range(0, kills, KILLS_PER_FOLDER):
+        folder = tmp_path / str(start)
+        for _ in range(min(KILLS_PER_FOLDER, kills - start)):
+            process = processes.Process(target=work, args=(folder, jobs))
+            process.start()
+            process.join(moments.uniform(0, latest))
+            process.kill()
+            process.join()
+            hits += process.exitcode != 0
+        process = processes.Process(target=work, args=(folder, jobs))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+        assert outcome(folder) == whole
+    assert hits > kills / 3  # the others had ended before they were killed
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setattr(sweep, "_opened", lambda name, fold: tiny_dataset())
+    monkeypatch.setattr(sweep, "_start_worker", start_worker)
+
+
+def test_a_killed_worker_is_tried_again(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "compute", killed.dies_once)
+    records = sweep.ensure(RUNS, Ledger(tmp_path), jobs=2)
+    assert [record.seed for record in records] == [0, 1, 2]
+    assert (tmp_path / "died").exists()
+
+
+def test_a_worker_that_always_dies_fails_its_run_alone(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "compute", killed.always_dies)
+    with pytest.raises(
+        WorkbookError, match=r"1 runs .* seed 1: its process died 3 times .*--jobs 1"
+    ):
+        sweep.ensure(RUNS, Ledger(tmp_path), jobs=2)
+    records = Ledger(tmp_path).records("simulated", "facnet")
+    assert sorted(record.seed for record in records) == [0, 2]
+
+
+def test_a_full_disk_is_told_before_anything_is_trained(tiny, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ledgers.os, "fsync", full)
+    monkeypatch.setattr(sweep, "compute", None)
+    with pytest.raises(WorkbookError, match=r"cannot be written \(No space left on device\)"):
+        sweep.ensure(RUNS, Ledger(tmp_path))
+    assert not list((tmp_path / ".work").iterdir())

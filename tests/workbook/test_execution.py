@@ -1,0 +1,171 @@
+"""Notebooks as programs: what is none is refused, a dead kernel is one error, equal runs leave
+equal files, and no process outlives the command.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.places import ROOT
+from wtal_core.errors import WorkbookError
+from wtal_core.runs.ledger import Ledger
+from wtal_core.workbook import execution, reproduce
+from wtal_core.workbook.artifacts import Notebook
+from wtal_core.workbook.cells import notebook_from
+
+HEAD = "%% markdown\n# A notebook\n\n%% parameters\nnumber = 1\n\n"
+PATIENCE = 180  # seconds; both workers and the kernel import torch first
+
+
+def write(path, *cells):
+    path.write_text(notebook_from(HEAD + "".join(f"%% code\n{cell}\n\n" for cell in cells)))
+    return path
+
+
+def files_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is no Jupyter notebook"),
+        (b"[1]", "is no Jupyter notebook"),
+        (b'{"a": 1}', "is no Jupyter notebook"),
+        (b'{"cells": 3, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "is no Jupyter"),
+        (b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "tag parameters"),
+        (b"\xff\xfe\x00", "it is no text"),
+        (None, "No such file"),
+    ],
+)
+def test_what_is_no_notebook_of_the_workbook_is_refused(tmp_path, content, reason):
+    path = tmp_path / "a.ipynb"
+    if content is not None:
+        path.write_bytes(content)
+    before = files_in(tmp_path)
+    with pytest.raises(WorkbookError, match=reason) as refused:
+        execution.refresh_all([path])
+    assert str(path) in str(refused.value) and "\n" not in str(refused.value)
+    assert files_in(tmp_path) == before
+
+
+def test_a_notebook_of_another_language_is_refused(tmp_path):
+    path = write(tmp_path / "a.ipynb")
+    content = json.loads(path.read_text())
+    content["metadata"]["kernelspec"]["language"] = "R"
+    path.write_text(json.dumps(content))
+    with pytest.raises(WorkbookError, match="is a notebook of R"):
+        execution.refresh_all([path])
+
+
+def test_a_dead_kernel_is_one_error_and_leaves_nothing(tmp_path):
+    path = write(tmp_path / "a.ipynb", "import os\nos._exit(1)")
+    with pytest.raises(WorkbookError, match=r"^the kernel died \(out of memory\?\)"):
+        execution.execute(path, tmp_path / "out" / "b.ipynb", {}, progress=False)
+    assert files_in(tmp_path / "out") == []
+
+
+def test_after_a_dead_kernel_the_next_artifact_runs(tmp_path, monkeypatch):
+    home = tmp_path / "notebooks"
+    home.mkdir()
+    bodies = {"dead": "import os\nos._exit(1)", "fine": "print(number)"}
+    notebooks = [Notebook(f"a/{n}", write(home / f"{n}.ipynb", c)) for n, c in bodies.items()]
+    monkeypatch.setattr(reproduce, "find_notebooks", lambda wanted=(): notebooks)
+    monkeypatch.setattr(reproduce, "check_parameters", lambda path, given: None)
+    monkeypatch.setattr(reproduce, "at_home", lambda notebook, given: given)
+    monkeypatch.setattr(reproduce, "open_session", lambda **given: None)
+    monkeypatch.setattr(
+        reproduce,
+        "execute",
+        lambda path, output, given: execution.execute(path, output, {}, progress=False),
+    )
+    said = []
+    failures = reproduce.reproduce(
+        ("a",), tmp_path / "results", {"dataset": "simulated"}, said.append
+    )
+    assert failures == 1
+    (line,) = [line for line in said if "FAILED" in line]
+    assert "a/dead FAILED: the kernel died (out of memory?)" in line and "\n" not in line
+    assert files_in(tmp_path / "results" / "simulated" / "a") == ["fine.ipynb"]
+    assert (tmp_path / "results" / "README.md").exists()
+
+
+def test_executed_twice_a_notebook_is_equal_byte_for_byte(tmp_path, monkeypatch):
+    """However the kernel cuts what is printed, and whatever name papermill draws."""
+    cell = "import sys, time\nprint('a', flush=True)\ntime.sleep({})\nprint('b', file=sys.stderr)\n"
+    source = write(tmp_path / "a.ipynb", cell.format("0.5 * number") + "print('c')")
+    execution.execute(source, tmp_path / "first.ipynb", {"number": 1}, progress=False)
+    (tmp_path / "first.ipynb").rename(tmp_path / "kept")
+    execution.execute(source, tmp_path / "first.ipynb", {"number": 1}, progress=False)
+    assert (tmp_path / "first.ipynb").read_bytes() == (tmp_path / "kept").read_bytes()
+    printed = json.loads((tmp_path / "kept").read_text())["cells"][-1]["outputs"]
+    assert [output["text"] for output in printed] == [["a\n", "c\n"]]
+
+
+@pytest.fixture
+def command(tmp_path):
+    """The command, in the middle of two runs at a time; with all processes that it has started."""
+    results = tmp_path / "results"
+    cell = f"from tests.runs.killed import LONG, work\nwork({str(results)!r}, 2, LONG)"
+    notebook = write(tmp_path / "a.ipynb", cell)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.workbook.stopped", str(notebook), str(tmp_path / "b.ipynb")],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        cwd=ROOT,
+    )
+    started = []
+    try:
+        end = time.monotonic() + PATIENCE
+        while len(list(results.glob(".work/*/checkpoint.pt"))) < 2:
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.1)
+        started += psutil.Process(process.pid).children(recursive=True)
+        assert len(started) >= 4  # kernel, two workers, the helper that starts them
+        yield process, started
+    finally:
+        for child in [process, *(child for child in started if child.is_running())]:
+            child.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def left_after(started, seconds):
+    return psutil.wait_procs(started, timeout=seconds)[1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)],
+)
+def test_no_process_outlives_the_command(command, tmp_path, number, status):
+    process, started = command
+    process.send_signal(number)
+    begin = time.monotonic()
+    assert process.wait(2) == status
+    assert left_after(started, 2 - (time.monotonic() - begin)) == []
+    said = process.stderr.read()
+    if number != signal.SIGKILL:
+        assert "\nwtal: interrupted; the same command goes on" in f"\n{said}"
+        assert not list(tmp_path.glob("*.partial.ipynb"))
+    assert "Traceback" not in said
+    # resumable: each run has a whole checkpoint
+    for checkpoint in (tmp_path / "results").glob(".work/*/checkpoint.pt"):
+        assert epochs_done(checkpoint) >= 1
+    assert Ledger(tmp_path / "results").records("simulated", "facnet") == []
+
+
+def epochs_done(checkpoint):
+    import torch
+
+    return torch.load(checkpoint, weights_only=True)["epoch"]
