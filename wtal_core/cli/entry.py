@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import tyro
 
 from wtal_core import __version__
-from wtal_core.cli import data, results, scaffolds, scoring, statistics, workbook
+from wtal_core.cli import data, own, results, scaffolds, scoring, statistics, workbook
 from wtal_core.cli.extras import how_to_install
 from wtal_core.errors import WorkbookError
 
@@ -15,6 +15,9 @@ Command = Callable[..., int]
 COMMANDS: dict[str, Command] = {
     "evaluate": scoring.evaluate,
     "diagnose": scoring.diagnose,
+    "train": own.train,
+    "detect": own.detect,
+    "export": own.export,
     "list": workbook.list_artifacts,
     "ladder": workbook.ladder,
     "predictions": workbook.predictions,
@@ -25,6 +28,7 @@ COMMANDS: dict[str, Command] = {
 GROUPS: dict[str, dict[str, Command]] = {
     "data": {
         "list": data.list_datasets,
+        "add": own.add_dataset,
         "verify": data.verify_dataset,
         "fetch": data.fetch_dataset,
         "regime": data.dataset_regime,

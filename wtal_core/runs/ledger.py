@@ -115,13 +115,13 @@ class Record:
         return self.line.get("objective") or self.judged
 
     def average_map(self, protocol: str, rule: str = "last") -> float:
-        """Average mAP over the protocol's tIoUs, percent."""
-        return 100 * self.line["metrics"][rule][protocol]["average"]
+        """Average mAP over the protocol's tIoUs, percent; NaN where there was nothing to score."""
+        return _percent(self.line["metrics"][rule][protocol]["average"])
 
     def map(self, protocol: str, rule: str = "last") -> dict[float, float]:
         """mAP per tIoU, percent."""
         metric = self.line["metrics"][rule][protocol]
-        percent = [100 * value for value in metric["map"]]
+        percent = [_percent(value) for value in metric["map"]]
         return dict(zip(metric["tious"], percent, strict=True))
 
     @property
@@ -293,6 +293,11 @@ def working_folder(root: Path, key: str) -> Path:
 def key_of_line(line: dict[str, Any]) -> str:
     """Identity and behaviour of a line of runs."""
     return f"{line['id']}.{line['by']['behaviour']}"
+
+
+def _percent(share: float | None) -> float:
+    """Percent of a share that a line holds; null, where nothing was scored, is NaN."""
+    return math.nan if share is None else 100 * share
 
 
 def finite(value: Any) -> Any:
