@@ -96,17 +96,14 @@ def train(
         device: cpu, cuda or auto.
         results: folder of finished runs; default $WTAL_RESULTS, else ./reproduced.
     """
-    from wtal_core.models import method as method_of
     from wtal_core.runs.ledger import Ledger
-    from wtal_core.runs.run import Run
-    from wtal_core.runs.settings import with_settings
+    from wtal_core.runs.settings import configured_run
     from wtal_core.runs.sweep import ensure
     from wtal_core.study.session import user_results
 
-    config, note = method_of(method).config_for(profile, data)
+    run, note = configured_run(method, profile, data, seed, settings)
     if note:
         print(note, file=sys.stderr)
-    run = Run(method, with_settings(config, settings), data, seed)
     (record,) = ensure([run], Ledger(results or user_results()), device)
     for line in _told(record):
         print(line)
@@ -285,7 +282,8 @@ def _data(
         timebase = Timebase(fps, stride, base.offset)
         return features_of(Path(data), model.streams, model.size, timebase)
     dataset = own.dataset if own is not None and not data else open_dataset(data)
-    chosen = {"test": dataset.test, "train": dataset.train, "all": (*dataset.train, *dataset.test)}
+    every = tuple(sorted((*dataset.train, *dataset.test), key=lambda video: video.id))
+    chosen = {"test": dataset.test, "train": dataset.train, "all": every}
     return replace(dataset, test=chosen[videos])
 
 

@@ -59,7 +59,9 @@ class Survey:
     def seconds(self, video: str) -> float:
         """How long a video lasts: as stated, else as its features last."""
         stated = self.durations.get(video)
-        return self.timebase.seconds(self.features[video].shape[0]) if stated is None else stated
+        if stated is not None:
+            return stated
+        return self.timebase.seconds(float(self.features[video].shape[0]))
 
 
 @dataclass
@@ -248,8 +250,8 @@ def _about_segments(data: Survey) -> list[str]:
         first = segments[late].iloc[0]
         text = (
             f"{int(late.sum())} of {len(segments)} segments end after their video, such as "
-            f"{first['t_end']:g} s in {first['video']}, which lasts {data.seconds(first['video']):g}"
-            " s"
+            f"{first['t_end']:g} s in {first['video']}, which lasts "
+            f"{data.seconds(first['video']):g} s"
         )
         ratio = float((segments["t_end"] / last)[late].median())
         if 2 * late.sum() > len(segments) and ratio > FRAMES:

@@ -7,6 +7,18 @@ from difflib import get_close_matches
 from typing import Any
 
 from wtal_core.errors import WorkbookError
+from wtal_core.models import method
+from wtal_core.runs.run import Run
+
+
+def configured_run(
+    method_name: str, profile: str, dataset: str, seed: int, words: Sequence[str]
+) -> tuple[Run, str]:
+    """The run of a profile with settings changed, and what to say of the profile, see
+    `Method.config_for`.
+    """
+    config, note = method(method_name).config_for(profile, dataset)
+    return Run(method_name, with_settings(config, words), dataset, seed), note
 
 
 def with_settings(config: Any, words: Sequence[str]) -> Any:

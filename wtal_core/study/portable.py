@@ -1,8 +1,8 @@
 """A trained network with all that detecting needs: made of a run, or read from a folder that was
 exported, which needs neither the ledger nor the data that it was trained on.
 
-The folder holds `model.safetensors`, the weights; `model.json`, method, config, classes, streams and
-time base; and `README.md`, a model card. Nothing in it is executed or unpickled.
+The folder holds `model.safetensors`, the weights; `model.json`, method, config, classes, streams
+and time base; and `README.md`, a model card. Nothing in it is executed or unpickled.
 """
 
 import json
@@ -236,8 +236,8 @@ A network for temporal action localization, trained by the WTAL Workbook from vi
 * Method: `{model.method}`; run `{told["run"]}`, seed {told["seed"]}, {told["epochs"]} epochs.
 * Data: `{told["data"]}` ({told["origin"]}), {told["videos"]["train"]} training and \
 {told["videos"]["test"]} test videos, fingerprint `{told["fingerprint"]}`.
-* Input: streams {", ".join(model.streams)}, each [T, {model.size}], the leading one last; a snippet \
-every {base.snippet_seconds:g} s ({base.fps:g} frames per second, stride {base.stride:g}).
+* Input: streams {", ".join(model.streams)}, each [T, {model.size}], the leading one last; a \
+snippet every {base.snippet_seconds:g} s ({base.fps:g} frames per second, stride {base.stride:g}).
 * Classes: {", ".join(model.classes)}.
 * Scores: {_scores(told)}
 
