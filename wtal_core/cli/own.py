@@ -97,13 +97,14 @@ def train(
         results: folder of finished runs; default $WTAL_RESULTS, else ./reproduced.
     """
     from wtal_core.runs.ledger import Ledger
-    from wtal_core.runs.settings import configured_run
+    from wtal_core.runs.settings import check_trainable, configured_run
     from wtal_core.runs.sweep import ensure
     from wtal_core.study.session import user_results
 
     run, note = configured_run(method, profile, data, seed, settings)
     if note:
         print(note, file=sys.stderr)
+    check_trainable(run)
     (record,) = ensure([run], Ledger(results or user_results()), device)
     for line in _told(record):
         print(line)

@@ -8,7 +8,10 @@ from typing import Any
 
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method
+from wtal_core.runs.inputs import KINDS, clicks_shown, inputs_of, instance_counts, label_vectors
 from wtal_core.runs.run import Run
+from wtal_core.runs.sweep import dataset_of
+from wtal_core.runs.train import refuse_one_class
 
 
 def configured_run(
@@ -19,6 +22,20 @@ def configured_run(
     """
     config, note = method(method_name).config_for(profile, dataset)
     return Run(method_name, with_settings(config, words), dataset, seed), note
+
+
+def check_trainable(run: Run) -> None:
+    """Refuse at once what training would refuse: one class, clicks or segments that are not
+    there.
+    """
+    dataset = dataset_of(run)
+    refuse_one_class(run.method, dataset)
+    label_vectors(dataset, "train", run.config.schedule.labels)
+    inputs = inputs_of(run.config)
+    if inputs.counts:
+        instance_counts(dataset, dataset.train)
+    for kind in KINDS[inputs.clicks]:
+        clicks_shown(dataset, kind, inputs, run.seed)
 
 
 def with_settings(config: Any, words: Sequence[str]) -> Any:
