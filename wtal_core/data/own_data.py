@@ -32,6 +32,7 @@ ORIGIN = "own"
 PROTOCOL = "activitynet"
 # protocols by which nothing is scored in test videos without segments
 PROTOCOLS = ("activitynet", "opentad", "actionformer", "wtalc", "wtalc-2019")
+DUMPER: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's, where it is there
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -192,7 +193,7 @@ def _counts(data: Survey, videos: Sequence[str]) -> dict[str, int]:
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
     """Whole or not at all."""
-    text = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
+    text = yaml.dump(dict(content), Dumper=DUMPER, sort_keys=False, allow_unicode=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -278,8 +279,8 @@ def _fingerprint(data: Survey, split: Mapping[str, Any]) -> str:
     clicks = {kind: table.to_csv(index=False) for kind, table in sorted(data.clicks.items())}
     tables = (labels, data.segments.to_csv(index=False), clicks, split["train"], split["test"])
     streams = data.files.streams
-    files = set(data.files.paths)
-    return fingerprint(data.files.folder, [], data.timebase, streams, *tables, features=files)
+    files = data.files
+    return fingerprint(files.folder, [], data.timebase, streams, *tables, features=files.paths)
 
 
 def features_of(folder: Path, streams: Sequence[str], size: int, timebase: Timebase) -> Dataset:
@@ -299,7 +300,7 @@ def features_of(folder: Path, streams: Sequence[str], size: int, timebase: Timeb
         features, _ = stored_features(video, arrays, names)
         stored[video] = features
     videos = tuple(Video(video, stored[video], ()) for video in sorted(stored))
-    identity = fingerprint(folder, [], timebase, features=set(files.paths))
+    identity = fingerprint(folder, [], timebase, features=files.paths)
     return Dataset(
         name=folder.name,
         title=folder.name,

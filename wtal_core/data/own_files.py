@@ -50,7 +50,7 @@ class FeatureFiles:
     streams: tuple[str, ...]
     size: int
     arrays: dict[str, Arrays]
-    paths: tuple[Path, ...]
+    paths: frozenset[Path]
     sides: dict[str, str]
     left_alone: tuple[str, ...]
 
@@ -100,9 +100,15 @@ def find_files(folder: Path, streams: Sequence[str] = ()) -> FeatureFiles:
         arrays.update(_arrays_of(video, files, streams))
     names = _streams_of(arrays, tuple(streams))
     size = _common_size(arrays, names)
-    paths = tuple(sorted({path for files in listed.files.values() for path in files.values()}))
+    paths = {path for files in listed.files.values() for path in files.values()}
     return FeatureFiles(
-        folder, names, size, arrays, paths, listed.sides, tuple(sorted(listed.left_alone))
+        folder,
+        names,
+        size,
+        arrays,
+        frozenset(paths),
+        listed.sides,
+        tuple(sorted(listed.left_alone)),
     )
 
 

@@ -17,8 +17,8 @@ def split_by_seed(
     its videos' other labels allow that; a label never loses its last training video. The rarest
     labels choose first. Raises WorkbookError where no video can be spared.
     """
-    drawn = np.random.default_rng(seed).permutation(len(labels))
-    order = [sorted(labels)[i] for i in drawn]
+    videos = sorted(labels)
+    order = [videos[i] for i in np.random.default_rng(seed).permutation(len(videos))]
     in_training = Counter(label for shown in labels.values() for label in set(shown))
     count = dict(in_training)
     test: set[str] = set()
@@ -39,4 +39,4 @@ def split_by_seed(
             f"{len(labels)} video(s) cannot be split: no label has a second video that could be "
             "kept for testing; add videos, or say in split.csv (video,split) which are test videos"
         )
-    return sorted(set(labels) - test), sorted(test)
+    return [video for video in videos if video not in test], sorted(test)

@@ -82,6 +82,8 @@ class _Names:
 
     def video(self, name: str) -> str | None:
         """The video that a table means; None where there is none."""
+        if name in self.videos:
+            return name
         plain = unicodedata.normalize("NFC", name)
         base = PurePosixPath(plain.replace("\\", "/")).name
         candidates = [plain, base]
