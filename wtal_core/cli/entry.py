@@ -12,7 +12,7 @@ from functools import partial, wraps
 import tyro
 
 from wtal_core import __version__
-from wtal_core.cli import data, refusals, results, scaffolds, scoring, statistics, workbook
+from wtal_core.cli import data, own, refusals, results, scaffolds, scoring, statistics, workbook
 from wtal_core.cli.extras import how_to_install
 from wtal_core.errors import WorkbookError
 
@@ -21,6 +21,9 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 COMMANDS: dict[str, Command] = {
     "evaluate": scoring.evaluate,
     "diagnose": scoring.diagnose,
+    "train": own.train,
+    "detect": own.detect,
+    "export": own.export,
     "list": workbook.list_artifacts,
     "ladder": workbook.ladder,
     "predictions": workbook.predictions,
@@ -31,6 +34,7 @@ COMMANDS: dict[str, Command] = {
 GROUPS: dict[str, dict[str, Command]] = {
     "data": {
         "list": data.list_datasets,
+        "add": own.add_dataset,
         "verify": data.verify_dataset,
         "fetch": data.fetch_dataset,
         "regime": data.dataset_regime,

@@ -1,8 +1,10 @@
 """Data set manifests: what files, where from, under which licence.
 
-Also checksums, shapes and counts.
+Also checksums, shapes and counts. Those of the workbook lie in the package, those of data sets that
+a user has added (`own_data`) beside their folders.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
@@ -90,6 +92,8 @@ class DatasetManifest:
     left_out: protocol id -> test videos that it does not use.
     simulator: free constants. variants: ending of a variant's name -> the constants of `simulator`
     that it changes; the variant `<name>-<ending>` is a data set of its own.
+    own: of a data set that a user has added, where its features lie and how it is split, see
+    `own_data`.
     """
 
     name: str
@@ -115,6 +119,7 @@ class DatasetManifest:
     notes: tuple[str, ...] = ()
     simulator: dict[str, Any] = field(default_factory=dict)
     variants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    own: dict[str, Any] = field(default_factory=dict)
 
     def timebase(self) -> Timebase:
         """The snippet grid; a manifest that states none is an error."""
@@ -133,18 +138,26 @@ class DatasetManifest:
         return next(entry for entry in self.files if entry.path == path)
 
 
-def dataset_names() -> list[str]:
-    """Names of all manifests and of their variants, sorted."""
-    return sorted(_files())
+def dataset_names(root: str | Path | None = None) -> list[str]:
+    """Names of all manifests and of their variants, sorted, and of those that a user has added.
+
+    root: folder of the data sets, as `open_dataset` takes it.
+    """
+    return sorted(_files(root))
 
 
-def manifest_path(name: str) -> Path:
+def own_manifest(name: str, root: str | Path | None = None) -> Path:
+    """Where the manifest of an added data set lies: in its folder among the data sets."""
+    return paths.data_root(root) / name / f"{name}.yaml"
+
+
+def manifest_path(name: str, root: str | Path | None = None) -> Path:
     """Path of a manifest file, for a variant that of the manifest which states it; an unknown name
     raises an error that lists the known ones.
     """
-    known = _own_files()
+    known = _shipped()
     if name not in known:
-        known = _files()
+        known = _files(root)
     if name not in known:
         raise WorkbookError(
             f"unknown data set {name!r}; known ones: {', '.join(sorted(known))} (see `wtal data "
@@ -153,11 +166,11 @@ def manifest_path(name: str) -> Path:
     return known[name]
 
 
-def load_manifest(name: str) -> DatasetManifest:
+def load_manifest(name: str, root: str | Path | None = None) -> DatasetManifest:
     """The manifest of that name, or of that variant, read strictly, and once as long as its file
     does not change.
     """
-    manifest = _read(manifest_path(name))
+    manifest = _read(manifest_path(name, root))
     return manifest if name == manifest.name else variant(manifest, name)
 
 
@@ -180,18 +193,23 @@ def variant(manifest: DatasetManifest, name: str) -> DatasetManifest:
     )
 
 
-def _own_files() -> dict[str, Path]:
-    """Name of each manifest -> its file, without variants."""
+def _shipped() -> dict[str, Path]:
+    """Name of each manifest of the workbook -> its file, without variants."""
     return {path.stem: path for path in paths.MANIFEST_FOLDER.glob("*.yaml")}
 
 
-def _files() -> dict[str, Path]:
-    """Name of each manifest and of each variant -> the file that states it."""
-    files = _own_files()
+def _files(root: str | Path | None = None) -> dict[str, Path]:
+    """Name of each manifest and of each variant -> the file that states it. An added data set never
+    takes the name of one of the workbook's.
+    """
+    files = _shipped()
     for name, path in list(files.items()):
         if STATES_VARIANTS.search(path.read_bytes()):
             files |= {f"{name}-{ending}": path for ending in _read(path).variants}
-    return files
+    folder = paths.data_root(root)
+    names = os.listdir(folder) if folder.is_dir() else []
+    added = {name: own_manifest(name, root) for name in names}
+    return {name: path for name, path in added.items() if path.is_file()} | files
 
 
 def _read(path: Path) -> DatasetManifest:

@@ -20,6 +20,7 @@ from wtal_core.data.beoid import (
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.hapt import open_hapt, open_hapt_transitions
 from wtal_core.data.manifests import load_manifest, manifest_path
+from wtal_core.data.own_data import open_own
 from wtal_core.data.paths import data_root
 from wtal_core.data.salads50 import open_salads50
 from wtal_core.data.sfinge3d import open_sfinge3d
@@ -82,10 +83,12 @@ def open_dataset(name: str, root: str | Path | None = None, fold: int | None = N
 
     An unknown name, a missing or a damaged file raises a WorkbookError that says how to mend it.
     """
-    manifest = load_manifest(name)
+    manifest = load_manifest(name, root)
     if fold is not None and manifest.folds == 1:
         raise WorkbookError(f"data set {name} has no folds; leave out fold={fold}")
-    base = manifest_path(name).stem
+    if manifest.own:
+        return open_own(manifest)
+    base = manifest_path(name, root).stem
     if base not in OPENERS:
         raise WorkbookError(
             f"data set {name} has a manifest but no reader of features yet; add one to OPENERS in "

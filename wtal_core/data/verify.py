@@ -1,6 +1,7 @@
 """Says what is there, missing or wrong of a data set's files."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,17 +19,20 @@ from wtal_core.data.manifests import (
     manifest_path,
 )
 from wtal_core.data.opening import OPENERS, VIDEO_DATA, open_dataset
+from wtal_core.data.own_data import survey_of
+from wtal_core.data.own_survey import Survey
 from wtal_core.data.paths import data_root
 from wtal_core.data.problems import kind_of
 from wtal_core.data.restricted_pickle import load_object_array
 from wtal_core.data.salads50 import read_recordings
-from wtal_core.data.stored import length_of
+from wtal_core.data.stored import Stored, length_of
 from wtal_core.data.video_data import VideoData, counts_words
 from wtal_core.errors import WorkbookError
 
 # Share of videos whose features may not fit the stated duration: published lists err in a few
 MISFITS_ALLOWED = 0.01
 SHOWN = 10  # names in a list
+READERS = 4  # files that are read at a time
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,9 @@ def verify(name: str, root: str | Path | None = None) -> list[Finding]:
 
     Counts are checked where the annotations can be read. All features are read, as training would.
     """
-    manifest = load_manifest(name)
+    manifest = load_manifest(name, root)
+    if manifest.own:
+        return _verify_own(manifest)
     folder = data_root(root) / manifest.folder
     entries = [entry for entry in manifest.files if not entry.features]
     findings = [check_file(folder, entry, manifest) for entry in entries]
@@ -72,6 +78,43 @@ def verify(name: str, root: str | Path | None = None) -> list[Finding]:
     if name == "thumos14":
         findings.append(_count_activitynet_protocol(data))
     return findings + _check_features(name, data, folder, root)
+
+
+def _verify_own(manifest: DatasetManifest) -> list[Finding]:
+    """A data set that a user has added: its files and tables as they are now, and all values."""
+    expected = "what `wtal data add` found"
+    try:
+        data = survey_of(manifest)
+    except WorkbookError as error:
+        return [Finding("files and tables", kind_of(error), expected, str(error))]
+    found = "; ".join((f"{len(data.features)} videos", *data.lacking, *data.notes))
+    findings = [Finding("files and tables", "ok", expected, found)]
+    for side, counts in manifest.splits.items():
+        videos = manifest.own["split"][side]
+        instances = int(data.segments["video"].isin(videos).sum())
+        findings.append(_compare_counts(side, counts, Counts(len(videos), instances)))
+    return [*findings, _check_stored(data)]
+
+
+def _check_stored(data: Survey) -> Finding:
+    """All values, of several files at a time: what is found first is what comes first by name."""
+    expected = f"{data.files.size} values per snippet and stream, all finite"
+    with ThreadPoolExecutor(READERS) as pool:
+        problems = pool.map(_problem, [data.features[video] for video in sorted(data.features)])
+        for problem in problems:
+            if problem is not None:
+                pool.shutdown(cancel_futures=True)
+                return Finding("values", kind_of(problem), expected, str(problem))
+    return Finding("values", "ok", expected, f"{len(data.features):,} videos read")
+
+
+def _problem(features: Stored) -> WorkbookError | None:
+    try:
+        for stream in features:
+            features[stream]
+    except WorkbookError as error:
+        return error
+    return None
 
 
 def _check_recordings(

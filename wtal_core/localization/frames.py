@@ -326,7 +326,7 @@ def _pairs(scores: Num[np.ndarray, "B C"], rule: FrameRule) -> _Pairs:
     """The pairs to localize."""
     video, label = pick_classes(scores, rule.class_threshold, rule.at_least_one)
     if not rule.fix_class0:
-        video, label = without_lone_first_class(video, label)
+        video, label = without_lone_first_class(video, label, scores.shape[1])
     if rule.score_class == "probability":
         score = scores[video, label].astype(np.float64)
     else:

@@ -28,13 +28,17 @@ def pick_classes(
 
 
 def without_lone_first_class(
-    video: Int[np.ndarray, " P"], label: Int[np.ndarray, " P"]
+    video: Int[np.ndarray, " P"], label: Int[np.ndarray, " P"], classes: int
 ) -> tuple[Int[np.ndarray, " K"], Int[np.ndarray, " K"]]:
     """The pairs of `pick_classes` but for videos whose only class is the first one.
 
+    classes: C of the data set. DIFFERS: where it has one class, all pairs stay; the codes would
+    find nothing at all.
     Some official codes lose those: they ask whether any of the classes' *numbers* is true, and 0 is
     not. Source: STPN, `code/test.py:89,101`; BaS-Net, `test.py:52`.
     """
+    if classes == 1:
+        return video, label
     classes_of_video = np.bincount(video)
     localized = (label > 0) | (classes_of_video[video] > 1)
     return video[localized], label[localized]

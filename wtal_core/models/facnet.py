@@ -315,11 +315,14 @@ def thresholds_for(config: Config, classes: int) -> tuple[tuple[float, ...], flo
 
     Thresholds are meant relative to the uniform softmax value, 1/21 on THUMOS14. On a data set with
     C classes, and without the background class, they keep that ratio: x 21 / K. The class threshold
-    keeps its ratio to 1/(C + 1).
+    keeps its ratio to 1/(C + 1). A single class passes in every video: 2.1 times 1/2 would let none
+    pass.
     """
     entries = classes + 1 if config.background else classes
     reference = THUMOS14_CLASSES + 1
     thresholds = tuple(t * reference / entries for t in config.thresholds)
+    if classes == 1:
+        return thresholds, 0.0
     return thresholds, config.class_threshold * reference / (classes + 1)
 
 

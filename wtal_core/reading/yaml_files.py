@@ -39,9 +39,11 @@ class PlainLoader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         """A dictionary. Refuses a key that is there twice, where PyYAML keeps the last."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        seen: set[Any] = set()
         for key in keys:
-            if keys.count(key) > 1 and key != "<<":
+            if key in seen and key != "<<":
                 raise ValueError(f"the key {shown(key)} is there twice")
+            seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
 

@@ -68,6 +68,8 @@ def label_vectors(
     `Schedule.labels`.
     """
     videos = dataset.train if subset == "train" else dataset.test
+    if labels_of == "segments" and subset == "train":
+        require_segments(dataset, "schedule.labels=video takes the videos' labels")
     shown = (
         {video.id: set(video.labels) for video in videos}
         if labels_of == "video"
@@ -96,11 +98,21 @@ def supervision(dataset: Dataset, config: MethodConfig, seed: int) -> Supervisio
 
 def instance_counts(dataset: Dataset, videos: Sequence[Video]) -> Float[np.ndarray, "B C"]:
     """How many segments of each class the training videos have."""
+    require_segments(dataset, "another method does without counts of instances")
     segments = dataset.segments_of("train")
     table = segments.groupby(["video", "label"]).size().unstack(fill_value=0)
     ids = [video.id for video in videos]
     counts = table.reindex(index=ids, columns=list(dataset.classes), fill_value=0)
     return counts.to_numpy(np.float64, copy=True)
+
+
+def require_segments(dataset: Dataset, remedy: str) -> None:
+    """Refuse to take labels or counts from segments where no training video has any."""
+    if not len(dataset.segments_of("train")):
+        raise WorkbookError(
+            f"data set {dataset.name} has no segments of training videos, which this training asks "
+            f"for; {remedy}"
+        )
 
 
 def _interpolated(videos: list["_Streams"]) -> list[VideoFeatures]:

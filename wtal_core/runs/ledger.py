@@ -124,7 +124,7 @@ class Record:
         return self.line.get("objective") or self.judged
 
     def average_map(self, protocol: str, rule: str = "last") -> float:
-        """Average mAP over the protocol's tIoUs, percent."""
+        """Average mAP over the protocol's tIoUs, percent; NaN where there was nothing to score."""
         return 100 * as_float(self._metric(protocol, rule)["average"])
 
     def map(self, protocol: str, rule: str = "last") -> dict[float, float]:

@@ -30,7 +30,7 @@ from wtal_core.runs.ledger import RULES, UNKNOWN, Ledger, Record, working_folder
 from wtal_core.runs.parent import end_with
 from wtal_core.runs.provenance import peak_memory_mb, provenance
 from wtal_core.runs.run import Run
-from wtal_core.runs.train import Trained, Trainer, scale_of, suited_threads
+from wtal_core.runs.train import Trained, Trainer, is_scored, scale_of, suited_threads
 
 Stale = Literal["use", "refuse", "recompute"]
 TRIES = 3  # how often a run is begun whose process dies
@@ -253,6 +253,7 @@ def describe(run: Run, dataset: Dataset, trained: Trained, seconds: float) -> di
         **run.asked(dataset.fingerprint, scale_of(dataset)),
         "fold": run.fold,
         **outcome_of(trained),
+        **({} if is_scored(dataset) else {"unscored": "no test video has segments"}),
         "objective": trained.objective,
         "classified": {rule: round(share, 6) for rule, share in trained.classified.items()},
         "foreground_auc": trained.foreground,

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from wtal_core.data.dataset import Dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.ground_truth import ground_truth_of
-from wtal_core.evaluation.mean_average_precision import Score, evaluate
+from wtal_core.evaluation.mean_average_precision import Score, evaluate, thresholds
 from wtal_core.evaluation.protocols import ACTIVITYNET_TIOUS, PROTOCOLS
 from wtal_core.models import method
 from wtal_core.models.contract import Method, MethodConfig
@@ -31,6 +31,7 @@ RUN_PROTOCOLS = ("wtalc", "wtalc-2019", "activitynet")
 CHECKPOINT_SECONDS = 30.0
 SMALL_NETWORK = 2_000_000  # parameters, up to which a second thread costs more than it gives
 TEST_BATCH = 32
+COMPARE_CLASSES = ("a2clpt", "c3net", "topk_mil", "wtalc")  # softmax over classes, no background
 SELECTING = {"map50": (0.5,), "activitynet": ACTIVITYNET_TIOUS}  # tIoUs, by `Schedule.select`
 
 
@@ -118,6 +119,7 @@ class Trainer:
             dataset,
             torch.device(device),
         )
+        refuse_one_class(method_name, dataset)
         self.seed = seed
         self.scale = scale_of(dataset) if scale is None else scale
         inputs = inputs_of(config)
@@ -193,7 +195,9 @@ class Trainer:
                 f"schedule.learning_rate"
             )
         if schedule.is_evaluated(progress.epoch):
-            entry["average_map"] = self._evaluate()
+            average = self._evaluate()
+            if np.isfinite(average):
+                entry["average_map"] = average
         progress.history.append(entry)
         progress.epoch += 1
         self._between_epochs()
@@ -259,8 +263,12 @@ class Trainer:
 
     def _evaluate(self) -> float:
         """Average mAP now, by the data set's own protocol; the best epoch's weights are kept aside,
-        earlier ones on a tie. What is best, the schedule says (`select`).
+        earlier ones on a tie. What is best, the schedule says (`select`). Where nothing can be
+        scored, the average is NaN and the latest epoch counts as the best.
         """
+        if not is_scored(self.dataset):
+            self._keep_aside(np.nan)
+            return np.nan
         detections = self.detect()
         average = score(self.dataset, detections, self.dataset.default_protocol).average
         selecting = SELECTING.get(self.config.schedule.select)
@@ -268,12 +276,16 @@ class Trainer:
         if selecting is not None:
             selected = score(self.dataset, detections, "activitynet", selecting).average
         if self.progress.best is None or selected > self.progress.best["selected"]:
-            self.progress.best = {
-                "selected": selected,
-                "epoch": self.progress.epoch,
-                "weights": self.progress.weights(),
-            }
+            self._keep_aside(selected)
         return average
+
+    def _keep_aside(self, selected: float) -> None:
+        """The network of now counts as the best one so far."""
+        self.progress.best = {
+            "selected": selected,
+            "epoch": self.progress.epoch,
+            "weights": self.progress.weights(),
+        }
 
     def detect(self) -> pd.DataFrame:
         """Detections on the test videos with the weights of now."""
@@ -408,6 +420,23 @@ def suited_threads(network: torch.nn.Module) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def is_scored(dataset: Dataset) -> bool:
+    """Whether any test video has a segment; without one there is no mAP."""
+    return len(dataset.segments_of("test")) > 0
+
+
+def refuse_one_class(method_name: str, dataset: Dataset) -> None:
+    """Methods that compare classes with each other alone learn nothing from one: their loss is the
+    same whatever the network says, or not even a number.
+    """
+    if len(dataset.classes) == 1 and method_name in COMPARE_CLASSES:
+        raise WorkbookError(
+            f"{method_name} only compares classes with each other, and {dataset.name} has one "
+            f"({dataset.classes[0]}); label videos of another class, too, or use a method with a "
+            "background class, such as facnet, basnet or bm"
+        )
+
+
 def scene(dataset: Dataset) -> Scene:
     """Names, times and ambiguous intervals of the test videos."""
     return Scene(
@@ -426,6 +455,11 @@ def score(
     tious: tuple[float, ...] | None = None,
 ) -> Score:
     """mAP of detections on the test videos of a data set that the protocol uses; tious: None are
-    the protocol's own.
+    the protocol's own. NaN where no test video has segments.
     """
+    if not is_scored(dataset):
+        levels = thresholds(PROTOCOLS[protocol], tious)
+        unknown = np.full(len(levels), np.nan)
+        ap = np.empty((len(levels), 0))
+        return Score(protocol, tuple(levels.tolist()), (), ap, unknown, np.nan, {})
     return evaluate(ground_truth_of(dataset, protocol), detections, PROTOCOLS[protocol], tious)

@@ -85,7 +85,7 @@ def find_candidates(
             raise WorkbookError(f"a {name} is not finite; has training diverged?")
     video, label = pick_classes(scores, np.nextafter(rule.class_threshold, np.inf))
     if not rule.fix_class0:
-        video, label = without_lone_first_class(video, label)
+        video, label = without_lone_first_class(video, label, scores.shape[1])
     parts = in_parts(lengths[video] * rule.upsampling, POINTS_AT_ONCE)
     candidates = []
     for part in parts:

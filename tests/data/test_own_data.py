@@ -1,0 +1,402 @@
+"""Data sets of a user's own: layouts of feature files, tables as spreadsheets write them, and what
+is refused with nothing written.
+"""
+
+import os
+import shutil
+import unicodedata
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from tests.own_samples import LABELS, values, write_folder, write_labels, write_segments
+from wtal_core.data import own_data, stored
+from wtal_core.data.manifests import dataset_names, load_manifest
+from wtal_core.data.opening import open_dataset
+from wtal_core.data.own_data import add, features_of
+from wtal_core.data.own_split import split_by_seed
+from wtal_core.data.own_tables import read_rows
+from wtal_core.data.verify import verify
+from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.protocols import PROTOCOLS
+from wtal_core.timebase import Timebase
+
+GRID = Timebase(25.0, 16.0)
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("WTAL_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_folder(tmp_path / "my features é")
+
+
+def refused(root, folder, *words, **options):
+    """One line with these words, and nothing written."""
+    with pytest.raises(WorkbookError) as error:
+        add("own", folder, GRID, **options)
+    message = str(error.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+    assert not root.exists()
+
+
+def test_a_folder_becomes_a_data_set_that_every_opener_finds(root, folder):
+    added = add("own", folder, GRID)
+    assert added.manifest == root / "own" / "own.yaml"
+    assert "own" in dataset_names() and load_manifest("own").splits["train"].videos == 6
+    dataset = open_dataset("own")
+    assert (len(dataset.train), len(dataset.test), dataset.classes) == (6, 2, LABELS)
+    assert {label for video in dataset.test for label in video.labels} == set(LABELS)
+    np.testing.assert_array_equal(dataset.video("clip 3").features["features"], values(3))
+    assert dataset.timebase == GRID and len(dataset.segments) == 8
+    assert [finding.status for finding in verify("own")] == ["ok"] * 4
+    assert open_dataset("own", root).fingerprint == dataset.fingerprint
+
+
+def test_the_same_data_elsewhere_are_the_same_and_a_label_makes_a_difference(root, folder):
+    add("own", folder, GRID)
+    before = open_dataset("own").fingerprint
+    moved = folder.with_name("moved")
+    shutil.copytree(folder, moved)
+    text = (moved / "labels.csv").read_text().replace(",", ";").replace("\n", "\r\n")
+    (moved / "labels.csv").write_bytes(text.encode())
+    add("own", moved, GRID, replace=True)
+    assert open_dataset("own").fingerprint == before
+    with (moved / "labels.csv").open("a") as file:
+        file.write("clip 0;Throw\r\n")
+    assert open_dataset("own").fingerprint != before
+
+
+def test_only_headers_are_read(root, folder, monkeypatch):
+    def read(array):
+        raise AssertionError(f"{array.path} was read")
+
+    monkeypatch.setattr(stored.StoredArray, "read", read)
+    assert len(add("own", folder, GRID).survey.features) == 8
+
+
+def _npz(path, rgb, flow):
+    np.savez(path.with_suffix(".npz"), rgb=rgb, flow=flow)
+
+
+def _pt(path, rgb, flow):
+    torch.save({"rgb": torch.tensor(rgb), "flow": torch.tensor(flow)}, path.with_suffix(".pt"))
+
+
+def _safetensors(path, rgb, flow):
+    save_file({"rgb": rgb, "flow": flow}, path.with_suffix(".safetensors"))
+
+
+def _hdf5(path, rgb, flow):
+    with h5py.File(path.with_suffix(".h5"), "w") as file:
+        file["rgb"] = rgb
+        file["flow"] = flow
+
+
+def _one_hdf5(path, rgb, flow):
+    with h5py.File(path.with_name("all.h5"), "a") as file:
+        file[f"{path.name}/rgb"] = rgb
+        file[f"{path.name}/flow"] = flow
+
+
+def _folders(path, rgb, flow):
+    for stream, features in (("rgb", rgb), ("flow", flow)):
+        (path.parent / stream).mkdir(exist_ok=True)
+        np.save(path.parent / stream / f"{path.name}.npy", features)
+
+
+def _endings(path, rgb, flow):
+    np.save(path.with_name(f"{path.name}_rgb.npy"), rgb)
+    np.save(path.with_name(f"{path.name}_flow.npy"), flow)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [_npz, _pt, _safetensors, _hdf5, _one_hdf5, _folders, _endings],
+    ids=lambda f: f.__name__,
+)
+def test_two_streams_in_any_layout(root, tmp_path, write):
+    folder = tmp_path / "features"
+    folder.mkdir()
+    for i in range(8):
+        write(folder / f"clip {i}", values(i), values(i)[:-1] + 1)  # one snippet more in rgb
+    write_labels(folder)
+    add("own", folder, GRID)
+    dataset = open_dataset("own")
+    assert dataset.streams == ("rgb", "flow")
+    features = dataset.video("clip 5").features
+    np.testing.assert_array_equal(features["rgb"], values(5)[:-1])
+    np.testing.assert_array_equal(features["flow"], values(5)[:-1] + 1)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".pt", ".safetensors", ".hdf5"])
+def test_one_array_per_video_and_turned_ones(root, tmp_path, suffix):
+    folder = tmp_path / "features"
+    folder.mkdir()
+    for i in range(8):
+        path = folder / f"clip {i}{suffix}"
+        turned = np.ascontiguousarray(values(i).T)
+        if suffix == ".npy":
+            np.save(path, turned)
+        elif suffix == ".npz":
+            np.savez(path, anything=turned)
+        elif suffix == ".pt":
+            torch.save(torch.tensor(turned), path)
+        elif suffix == ".safetensors":
+            save_file({"anything": turned}, path)
+        else:
+            with h5py.File(path, "w") as file:
+                file["feature"] = turned
+    write_labels(folder)
+    add("own", folder, GRID)
+    features = open_dataset("own").video("clip 5").features
+    np.testing.assert_array_equal(features["features"], values(5))
+
+
+def test_folders_train_and_test_give_the_split(root, folder):
+    for i in range(8):
+        side = folder / ("test" if i < 3 else "training")
+        side.mkdir(exist_ok=True)
+        (folder / f"clip {i}.npy").rename(side / f"clip {i}.npy")
+    assert add("own", folder, GRID).test == ("clip 0", "clip 1", "clip 2")
+
+
+def test_split_csv_decides_and_its_test_videos_need_no_label(root, folder):
+    lines = [f"clip {i},{'test' if i > 5 else 'train'}" for i in range(8)]
+    (folder / "split.csv").write_text("\n".join(["video,split", *lines]))
+    write_labels(folder, videos=6)
+    assert add("own", folder, GRID).test == ("clip 6", "clip 7")
+    assert open_dataset("own").video("clip 7").labels == ()
+
+
+def test_test_videos_without_segments_are_left_out_of_scores(root, folder):
+    write_segments(folder, videos=7)
+    added = add("own", folder, GRID, seed=3, test_share=0.5)
+    dataset = open_dataset("own")
+    bare = tuple(video for video in added.test if video == "clip 7")
+    assert bare == ("clip 7",) and "1 of 4 test videos have no segments" in dataset.title
+    assert dataset.left_out == dict.fromkeys(own_data.PROTOCOLS, bare)
+    assert set(own_data.PROTOCOLS) == set(PROTOCOLS)
+
+
+def test_clicks_and_durations(root, folder):
+    (folder / "clicks.csv").write_text("video,label,t\nclip 0,Jump,4\nclip 0,background,1.5\n")
+    rows = [f"clip {i},{(20 + i) * 0.64}" for i in range(8)]
+    (folder / "durations.csv").write_text("\n".join(["video,duration", *rows]))
+    added = add("own", folder, GRID)
+    assert "8 stated" in "\n".join(added.lines())
+    clicks = open_dataset("own").clicks
+    assert clicks["action"].values.tolist() == [["clip 0", "Jump", 4.0]]
+    assert clicks["background"].values.tolist() == [["clip 0", "background", 1.5]]
+
+
+def test_another_frame_rate_is_refused_with_its_cause(root, folder):
+    rows = [f"clip {i},{(20 + i) * 0.64 * 8}" for i in range(8)]
+    (folder / "durations.csv").write_text("\n".join(["video,duration", *rows]))
+    refused(root, folder, "8 of 8 videos do not fit", "1/8", "--fps")
+
+
+def test_times_in_frames_are_refused_and_a_late_one_is_counted(root, folder):
+    lines = [f"clip {i},{LABELS[i % 2]},{125},{250}" for i in range(8)]
+    head = "video,label,t_start,t_end"
+    (folder / "segments.csv").write_text("\n".join([head, *lines]))
+    refused(root, folder, "8 of 8 segments", "frames, not seconds")
+    (folder / "segments.csv").write_text(f"{head}\nclip 0,Jump,1,2\nclip 1,Throw,1,20\n")
+    lines = "\n".join(add("own", folder, GRID).lines())
+    assert "1 of 2 segments end after their video, such as 20 s in clip 1" in lines
+
+
+SPREADSHEETS = {
+    "byte-order mark": lambda text: b"\xef\xbb\xbf" + text.encode(),
+    "utf-16": lambda text: text.encode("utf-16"),
+    "semicolons": lambda text: text.replace(",", ";").encode(),
+    "tabs": lambda text: text.replace(",", "\t").encode(),
+    "windows": lambda text: text.replace("\n", "\r\n").encode(),
+    "old mac": lambda text: text.replace("\n", "\r").encode(),
+    "capitals": lambda text: text.replace("video,label", " Video ,LABEL").encode(),
+    "endings": lambda text: text.replace("clip 1,", "clip 1.mp4,").encode(),
+    "blank lines": lambda text: text.replace("\n", "\n\n").encode(),
+}
+
+
+@pytest.mark.parametrize("kind", SPREADSHEETS)
+def test_tables_as_spreadsheets_write_them(root, folder, kind):
+    path = folder / "labels.csv"
+    path.write_bytes(SPREADSHEETS[kind](path.read_text()))
+    assert add("own", folder, GRID).survey.labels["clip 1"] == ("Throw",)
+
+
+def test_decimal_commas_and_a_label_with_a_comma(root, folder):
+    (folder / "segments.csv").write_text("video;label;t_start;t_end\nclip 0;Jump;1,5;2,25\n")
+    (folder / "labels.csv").write_text(
+        (folder / "labels.csv").read_text() + 'clip 0,"Jump, high"\n'
+    )
+    data = add("own", folder, GRID).survey
+    assert data.segments.values.tolist() == [["clip 0", "Jump", 1.5, 2.25]]
+    assert data.labels["clip 0"] == ("Jump", "Jump, high")
+
+
+def test_names_whose_accents_are_written_apart(root, folder):
+    (folder / "clip 0.npy").rename(folder / f"{unicodedata.normalize('NFD', 'é')}.npy")
+    path = folder / "labels.csv"
+    path.write_text(path.read_text().replace("clip 0,", "é,"), encoding="utf-8")
+    (folder / "segments.csv").unlink()
+    assert add("own", folder, GRID).survey.labels["é"] == ("Jump",)
+
+
+def test_other_things_are_left_alone_and_told(root, folder):
+    (folder / "README.txt").write_text("notes")
+    (folder / "old").mkdir()
+    np.save(folder / "old" / "clip 0.npy", values(0))
+    lines = add("own", folder, GRID).lines()
+    assert "README.txt" in lines[-1] and f"old{os.sep}" in lines[-1]
+    assert len(open_dataset("own").train) == 6
+
+
+BAD_TABLES = {
+    "empty": (b"", "labels.csv holds nothing"),
+    "no header": (b"clip 0,Jump\n", "no column 'video'"),
+    "comma in a label": (b"video,label\nclip 0,Jump, high\n", "line 2: 3 cells"),
+    "no label": (b"video,label\nclip 0,\n", "line 2: has no label"),
+    "quotation mark": (b'video,label\nclip 0,"Jump\n', "quotation marks"),
+    "latin-1": ("video,label\nclip 0,Sprung über\n".encode("latin1"), "UTF-8"),
+    "zeros": (b"video,label\n\0\0", "UTF-8"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_TABLES)
+def test_a_table_that_cannot_be_read(root, folder, kind):
+    content, words = BAD_TABLES[kind]
+    (folder / "labels.csv").write_bytes(content)
+    refused(root, folder, words)
+
+
+def test_labels_for_videos_that_are_not_there_and_the_reverse(root, folder):
+    (folder / "clip 7.npy").unlink()
+    refused(root, folder, "names 1 videos without features: clip 7", "--incomplete")
+    (folder / "segments.csv").unlink()
+    added = add("own", folder, GRID, incomplete=True)
+    assert any("left out" in line and "clip 7" in line for line in added.lines())
+    shutil.rmtree(root)
+    write_labels(folder, videos=6)
+    refused(root, folder, "1 videos have no label: clip 6", "--incomplete")
+    assert len(add("own", folder, GRID, incomplete=True).train) == 4
+
+
+def test_names_of_a_table_lead_nowhere(root, folder):
+    np.save(folder.parent / "outside.npy", values(0))
+    with (folder / "labels.csv").open("a") as file:
+        file.write("../outside,Jump\n/etc/passwd,Jump\n")
+    refused(root, folder, "2 videos without features: ../outside, /etc/passwd")
+
+
+def test_a_link_out_of_the_folder_is_not_followed(root, folder):
+    np.save(folder.parent / "outside.npy", values(0))
+    (folder / "clip 0.npy").unlink()
+    (folder / "clip 0.npy").symlink_to(folder.parent / "outside.npy")
+    refused(root, folder, "leads out of")
+
+
+def test_two_videos_of_the_same_name(root, folder):
+    np.savez(folder / "clip 0.npz", values(0))
+    refused(root, folder, "two files of the video 'clip 0'", "clip 0.npz")
+
+
+def test_files_that_are_no_features(root, folder):
+    (folder / "clip 0.npy").write_bytes(b"")
+    refused(root, folder, "clip 0.npy is damaged")
+    np.save(folder / "clip 0.npy", values(0)[:, :8])
+    refused(root, folder, "(20, 8), most have D = 16")
+    np.save(folder / "clip 0.npy", values(0)[None])
+    refused(root, folder, "shape (1, 20, 16)", "[T, D]")
+    np.save(folder / "clip 0.npy", np.array(["text"]))
+    refused(root, folder, "expected numbers")
+
+
+def test_a_pickle_in_a_pt_file_is_refused(root, folder):
+    (folder / "clip 0.npy").unlink()
+    torch.save({"features": os.path.join}, folder / "clip 0.pt")
+    refused(root, folder, "clip 0.pt is damaged")
+
+
+def test_nan_is_found_by_verify_and_by_opening(root, folder):
+    features = values(0)
+    features[3, 3] = np.nan
+    np.save(folder / "clip 0.npy", features)
+    add("own", folder, GRID)
+    assert verify("own")[-1].status == "not finite" and "clip 0" in verify("own")[-1].found
+    with pytest.raises(WorkbookError, match="clip 0"):
+        open_dataset("own")
+
+
+def test_videos_that_came_or_went_since(root, folder):
+    add("own", folder, GRID)
+    np.save(folder / "clip 8.npy", values(8))
+    with (folder / "labels.csv").open("a") as file:
+        file.write("clip 8,Jump\n")
+    with pytest.raises(WorkbookError, match=r"clip 8; `wtal data add own .* --replace`"):
+        open_dataset("own")
+    assert verify("own")[0].status != "ok"
+
+
+def test_what_cannot_be_asked_for(root, folder, tmp_path):
+    for name in ("thumos14", "../own", "a/b", "", ".."):
+        with pytest.raises(WorkbookError):
+            add(name, folder, GRID)
+    (tmp_path / "empty").mkdir()
+    refused(root, tmp_path / "empty", "holds no features")
+    refused(root, tmp_path / "nothing", "is no folder")
+    (folder / "labels.csv").unlink()
+    (folder / "segments.csv").unlink()
+    refused(root, folder, "labels.csv is missing", "video,label")
+    with pytest.raises(WorkbookError, match="--fps is 0"):
+        add("own", folder, Timebase(0.0, 16.0))
+    assert not root.exists()
+
+
+def test_it_is_written_anew_only_if_asked(root, folder):
+    add("own", folder, GRID)
+    with pytest.raises(WorkbookError, match="--replace"):
+        add("own", folder, GRID)
+    assert add("own", folder, GRID, seed=1, replace=True).test
+
+
+def test_one_video_cannot_be_split(root, tmp_path):
+    folder = write_folder(tmp_path / "one", videos=1)
+    refused(root, folder, "1 video(s) cannot be split", "split.csv")
+
+
+def test_a_split_keeps_every_label_on_both_sides_and_is_the_same_again():
+    labels = {f"v{i}": ("a",) if i < 12 else ("b",) if i < 16 else ("a", "c") for i in range(18)}
+    train, test = split_by_seed(labels, 0, 0.25)
+    assert sorted([*train, *test]) == sorted(labels)
+    for label in "abc":
+        assert any(label in labels[v] for v in train) and any(label in labels[v] for v in test)
+    assert len(test) == 5  # 14 a: 4, 4 b: 1, of the 2 c one, which is an a, too
+    assert split_by_seed(labels, 0, 0.25) == (train, test)
+    assert any(split_by_seed(labels, seed, 0.25)[1] != test for seed in (1, 2, 3))
+
+
+def test_rows_know_their_lines(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("video,t\n\na,1\nb,x\n")
+    rows = read_rows(path, ("video", "t"))
+    assert rows[0].seconds("t") == 1.0
+    with pytest.raises(WorkbookError, match="line 4: has t 'x'"):
+        rows[1].seconds("t")
+
+
+def test_features_without_labels_to_detect_in(folder, tmp_path):
+    dataset = features_of(folder, ("features",), 16, GRID)
+    assert len(dataset.test) == 8 and not dataset.train
+    with pytest.raises(WorkbookError, match="trained on features of 32"):
+        features_of(folder, ("features",), 32, GRID)
