@@ -15,6 +15,7 @@ Command = Callable[..., int]
 COMMANDS: dict[str, Command] = {
     "evaluate": scoring.evaluate,
     "diagnose": scoring.diagnose,
+    "convert": scoring.convert,
     "list": workbook.list_artifacts,
     "ladder": workbook.ladder,
     "predictions": workbook.predictions,

@@ -3,7 +3,6 @@
 Source: DETAD, Alwassel et al. 2018.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +14,8 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.formats import registry
+from wtal_core.evaluation.formats.opening import Opened, open_file
 from wtal_core.evaluation.ground_truth import GroundTruth, numbers
 
 CHARACTERISTICS = ("coverage", "length", "instances")
@@ -111,30 +112,28 @@ def characteristics(
     return pd.DataFrame({"coverage": length / duration, "length": length, "instances": instances})
 
 
-def read_durations(path: str | Path, required: bool = True) -> dict[str, float]:
-    """Seconds by video, from the key "duration" of an ActivityNet JSON.
+def read_durations(path: str | Path | Opened, required: bool = True) -> dict[str, float]:
+    """Seconds by video, from a file of annotations of any known format that states durations.
 
-    Format: {"database": {video: {"duration": seconds}}}.
-    Videos without that key, or with null, are absent. Numbers may be written as strings. required:
-    False takes a file without any duration, or of another kind, for one that tells nothing.
+    Videos without one are absent. Numbers may be written as strings. required: False takes a file
+    without any duration for one that tells nothing.
     Raises WorkbookError for a file that cannot be read, one without any duration, and a duration
     that is none.
     """
-    path = Path(path)
-    if path.suffix != ".json" and not required:
-        return {}
-    database = _database(path)
-    given = {
-        video: entry["duration"]
-        for video, entry in database.items()
-        if isinstance(entry, dict) and entry.get("duration") is not None
-    }
+    opened = path if isinstance(path, Opened) else open_file(path)
+    given = registry.durations_of(opened)
+    if given is None:
+        if not required:
+            return {}
+        raise registry.unknown(opened, "annotations")
     if not given and required:
         raise WorkbookError(
-            f"{path}: no video has the key 'duration'; add it, in seconds, or go without durations "
-            "(then coverage is left out)"
+            f"{opened.name}: no video has the key 'duration'; add it, in seconds, or go without "
+            "durations (then coverage is left out)"
         )
-    return {video: _seconds(value, f"{path}: video {video}") for video, value in given.items()}
+    return {
+        video: _seconds(value, f"{opened.name}: video {video}") for video, value in given.items()
+    }
 
 
 def read_traits(
@@ -182,20 +181,3 @@ def _seconds(value: Any, where: str) -> float:
             f"or leave it out"
         )
     return seconds
-
-
-def _database(path: Path) -> dict:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise WorkbookError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise WorkbookError(
-            f"{path}: not complete JSON ({str(error)[:80]}); write or fetch the file again"
-        ) from None
-    if not isinstance(content, dict) or not isinstance(content.get("database"), dict):
-        raise WorkbookError(
-            f"{path}: the key 'database' with an object is missing; expected the ActivityNet JSON "
-            f"format"
-        )
-    return content["database"]

@@ -1,37 +1,16 @@
-"""Files of others: text, JSON and Parquet, each refused in one line that names it.
+"""Text and JSON files of others, each refused in one line that names it, and files written whole.
 
-Nothing is unpickled.
-
-Files are written whole or not at all: beside the target first, then renamed. What a file holds is
-either returned or refused: json keeps the last of equal keys without a word, so equal keys are
-refused.
+Files are written whole or not at all: beside the target first, then renamed. Formats of detections
+and annotations are in `formats`.
 """
 
 import json
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-import pandas as pd
-
 from wtal_core.errors import WorkbookError
-from wtal_core.evaluation.ground_truth import numbers
-
-
-def file_format(path: Path) -> str:
-    """The format that a file's name ends in: .json or .parquet.
-
-    Raises WorkbookError for other endings and for folders.
-    """
-    if path.is_dir():
-        raise WorkbookError(f"{path}: is a folder; name the file in it")
-    if path.suffix not in (".json", ".parquet"):
-        raise WorkbookError(
-            f"{path}: unknown kind of file {path.suffix!r}; use .json (ActivityNet format) or "
-            ".parquet"
-        )
-    return path.suffix
+from wtal_core.evaluation.formats.opening import Opened, open_file
 
 
 def read_text(path: Path) -> str:
@@ -39,16 +18,7 @@ def read_text(path: Path) -> str:
 
     Raises WorkbookError where that is impossible.
     """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise WorkbookError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise WorkbookError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise WorkbookError(
-            f"{path}: is no text in UTF-8 (byte {error.start}); write or fetch the file again"
-        ) from None
+    return _file(path).text
 
 
 def read_json(path: Path) -> object:
@@ -56,90 +26,14 @@ def read_json(path: Path) -> object:
 
     Raises WorkbookError for all that is no whole JSON.
     """
-    text = read_text(path)
-    if not text.strip():
-        raise WorkbookError(
-            f"{path}: is empty, so not complete JSON; write or fetch the file again"
-        )
-    try:
-        return json.loads(text, object_pairs_hook=partial(_object, path))
-    except RecursionError:
-        raise WorkbookError(
-            f"{path}: lists or objects are nested too deeply; expected the ActivityNet JSON format"
-        ) from None
-    except json.JSONDecodeError as error:
-        raise WorkbookError(
-            f"{path}: not complete JSON ({str(error)[:80]}); write or fetch the file again"
-        ) from None
-    except WorkbookError:
-        raise
-    except ValueError as error:  # such as an integer of more than 4300 digits
-        raise WorkbookError(
-            f"{path}: a number cannot be read ({str(error)[:40]}); correct or remove it"
-        ) from None
+    return _file(path).json
 
 
-def _object(path: Path, pairs: list[tuple[str, object]]) -> dict:
-    """A JSON object. Equal keys are refused, where json alone would keep the last."""
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = [key for key in content if keys.count(key) > 1]
-        raise WorkbookError(
-            f"{path}: the key {repeated[0]!r} is twice in one object; join what it holds (a reader "
-            "would keep only the last)"
-        )
-    return content
-
-
-def read_parquet(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Exactly these columns, in this order; `video` and `label` as text, the rest as float64.
-
-    Attributes as stored.
-    Raises WorkbookError for other columns, for names that are not text and for values that are not
-    numbers.
-    """
-    try:
-        table = pd.read_parquet(path)
-    except FileNotFoundError:
-        raise WorkbookError(f"{path}: there is no such file") from None
-    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
-        raise WorkbookError(
-            f"{path}: not a whole Parquet file ({str(error).partition(chr(10))[0][:80]}); "
-            "write or fetch the file again"
-        ) from None
-    if len(table.columns) != len(columns) or set(table.columns) != set(columns):
-        raise WorkbookError(
-            f"{path}: has the columns {', '.join(map(str, table.columns))}; expected "
-            f"{', '.join(columns)}"
-        )
-    return _typed_parquet(table[columns], path)
-
-
-def _typed_parquet(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Missing names stay missing, for the check that tells their row."""
-    columns: dict[str, pd.Series] = {}
-    for name in table.columns:
-        if name in ("video", "label"):
-            columns[name] = _names(table[name], path)
-        elif table[name].dtype == bool:
-            raise WorkbookError(f"{path}: column {name!r} holds true and false; write numbers")
-        else:
-            columns[name] = pd.Series(numbers(table, name, str(path)), index=table.index)
-    typed = pd.DataFrame(columns)
-    typed.attrs = table.attrs
-    return typed
-
-
-def _names(column: pd.Series, path: Path) -> pd.Series:
-    for value in column.dropna().unique():
-        if not isinstance(value, str):
-            raise WorkbookError(
-                f"{path}: column {column.name!r} holds {str(value)[:40]}; write names as text"
-            )
-    if column.isna().any():
-        return column.astype(object).where(column.notna(), None)
-    return column.astype(str)
+def _file(path: Path) -> Opened:
+    opened = open_file(path)
+    if opened.is_folder:
+        raise WorkbookError(f"{path}: is a folder; name the file in it")
+    return opened
 
 
 def write_json(content: dict, path: Path) -> None:
