@@ -35,6 +35,7 @@ class Case:
         for detections from a file.
     attention: video -> [T]; empty for detections from a file.
     notes: what the reader took how, and what is likely wrong, one line each.
+    folders: of the files, which the notes may name.
     """
 
     name: str
@@ -46,10 +47,18 @@ class Case:
     activation: Mapping[str, np.ndarray] = field(default_factory=dict)
     attention: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     def traits(self) -> pd.DataFrame:
         """Coverage, length and number of instances of each instance, see `characteristics`."""
         return characteristics(self.ground_truth, self.durations)
+
+    def notes_of_page(self) -> list[str]:
+        """The notes without folders, which belong to one machine."""
+        notes = list(self.notes)
+        for folder in self.folders:
+            notes = [note.replace(folder, "") for note in notes]
+        return notes
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,9 @@ def read_cases(
                 seconds,
                 f"{path.name}, SHA-256 {_checksum(opened)[:16]}…, on {below}",
                 notes=(*truth.notes, *sound.notes, *hints),
+                folders=tuple(
+                    f"{file.parent}/" for file in (truth_file.path, path) if file.parent.name
+                ),
             )
         )
     return cases

@@ -22,7 +22,7 @@ def in_seconds(content: Content, fps: float | None) -> tuple[Content, list[str]]
     rate = USUAL_FPS if fps is None else fps
     if not 0 < rate < np.inf:
         raise WorkbookError(f"--fps {rate}: give a positive number of frames per second")
-    base = Timebase(rate, stride=1)
+    base = Timebase(rate, stride=1.0)
     times = [name for name in ("t_start", "t_end", "t") if name in content.table]
     table = content.table.assign(
         **{name: base.seconds(content.table[name].to_numpy(float)) for name in times}

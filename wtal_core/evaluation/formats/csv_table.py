@@ -7,6 +7,7 @@ separated by commas) and quoted cells are as spreadsheets write them.
 
 import io
 import re
+import warnings
 
 import pandas as pd
 
@@ -49,15 +50,18 @@ def read_table(opened: Opened) -> pd.DataFrame:
     chosen = roles(cells)
     names = {chosen[role]: str for role in ("video", "label", "subset") if role in chosen}
     try:
-        table = pd.read_csv(
-            io.StringIO(text),
-            sep=separator,
-            decimal="," if has_commas else ".",
-            keep_default_na=False,
-            dtype={**names, **{f" {name}": str for name in names}},
-            index_col=False,
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        with warnings.catch_warnings():
+            # pandas only warns where a line has more cells than the header, and drops them
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                io.StringIO(text),
+                sep=separator,
+                decimal="," if has_commas else ".",
+                keep_default_na=False,
+                dtype=names,
+                index_col=False,
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         reason = " ".join(str(error).split())[:100]
         raise WorkbookError(
             f"{opened.name}: is no whole table ({reason}); write a cell that holds a "
