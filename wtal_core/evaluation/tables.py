@@ -177,13 +177,13 @@ def _without_no_actions(content: Content, classes: tuple[str, ...] | None) -> Co
     if len(intervals):
         lists["ambiguous"] = [*lists.get("ambiguous", []), *intervals.to_numpy(object).tolist()]
         notes.append(
-            f"entries of the label Ambiguous ({len(intervals)}): not an action, but intervals that the "
-            "wtalc protocols leave out; list it in the file of --classes to score it as a class"
+            f"entries of the label Ambiguous ({len(intervals)}): not an action, but intervals that "
+            "the wtalc protocols leave out; list it in the file of --classes to score it as a class"
         )
     if background:
         notes.append(
-            f"entries of the label Background ({background}): not an action, left out; list it in the "
-            "file of --classes to score it as a class"
+            f"entries of the label Background ({background}): not an action, left out; list it in "
+            "the file of --classes to score it as a class"
         )
     table = content.table[~aside].reset_index(drop=True)
     return replace(content, table=table, lists=lists, notes=tuple(notes))
