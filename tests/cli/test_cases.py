@@ -17,6 +17,8 @@ import pandas as pd
 import pytest
 
 from wtal_core.cli import main
+from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.case import read_cases
 
 TRUTH = {
     "vid_a": (100.0, [("Jump", 10, 20), ("Jump", 40, 50), ("Throw", 60, 70)]),
@@ -543,3 +545,8 @@ def test_conversions_that_are_refused(run, tmp_path, words, message):
     status, _, err = run(f"convert {words}")
     assert status == 2 and message in err
     assert not list(tmp_path.glob("x.*"))
+
+
+def test_32_detections_without_a_ground_truth(run):
+    with pytest.raises(WorkbookError, match="give `ground_truth` too"):
+        read_cases("", ["det.json"])
