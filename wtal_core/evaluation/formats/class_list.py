@@ -81,7 +81,7 @@ def _json_pairs(opened: Opened) -> list[tuple[str, str]]:
 
 def _label_ids(database: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What ActionFormer's annotations say of each instance."""
-    pairs = {}
+    pairs: dict[tuple[str, str], None] = {}
     for entry in database.values():
         for instance in entry["annotations"]:
             pairs[class_number(instance["label_id"]), _name(instance["label"])] = None
