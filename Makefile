@@ -51,6 +51,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 docs: $(VENV)/.installed
 	$(BIN)/python -c 'from pathlib import Path; from wtal_core.cli.reference import write; write(Path("docs/commands.md"))'
 	$(BIN)/python -c 'from pathlib import Path; from wtal_core.cli.facts_example import write; write(Path("docs/feature_facts.md"))'
+	$(BIN)/python -c 'from pathlib import Path; from wtal_core.cli.formats_example import write; write(Path("docs/formats.md"))'
 	$(BIN)/wtal results findings docs/findings.md
 	$(BIN)/wtal results profiles docs/profiles.md
 	$(BIN)/python -c 'from pathlib import Path; from wtal_core.cli.rows import write; write(Path("results"), Path("docs/rows.md"), Path("README.md"))'
@@ -68,6 +69,7 @@ benchmarks: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.fusion
 	$(BIN)/python -m benchmarks.pseudo_labels
 	$(BIN)/python -m benchmarks.hacs_size
+	$(BIN)/python -m benchmarks.reading_files
 
 notebooks: $(VENV)/.installed
 	$(BIN)/wtal notebooks

@@ -7,6 +7,7 @@ import pytest
 
 from tests.places import ROOT
 from wtal_core.cli.entry import GROUPS, all_commands, overview
+from wtal_core.cli.formats_example import page as formats_page
 from wtal_core.cli.reference import reference
 from wtal_core.cli.rows import write as write_rows
 from wtal_core.data.manifests import dataset_names
@@ -72,6 +73,11 @@ def test_targets_of_make_in_texts_exist():
 def test_the_page_of_commands_is_what_the_commands_say():
     """`make docs` writes it."""
     assert (ROOT / "docs" / "commands.md").read_text() == reference()
+
+
+def test_the_samples_of_formats_are_what_is_read_and_written():
+    """`make docs` writes them."""
+    assert (ROOT / "docs" / "formats.md").read_text() == formats_page()
 
 
 def test_the_counts_of_printed_rows_are_what_the_committed_tables_say(tmp_path):

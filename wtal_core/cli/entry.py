@@ -24,6 +24,7 @@ COMMANDS: dict[str, Command] = {
     "train": own.train,
     "detect": own.detect,
     "export": own.export,
+    "convert": scoring.convert,
     "list": workbook.list_artifacts,
     "ladder": workbook.ladder,
     "predictions": workbook.predictions,

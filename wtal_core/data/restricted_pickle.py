@@ -7,6 +7,7 @@ because a forged dtype state could make numpy follow addresses from the file. Ar
 afterwards from checked parts.
 """
 
+import io
 import math
 import mmap
 import pickle
@@ -232,6 +233,15 @@ def load_object_array(path: Path) -> np.ndarray:
             raise WorkbookError(
                 f"{path} is not read: {error}; get it again from the address in the manifest"
             ) from error
+
+
+def load_plain(content: bytes) -> Any:
+    """What the bytes of a pickle hold: lists, dictionaries, texts, numbers and arrays of numbers.
+
+    Raises WorkbookError or ValueError for all else; the caller names the file.
+    """
+    scan(content, 0)
+    return _resolve(RestrictedUnpickler(io.BytesIO(content), encoding="latin1").load())
 
 
 def _unpickled(stream: Any, shape: tuple[int, ...]) -> np.ndarray:

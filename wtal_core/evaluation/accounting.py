@@ -4,11 +4,12 @@
 were like. Nothing that is counted here is dropped here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 from tabulate import tabulate
 
 from wtal_core.evaluation.ground_truth import DETECTION_COLUMNS, Detections, GroundTruth, checked
@@ -35,10 +36,13 @@ MEANING = {
         "tied_scores": "of those scored: as good as another one of the class; their order in the "
         "file decides",
         "unknown_video": "of those in the file: the ground truth does not list the video",
+        "other_subset": "of those in the file: in videos of other subsets",
         "unknown_label": "of those in the file: the ground truth does not list the label",
         "infinite_score": "of those in the file: score plus or minus infinity; ranked first or "
         "last",
         "zero_length": "of those in the file: start equals end; never a match",
+        "reversed": "of those in the file: end before they start; false positives",
+        "past_end": "of those in the file: end after their video's end",
         "empty_on_grid": "of those in the file: no whole snippet long on the protocol's grid; "
         "never a match",
         "repeated": "of those in the file: equal to an earlier one in everything; kept",
@@ -53,6 +57,8 @@ MEANING = {
         "counted as missed",
         "reversed": "of those in the file: end before they start",
         "zero_length": "of those in the file: start equals end",
+        "past_end": "of those in the file: end after their video's end",
+        "after_end": "of those in the file: begin after their video's end, too",
         "duplicate": "of those in the file: within 0.001 s of an earlier one of their video and "
         "class",
         "videos": "videos",
@@ -67,6 +73,7 @@ MEANING = {
         "list",
     },
 }
+ROUNDING = 1e-3  # seconds by which a time may lie past the end of its video
 ORDERS = {"low": "equal scores worst first", "high": "equal scores best first"}
 # lines of the text form also where all are 0
 ALWAYS = {"given", "used", "instances", "videos", "classes"}
@@ -83,11 +90,12 @@ def account(
     score: of these detections under this protocol.
     """
     counts = score.counts
-    table = checked(detections).table
+    sound = checked(detections)
+    table = sound.table
     of_detections = {
         "given": counts["detections"],
         **{name: counts[name] for name in MEANING["detections"] if name in counts},
-        **_account_detections(ground_truth, table, protocol),
+        **_account_detections(ground_truth, sound, protocol),
     }
     of_truth = {
         "instances": counts["instances"],
@@ -104,15 +112,20 @@ def account(
 
 
 def _account_detections(
-    ground_truth: GroundTruth, detections: pd.DataFrame, protocol: Protocol
+    ground_truth: GroundTruth, sound: Detections, protocol: Protocol
 ) -> dict[str, int]:
+    detections = sound.table
     start, end = _times(detections)
+    known = (*ground_truth.videos, *ground_truth.elsewhere)
     on_grid = protocol.unit == "snippets"
     return {
-        "unknown_video": _number_unknown(detections["video"], ground_truth.videos),
+        "unknown_video": _number_unknown(detections["video"], known),
+        "other_subset": int(detections["video"].isin(list(ground_truth.elsewhere)).sum()),
         "unknown_label": _number_unknown(detections["label"], ground_truth.classes),
         "infinite_score": int(np.isinf(detections["score"].to_numpy(dtype=np.float64)).sum()),
-        "zero_length": int((end == start).sum()),
+        "zero_length": int((end == start).sum()) - sound.reversed,
+        "reversed": sound.reversed,
+        "past_end": int(past_end(detections, ground_truth.durations).sum()),
         "empty_on_grid": _empty_on_grid(start, end, ground_truth.timebase) if on_grid else 0,
         "repeated": int(detections.duplicated(DETECTION_COLUMNS).sum()),
     }
@@ -134,6 +147,8 @@ def _account_instances(ground_truth: GroundTruth, protocol: Protocol) -> dict[st
     return {
         "reversed": int((end < start).sum()),
         "zero_length": int((end == start).sum()),
+        "past_end": int(past_end(ground_truth.segments, ground_truth.durations).sum()),
+        "after_end": int(past_end(ground_truth.segments, ground_truth.durations, "t_start").sum()),
         "duplicate": int(twice.sum()),
         "dropped_blocked_video": len(start) - not_blocked,
         "dropped_too_short": not_blocked - long_enough,
@@ -162,6 +177,17 @@ def _account_lists(ground_truth: GroundTruth, detections: pd.DataFrame) -> dict[
 
 def _times(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return table["t_start"].to_numpy(dtype=np.float64), table["t_end"].to_numpy(dtype=np.float64)
+
+
+def past_end(
+    table: pd.DataFrame, durations: Mapping[str, float], time: str = "t_end"
+) -> Bool[np.ndarray, " N"]:
+    """Whether `time` of each row lies past the end of its video, by more than rounding.
+
+    durations: seconds by video; a row of a video without one is not.
+    """
+    seconds = table["video"].map(durations).to_numpy(dtype=np.float64)
+    return table[time].to_numpy(dtype=np.float64) > seconds + ROUNDING
 
 
 def _number_unknown(column: pd.Series, known: tuple[str, ...]) -> int:
@@ -236,8 +262,14 @@ def _ambiguity_filter(ground_truth: GroundTruth, protocol: Protocol) -> str:
 
 def _examples(ground_truth: GroundTruth, detections: pd.DataFrame) -> dict[str, list[str]]:
     """The first three names of each kind that the ground truth does not list."""
-    known = {"video": ground_truth.videos, "label": ground_truth.classes}
+    known = {
+        "video": (*ground_truth.videos, *ground_truth.elsewhere),
+        "label": ground_truth.classes,
+    }
     examples = {}
+    elsewhere = detections["video"][detections["video"].isin(list(ground_truth.elsewhere))].unique()
+    if len(elsewhere):
+        examples["other_subset"] = [str(name) for name in elsewhere[:3]]
     for column, listed in known.items():
         unknown = detections[column][~detections[column].isin(listed)].unique()
         if len(unknown):

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from wtal_core.errors import MissingFile, WorkbookError
-from wtal_core.evaluation.files import read_json
+from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.formats import registry
+from wtal_core.evaluation.formats.opening import Opened, open_file
 from wtal_core.evaluation.ground_truth import GroundTruth, numbers
 from wtal_core.reading.refusal import shown
 from wtal_core.reading.values import length
@@ -113,30 +114,28 @@ def characteristics(
     return pd.DataFrame({"coverage": length / duration, "length": length, "instances": instances})
 
 
-def read_durations(path: str | Path, required: bool = True) -> dict[str, float]:
-    """Seconds by video, from the key "duration" of an ActivityNet JSON.
+def read_durations(path: str | Path | Opened, required: bool = True) -> dict[str, float]:
+    """Seconds by video, from a file of annotations of any known format that states durations.
 
-    Format: {"database": {video: {"duration": seconds}}}.
-    Videos without that key, or with null, are absent. Numbers may be written as strings. required:
-    False takes a file without any duration, or of another kind, for one that tells nothing.
+    Videos without one are absent. Numbers may be written as strings. required: False takes a file
+    without any duration for one that tells nothing.
     Raises WorkbookError for a file that cannot be read, one without any duration, and a duration
     that is none.
     """
-    path = Path(path)
-    if path.suffix != ".json" and not required:
-        return {}
-    database = _database(path)
-    given = {
-        video: entry["duration"]
-        for video, entry in database.items()
-        if isinstance(entry, dict) and entry.get("duration") is not None
-    }
+    opened = path if isinstance(path, Opened) else open_file(path)
+    given = registry.durations_of(opened)
+    if given is None:
+        if not required:
+            return {}
+        raise registry.unknown(opened, "annotations")
     if not given and required:
         raise WorkbookError(
-            f"{path}: no video has the key 'duration'; add it, in seconds, or go without durations "
-            "(then coverage is left out)"
+            f"{opened.name}: no video has the key 'duration'; add it, in seconds, or go without "
+            "durations (then coverage is left out)"
         )
-    return {video: _seconds(value, f"{path}: video {video}") for video, value in given.items()}
+    return {
+        video: _seconds(value, f"{opened.name}: video {video}") for video, value in given.items()
+    }
 
 
 def read_traits(
@@ -182,16 +181,3 @@ def _seconds(value: Any, where: str) -> float:
     if seconds == 0:
         raise WorkbookError(f"{where} has the duration {shown(str(value))}; {remedy}")
     return seconds
-
-
-def _database(path: Path) -> dict:
-    try:
-        content = read_json(path)
-    except MissingFile:
-        raise WorkbookError(f"{path}: cannot be read (No such file or directory)") from None
-    if not isinstance(content, dict) or not isinstance(content.get("database"), dict):
-        raise WorkbookError(
-            f"{path}: the key 'database' with an object is missing; expected the ActivityNet JSON "
-            f"format"
-        )
-    return content["database"]

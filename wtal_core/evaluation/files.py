@@ -1,10 +1,7 @@
-"""Files of others: text, JSON and Parquet, each refused in one line that names it.
+"""Text and JSON files of others, each refused in one line that names it, and files written whole.
 
-Nothing is unpickled.
-
-Files are written whole or not at all: beside the target first, then renamed. What a file holds is
-either returned or refused: json keeps the last of equal keys without a word, so equal keys are
-refused.
+Files are written whole or not at all: beside the target first, then renamed. Formats of detections
+and annotations are in `formats`.
 """
 
 import json
@@ -13,26 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import pandas as pd
-
-from wtal_core.errors import CannotWrite, WorkbookError
-from wtal_core.evaluation.ground_truth import numbers
-from wtal_core.reading import json_files, parquet, texts
-
-
-def file_format(path: Path) -> str:
-    """The format that a file's name ends in: .json or .parquet.
-
-    Raises WorkbookError for other endings and for folders.
-    """
-    if path.is_dir():
-        raise WorkbookError(f"{path}: is a folder; name the file in it")
-    if path.suffix not in (".json", ".parquet"):
-        raise WorkbookError(
-            f"{path}: unknown kind of file {path.suffix!r}; use .json (ActivityNet format) or "
-            ".parquet"
-        )
-    return path.suffix
+from wtal_core.errors import CannotWrite
+from wtal_core.reading import json_files, texts
 
 
 def read_text(path: Path) -> str:
@@ -49,48 +28,6 @@ def read_json(path: Path) -> object:
     Raises WorkbookError for all that is no whole JSON.
     """
     return json_files.read_json(path)
-
-
-def read_parquet(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Exactly these columns, in this order; `video` and `label` as text, the rest as float64.
-
-    Attributes as stored.
-    Raises WorkbookError for other columns, for names that are not text and for values that are not
-    numbers.
-    """
-    table = parquet.read_table(path)
-    if len(table.columns) != len(columns) or set(table.columns) != set(columns):
-        raise WorkbookError(
-            f"{path}: has the columns {', '.join(map(str, table.columns))}; expected "
-            f"{', '.join(columns)}"
-        )
-    return _typed_parquet(table[columns], path)
-
-
-def _typed_parquet(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Missing names stay missing, for the check that tells their row."""
-    columns: dict[str, pd.Series] = {}
-    for name in table.columns:
-        if name in ("video", "label"):
-            columns[name] = _names(table[name], path)
-        elif table[name].dtype == bool:
-            raise WorkbookError(f"{path}: column {name!r} holds true and false; write numbers")
-        else:
-            columns[name] = pd.Series(numbers(table, name, str(path)), index=table.index)
-    typed = pd.DataFrame(columns)
-    typed.attrs = table.attrs
-    return typed
-
-
-def _names(column: pd.Series, path: Path) -> pd.Series:
-    for value in column.dropna().unique():
-        if not isinstance(value, str):
-            raise WorkbookError(
-                f"{path}: column {column.name!r} holds {str(value)[:40]}; write names as text"
-            )
-    if column.isna().any():
-        return column.astype(object).where(column.notna(), None)
-    return column.astype(str)
 
 
 def write_json(content: dict, path: Path) -> None:

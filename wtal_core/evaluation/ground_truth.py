@@ -1,6 +1,7 @@
 """What an evaluation begins with: ground truth and detections, checked."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,9 @@ class GroundTruth:
     timebase: the grid of the W-TALC protocols.
     blocked: videos whose ground truth and detections are removed (option of the ActivityNet
         toolkit).
+    durations: seconds of the videos where they are known.
+    elsewhere: videos of the file that are of another subset -> that subset.
+    notes: what the reader took how, one line each.
     """
 
     segments: pd.DataFrame
@@ -35,6 +39,9 @@ class GroundTruth:
     ambiguous: pd.DataFrame = field(default_factory=empty_segments)
     timebase: Timebase = field(default_factory=Timebase)
     blocked: tuple[str, ...] = ()
+    durations: Mapping[str, float] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse repeated entries, and segments of no finite time or unknown video or class."""
@@ -82,16 +89,22 @@ class Detections:
 
     table: `video, label, t_start, t_end, score` (seconds), with nothing that `check_detections`
         refuses. Whoever changes it in place loses that.
+    reversed: how many ended before they started in the file; they have no length here.
+    unlabelled: proposals of no class.
+    notes: what the reader took how, one line each.
     """
 
     table: pd.DataFrame
+    reversed: int = 0
+    unlabelled: bool = False
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
 
     def rows(self, order: Int[np.ndarray, " R"]) -> "Detections":
         """These rows, in this order; they need no new check."""
-        return Detections(self.table.iloc[order])
+        return replace(self, table=self.table.iloc[order])
 
 
 def checked(detections: pd.DataFrame | Detections, source: str = "detections") -> Detections:

@@ -18,6 +18,8 @@ from wtal_core.errors import WorkbookError
 THUMOS_TIOUS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 ACTIVITYNET_TIOUS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 
+BENCHMARK_TIOUS = {"thumos14": THUMOS_TIOUS, "activitynet": ACTIVITYNET_TIOUS}
+
 
 @dataclass(frozen=True)
 class Protocol:

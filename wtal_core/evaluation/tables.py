@@ -1,27 +1,25 @@
-"""Detections and ground truth on disk: the ActivityNet JSON format and Parquet.
-
-Every tool of the field reads the former.
+"""Detections and ground truth of files of any known format, checked.
 
 What a file holds is either in the table or refused, with the file and the entry in the message.
 """
 
+import math
+import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from wtal_core.data.annotations import read_ambiguous
 from wtal_core.data.dataset import SEGMENT_COLUMNS
 from wtal_core.errors import WorkbookError
-from wtal_core.evaluation.files import (
-    file_format,
-    read_json,
-    read_parquet,
-    read_text,
-    write_json,
-    write_whole,
-)
+from wtal_core.evaluation.files import read_json, read_text
+from wtal_core.evaluation.formats import registry
+from wtal_core.evaluation.formats.content import Content
+from wtal_core.evaluation.formats.opening import Opened, open_file
 from wtal_core.evaluation.ground_truth import (
     DETECTION_COLUMNS,
     Detections,
@@ -34,120 +32,217 @@ from wtal_core.evaluation.ground_truth import (
 from wtal_core.reading.refusal import shown
 from wtal_core.timebase import Timebase, checked_timebase
 
-OF_A_DETECTION = '{"label": name, "segment": [start, end], "score": number}'
-OF_AN_INSTANCE = '{"label": name, "segment": [start, end]}'
 ALL_SUBSETS = "all"
 LATEST = 1e12  # seconds; beyond it, differences and numbers of snippets lose their meaning
+NO_ACTIONS = ("ambiguous", "background")  # labels of published files that are no action classes
+EQUAL_SCORES = (
+    "their order in the file decides; `--order-range` tells what other orders give, "
+    "`--operating 0.5` precision and recall without an order"
+)
+
+Reversed = Literal["refuse", "count"]
 
 
-def read_detections(path: str | Path) -> pd.DataFrame:
+def read_detections(
+    path: str | Path,
+    class_names: Mapping[str, str] | None = None,
+    reversed_: Reversed = "refuse",
+) -> pd.DataFrame:
     """The table of `load_detections`."""
-    return load_detections(path).table
+    return load_detections(path, class_names, reversed_).table
 
 
-def load_detections(path: str | Path) -> Detections:
-    """Detections `video, label, t_start, t_end, score` (seconds) of a .json or .parquet file.
+def load_detections(
+    path: str | Path | Opened,
+    class_names: Mapping[str, str] | None = None,
+    reversed_: Reversed = "refuse",
+) -> Detections:
+    """Detections `video, label, t_start, t_end, score` (seconds) of a file of any known format.
 
-    Ids and labels are as in the file.
-    JSON: {"results": {video: [{"label", "segment": [start, end], "score"}]}}; other keys are not
-    looked at. Numbers may be written as strings, names may not be numbers. Parquet: exactly those
-    five columns. Raises WorkbookError, which names the file, for all that cannot be read as that or
+    Ids and labels are as in the file; docs/formats.md shows the formats. "-" is standard input.
+    class_names: number -> name, where classes are numbers. reversed_: "count" keeps detections that
+    end before they start, without length, so that they are false positives, as the ActivityNet
+    toolkit scores them. Raises WorkbookError, which names the file, for all that cannot be read or
     that `check_detections` refuses.
     """
-    path = Path(path)
-    if file_format(path) == ".parquet":
-        table = read_parquet(path, DETECTION_COLUMNS)
-    else:
-        results = _mapping(read_json(path), "results", path)
-        table = _flatten(results, DETECTION_COLUMNS, OF_A_DETECTION, path)
-    detections = checked(table, str(path))
-    _check_size(table, path)
-    return detections
+    opened = path if isinstance(path, Opened) else open_file(path)
+    content = registry.read_content(opened, "detections", dict(class_names or {}))
+    _refuse_frames(content, opened)
+    table = content.table
+    count = 0
+    if reversed_ == "count":
+        is_reversed = (table["t_end"] < table["t_start"]).to_numpy()
+        count = int(is_reversed.sum())
+        table = table.assign(t_end=np.where(is_reversed, table["t_start"], table["t_end"]))
+    detections = checked(table, opened.name)
+    _check_size(table, opened.name)
+    notes = list(content.notes)
+    scores = table["score"].unique()
+    if content.unscored:
+        notes.append(f"no detection has a score: each of the {len(table)} has 1, so {EQUAL_SCORES}")
+    elif len(table) > 1 and len(scores) == 1:
+        notes.append(f"all {len(table)} detections have the score {scores[0]:g}, so {EQUAL_SCORES}")
+    return replace(
+        detections,
+        reversed=count,
+        unlabelled=content.unlabelled,
+        notes=tuple(f"{opened.name}: {note}" for note in notes),
+    )
+
+
+def _refuse_frames(content: Content, opened: Opened) -> None:
+    if content.frames:
+        raise WorkbookError(
+            f"{opened.name}: its times are frame numbers; `wtal convert` with --fps makes seconds "
+            "of them"
+        )
 
 
 def write_detections(detections: pd.DataFrame, path: str | Path) -> None:
     """Write the five columns in the format that the ending of `path` names.
 
-    JSON keeps the order within a video, Parquet that of the table.
+    JSON keeps the order within a video, Parquet and CSV that of the table.
     """
     path = Path(path)
     check_detections(detections, f"detections for {path}")
-    if file_format(path) == ".parquet":
-        write_whole(
-            path, lambda partial: detections[DETECTION_COLUMNS].to_parquet(partial, index=False)
-        )
-        return
-    results = _by_video(detections, DETECTION_COLUMNS)
-    write_json({"version": "VERSION 1.3", "results": results, "external_data": {}}, path)
+    form = registry.written_format(path, "detections")
+    registry.write_content(Content("detections", detections[DETECTION_COLUMNS]), path, form)
 
 
-def read_ground_truth(path: str | Path, subset: str | None = None) -> GroundTruth:
-    """Ground truth of a .json or .parquet file.
+def read_ground_truth(
+    path: str | Path | Opened,
+    subset: str | None = None,
+    class_names: Mapping[str, str] | None = None,
+    classes: tuple[str, ...] | None = None,
+) -> GroundTruth:
+    """Ground truth of a file or folder of any known format; docs/formats.md shows them.
 
-    subset: only the videos of that subset (JSON), or "all" of them.
-    A file with several subsets needs one named: instances to train on would count as missed,
-    without a word.
-
-    JSON: {"database": {video: {"subset", "annotations": [{"label", "segment": [start, end]}]}}},
-    and optionally what `write_ground_truth` adds: classes, ambiguous, timebase, blocked. Without
-    `classes`: all labels of the file, sorted.
-    Parquet: the columns `video, label, t_start, t_end`; lists in the file's attributes, or else the
-    names in use.
+    subset: only the videos of that subset, or "all" of them. A file with several subsets needs one
+    named: instances to train on would count as missed, without a word.
+    class_names: number -> name, where classes are numbers.
+    classes: score these alone. Without them: those that the file lists, or else all labels of the
+    file, sorted, without `Ambiguous` and `Background`, which are no actions; intervals of the
+    former are ambiguous ones then.
     """
-    path = Path(path)
-    if file_format(path) == ".parquet":
-        if subset is not None:
-            raise WorkbookError(
-                f"{path}: a Parquet file knows no subset {subset!r}; leave it out, or give a JSON "
-                "file"
-            )
-        segments = read_parquet(path, SEGMENT_COLUMNS)
-        videos = list(dict.fromkeys(segments["video"]))
-        return _assemble(segments, segments, videos, segments.attrs, path)
-    content = read_json(path)
-    database = _mapping(content, "database", path)
-    annotations = {
-        video: _entries(entry, "annotations", f"{path}: video {video}")
-        for video, entry in database.items()
-    }
-    segments = _flatten(annotations, SEGMENT_COLUMNS, OF_AN_INSTANCE, path)
-    videos = _of_subset(database, subset, path)
-    own_segments = segments[segments["video"].isin(videos)].reset_index(drop=True)
-    return _assemble(own_segments, segments, videos, content, path)
+    opened = path if isinstance(path, Opened) else open_file(path)
+    content = registry.read_content(opened, "annotations", dict(class_names or {}))
+    _refuse_frames(content, opened)
+    if subset is not None and not content.subsets:
+        raise WorkbookError(
+            f"{opened.name}: knows no subset {subset!r}; leave it out, or give a file that names "
+            "subsets"
+        )
+    videos = list(content.videos)
+    if content.subsets:
+        videos = _of_subset(content.subsets, subset, opened.name)
+    content = _without_no_actions(content, classes)
+    if classes is not None:
+        content = _only_classes(content, classes, opened.name)
+    in_subset = content.table["video"].isin(videos) | content.table["video"].isna()
+    own = content.table[in_subset].reset_index(drop=True)
+    truth = _assemble(own, content.table, videos, content.lists, opened.name)
+    chosen = set(videos)
+    elsewhere = {video: str(name) for video, name in content.subsets.items() if video not in chosen}
+    return replace(
+        truth,
+        durations=known_seconds(content.durations),
+        elsewhere=elsewhere,
+        notes=tuple(f"{opened.name}: {note}" for note in content.notes),
+    )
+
+
+def known_seconds(durations: Mapping[str, Any]) -> dict[str, float]:
+    """Those durations that are positive numbers; others are as good as not stated."""
+    known = {}
+    for video, value in durations.items():
+        try:
+            seconds = float(value)
+        except (TypeError, ValueError):
+            continue
+        if 0 < seconds < math.inf:
+            known[video] = seconds
+    return known
+
+
+def _without_no_actions(content: Content, classes: tuple[str, ...] | None) -> Content:
+    """Labels that are no actions are no classes, unless the file or the caller lists them."""
+    listed = {*content.lists.get("classes", ()), *(classes or ())}
+    lowered = content.table["label"].str.lower()
+    aside = lowered.isin(NO_ACTIONS) & ~content.table["label"].isin(listed)
+    if not aside.any():
+        return content
+    intervals = content.table[aside & (lowered == "ambiguous")]
+    background = int((aside & (lowered == "background")).sum())
+    notes = list(content.notes)
+    lists = dict(content.lists)
+    if len(intervals):
+        lists["ambiguous"] = [*lists.get("ambiguous", []), *intervals.to_numpy(object).tolist()]
+        notes.append(
+            f"entries of the label Ambiguous ({len(intervals)}): not an action, but intervals that "
+            "the wtalc protocols leave out; list it in the file of --classes to score it as a class"
+        )
+    if background:
+        notes.append(
+            f"entries of the label Background ({background}): not an action, left out; list it in "
+            "the file of --classes to score it as a class"
+        )
+    table = content.table[~aside].reset_index(drop=True)
+    return replace(content, table=table, lists=lists, notes=tuple(notes))
+
+
+def _only_classes(content: Content, classes: tuple[str, ...], name: str) -> Content:
+    """The instances of these classes; a class that the file does not hold is refused."""
+    known = {*content.table["label"], *content.lists.get("classes", ())}
+    unknown = [label for label in classes if label not in known]
+    if unknown:
+        raise WorkbookError(
+            f"{name}: has no class {unknown[0]!r} ({len(unknown)} such names); it has "
+            f"{', '.join(sorted(known)[:5])}, …"
+        )
+    kept = content.table["label"].isin(classes)
+    return replace(
+        content,
+        table=content.table[kept].reset_index(drop=True),
+        lists={**content.lists, "classes": list(classes)},
+        notes=(
+            *content.notes,
+            f"{len(classes)} of {len(known)} classes are scored, {int((~kept).sum())} instances of "
+            "others left out",
+        ),
+    )
 
 
 def write_ground_truth(ground_truth: GroundTruth, path: str | Path) -> None:
-    """Write it so that `read_ground_truth` returns it.
+    """Write it so that `read_ground_truth` returns it, as JSON or Parquet.
 
     JSON orders segments by video, which changes no value under any protocol.
     """
     path = Path(path)
+    form = registry.written_format(path, "annotations")
     base = ground_truth.timebase
-    extra: dict[Any, Any] = {
+    lists: dict[str, Any] = {
         "classes": list(ground_truth.classes),
         "blocked": list(ground_truth.blocked),
         "ambiguous": ground_truth.ambiguous[SEGMENT_COLUMNS].to_numpy(dtype=object).tolist(),
         "timebase": {"fps": base.fps, "stride": base.stride, "offset": base.offset},
     }
-    if file_format(path) == ".parquet":
-        table = ground_truth.segments[SEGMENT_COLUMNS].copy()
-        table.attrs = {**extra, "videos": list(ground_truth.videos)}
-        write_whole(path, lambda partial: table.to_parquet(partial, index=False))
-        return
-    instances = _by_video(ground_truth.segments, SEGMENT_COLUMNS)
-    database = {
-        video: {"subset": "test", "annotations": instances.get(video, [])}
-        for video in ground_truth.videos
-    }
-    write_json({"database": database, **extra}, path)
+    content = Content(
+        "annotations",
+        ground_truth.segments[SEGMENT_COLUMNS],
+        ground_truth.videos,
+        subsets=dict.fromkeys(ground_truth.videos, "test"),
+        durations=ground_truth.durations,
+        lists=lists,
+    )
+    registry.write_content(content, path, form)
 
 
 def _assemble(
-    segments: pd.DataFrame, all_segments: pd.DataFrame, videos: list, extra: Any, path: Path
+    segments: pd.DataFrame, all_segments: pd.DataFrame, videos: list, extra: Any, path: str
 ) -> GroundTruth:
     """`all_segments` names the classes where `extra` does not, also those of other subsets."""
     segments.attrs = {}
-    check_intervals(segments, str(path))
+    check_intervals(segments, path)
     _check_size(segments, path)
     all_classes = sorted(set(all_segments["label"]))
     try:
@@ -172,7 +267,7 @@ def _assemble(
     )
 
 
-def _names(given: object, name: str, path: Path) -> tuple[str, ...]:
+def _names(given: object, name: str, path: str | Path) -> tuple[str, ...]:
     """A list of names; a single text would fall apart into letters."""
     if not isinstance(given, list) or not all(isinstance(entry, str) for entry in given):
         raise WorkbookError(
@@ -198,12 +293,20 @@ def with_lists(
         ground_truth = replace(ground_truth, ambiguous=_ambiguous(ground_truth, Path(ambiguous)))
     if blocked is not None:
         path = Path(blocked)
-        listed = read_json(path) if path.suffix == ".json" else read_text(path).split()
-        names = _names(listed, "blocked videos", path)
+        names = read_names(path, "blocked videos")
         _check_any_known(list(names), ground_truth, path)
         all_names = tuple(dict.fromkeys((*ground_truth.blocked, *names)))
         ground_truth = replace(ground_truth, blocked=all_names)
     return ground_truth
+
+
+def read_names(path: str | Path, what: str) -> tuple[str, ...]:
+    """A list of names: one per line, or a JSON list. Raises WorkbookError for anything else."""
+    path = Path(path)
+    text = read_text(path)
+    if text.lstrip()[:1] in ("[", "{"):
+        return _names(read_json(path), what, path)
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _ambiguous(ground_truth: GroundTruth, path: Path) -> pd.DataFrame:
@@ -228,49 +331,45 @@ def _check_any_known(videos: list[str], ground_truth: GroundTruth, path: Path) -
         )
 
 
-def _check_size(table: pd.DataFrame, path: Path) -> None:
+def _check_size(table: pd.DataFrame, path: str | Path) -> None:
     """Refuse times that are finite, but no seconds of a video."""
     late = (table[["t_start", "t_end"]].abs() > LATEST).any(axis=1).to_numpy()
     refuse(table, late, str(path), f"has a time beyond {LATEST:.0e} seconds")
 
 
-def _of_subset(database: dict, subset: str | None, path: Path) -> list[str]:
+def _of_subset(subsets: Mapping[str, str | None], subset: str | None, name: str) -> list[str]:
     """Videos of the subset, in file order; None: of the only one."""
-    subsets = {video: entry.get("subset") for video, entry in database.items()}
-    known = sorted(set(map(str, subsets.values())))
-    if subset is None and len(known) > 1:
+    known = sorted({of for of in subsets.values() if of is not None})
+    nameless = sum(of is None for of in subsets.values())
+    several = len(known) > 1 or (known and nameless)
+    if subset is None and several:
+        silent = f" (and of {nameless} no subset is named)" if nameless else ""
         raise WorkbookError(
-            f"{path}: holds the subsets {', '.join(known)}; name one (--subset {known[0]}), "
-            f"or {ALL_SUBSETS!r} to score on every video"
+            f"{name}: holds the subsets {', '.join(known)}{silent}; name one "
+            f"(--subset {shlex.quote(known[0])}), or {ALL_SUBSETS!r} to score on every video"
         )
-    if subset not in (None, ALL_SUBSETS, *subsets.values()):
+    if subset not in (None, ALL_SUBSETS, *known):
+        listed = ", ".join(known) or "none"
+        advice = shlex.quote(known[0]) if known else ALL_SUBSETS
         raise WorkbookError(
-            f"{path}: no video of subset {subset!r}; the file has {', '.join(known)}"
+            f"{name}: no video of subset {subset!r}; the file has {listed}: give "
+            f"--subset {advice}, or --subset {ALL_SUBSETS}"
         )
-    return [video for video, name in subsets.items() if subset in (None, ALL_SUBSETS, name)]
-
-
-def _flatten(entries: dict, columns: list[str], expected: str, path: Path) -> pd.DataFrame:
-    """{video: [entry]} as a table, in file order.
-
-    A JSON file is nested text, so this one place does go through entries.
-    """
-    with_score = "score" in columns
-    rows = []
-    try:
-        for video, listed in entries.items():
-            for entry in _listed(listed):
-                rows.append((video, *_values(entry, with_score)))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise WorkbookError(_first_bad(entries, with_score, expected, path)) from None
-    return _typed(pd.DataFrame(rows, columns=columns))
+    return [video for video, of in subsets.items() if subset in (None, ALL_SUBSETS, of)]
 
 
 def _listed(entries: object) -> list:
     """A list; an empty text or object would pass for one without entries."""
     if not isinstance(entries, list):
-        raise TypeError("a video has a list")
+        raise TypeError("expected a list")
     return entries
+
+
+def _number(value: Any) -> float:
+    """As float64; text is fine, but not all that `float` takes: true, and "1_0" for 10."""
+    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
+        raise TypeError("no number")
+    return float(value)
 
 
 def _interval(row: object) -> tuple[str, str, float, float]:
@@ -285,70 +384,4 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
     """Names as text, the rest as float64; an empty table would have neither."""
     return table.astype(
         {name: str if name in ("video", "label") else float for name in table.columns}
-    )
-
-
-def _values(entry: dict, with_score: bool) -> tuple:
-    """(label, start, end[, score]) of one entry."""
-    start, end = _listed(entry["segment"])
-    if not isinstance(entry["label"], str):
-        raise TypeError("a label is a name")
-    values = entry["label"], _number(start), _number(end)
-    return (*values, _number(entry["score"])) if with_score else values
-
-
-def _number(value: Any) -> float:
-    """As float64; text is fine, but not all that `float` takes: true, and "1_0" for 10."""
-    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
-        raise TypeError("no number")
-    return float(value)
-
-
-def _first_bad(entries: dict, with_score: bool, expected: str, path: Path) -> str:
-    """The message about the first entry that cannot be read."""
-    for video, listed in entries.items():
-        if not isinstance(listed, list):
-            return f"{path}: video {video} holds {str(listed)[:60]}, expected a list of {expected}"
-        for number, entry in enumerate(listed):
-            try:
-                _values(entry, with_score)
-            except (KeyError, TypeError, ValueError, OverflowError):
-                return (
-                    f"{path}: entry {number} of video {video} is {str(entry)[:80]}, expected "
-                    f"{expected}"
-                )
-    raise AssertionError("called for entries that can be read")
-
-
-def _by_video(table: pd.DataFrame, columns: list[str]) -> dict[str, list[dict]]:
-    """{video: [entry]} in order of first appearance."""
-    results: dict[str, list[dict]] = {}
-    values = [table[name].tolist() for name in columns]
-    for video, label, start, end, *score in zip(*values, strict=True):
-        entry = {"label": label, "segment": [start, end]}
-        if score:
-            entry["score"] = score[0]
-        results.setdefault(video, []).append(entry)
-    return results
-
-
-def _mapping(content: object, key: str, where: object) -> dict:
-    """content[key], which must be there and be an object."""
-    member = content.get(key) if isinstance(content, dict) else None
-    if not isinstance(member, dict):
-        raise _absent(key, "an object", where)
-    return member
-
-
-def _entries(content: object, key: str, where: object) -> list:
-    """content[key], which must be there and be a list."""
-    member = content.get(key) if isinstance(content, dict) else None
-    if not isinstance(member, list):
-        raise _absent(key, "a list", where)
-    return member
-
-
-def _absent(key: str, kind: str, where: object) -> WorkbookError:
-    return WorkbookError(
-        f"{where}: the key {key!r} with {kind} is missing; expected the ActivityNet JSON format"
     )

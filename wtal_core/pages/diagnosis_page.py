@@ -204,6 +204,7 @@ def _page(found: Sequence[Findings], pictures: dict[str, bytes]) -> str:
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=found[0].case.title,
         names=", ".join(f.case.name for f in found),
+        notes=list(dict.fromkeys(note for f in found for note in f.case.notes_of_page())),
         tious=_listed(first.tious),
         methods=methods,
         first_tiou=f"{first.tious[0]:g}",

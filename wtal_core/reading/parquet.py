@@ -1,5 +1,6 @@
 """Parquet: a table whose footer promises no more than can be read."""
 
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -14,10 +15,13 @@ MOST_BYTES = 8 * 2**30  # unpacked
 COMPLAINT = "is not a whole Parquet file"
 
 
-def read_table(path: Path, remedy: str = AGAIN, complaint: str = COMPLAINT) -> pd.DataFrame:
-    """All columns of a Parquet file, attributes as stored."""
+def read_table(
+    path: Path, remedy: str = AGAIN, complaint: str = COMPLAINT, content: bytes | None = None
+) -> pd.DataFrame:
+    """All columns of a Parquet file, attributes as stored. content: its bytes, where known."""
+    source = path if content is None else io.BytesIO(content)
     with reading(path, complaint, remedy):
-        footer = pq.read_metadata(path)
+        footer = pq.read_metadata(source)
         groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
         sizes = [footer.num_rows, *(group.num_rows for group in groups)]
         unpacked = [group.total_byte_size for group in groups]
@@ -27,4 +31,4 @@ def read_table(path: Path, remedy: str = AGAIN, complaint: str = COMPLAINT) -> p
             )
         if footer.num_columns > MOST_COLUMNS:
             raise WorkbookError(f"{path} {complaint} ({footer.num_columns} columns); {remedy}")
-        return pd.read_parquet(path)
+        return pd.read_parquet(source)

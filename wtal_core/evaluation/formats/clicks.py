@@ -1,0 +1,83 @@
+"""Single-frame labels: SF-Net's lines `video,seconds,class`, and LACP's CSV of frames.
+
+Sources: Flowerfan/SF-Net, data/*/single_frames; Pilhyeon/Learning-Action-Completeness-from-Points,
+`point_gaussian.csv` with the header class, start_frame, stop_frame, video_id, point: frame numbers,
+THUMOS14 at 25 per second.
+"""
+
+import csv
+import io
+
+import pandas as pd
+
+from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.formats.columns import numbers
+from wtal_core.evaluation.formats.content import Content, Format, Kind
+from wtal_core.evaluation.formats.csv_table import header, read_table
+from wtal_core.evaluation.formats.opening import Opened
+
+POINTS = {"class", "video_id", "point"}
+
+
+def recognises_points(opened: Opened) -> bool:
+    """A header with a class, a video and a point."""
+    return not opened.begins_as_json and set(header(opened)[1]) >= POINTS
+
+
+def read_points(opened: Opened, kind: Kind | None) -> Content:
+    """Clicks, their times in frames."""
+    table = read_table(opened)
+    names = {name: table[name].astype(str) for name in ("video_id", "class")}
+    times = numbers(table["point"], "point", opened.name)
+    clicks = pd.DataFrame({"video": names["video_id"], "label": names["class"], "t": times})
+    return Content("clicks", clicks, tuple(clicks["video"].unique()), frames=True)
+
+
+def recognises_lines(opened: Opened) -> bool:
+    """A first line of three cells, the second one a number."""
+    cells = header(opened)[1]
+    return len(cells) == 3 and _is_number(cells[1]) and not _is_number(cells[2])
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def read_lines(opened: Opened, kind: Kind | None) -> Content:
+    """Clicks in seconds; blank lines and spaces between are skipped."""
+    rows = []
+    for row in csv.reader(io.StringIO(opened.text)):
+        cells = [cell.strip() for cell in row]
+        if not any(cells):
+            continue
+        if len(cells) != 3 or not _is_number(cells[1]):
+            raise WorkbookError(
+                f"{opened.name}: line {','.join(row)[:60]!r} is not a click; expected "
+                "`video,seconds,class`"
+            )
+        rows.append((cells[0], cells[2], float(cells[1])))
+    table = pd.DataFrame(rows, columns=["video", "label", "t"]).astype({"video": str, "label": str})
+    return Content("clicks", table, tuple(table["video"].unique()))
+
+
+def write(content: Content) -> bytes:
+    """SF-Net's lines; raises WorkbookError where a name holds a comma."""
+    names = content.table[["video", "label"]]
+    if names.apply(lambda column: column.str.contains(",").any()).any():
+        raise WorkbookError("SF-Net's lines cannot hold a name with a comma; rename it")
+    return content.table[["video", "t", "label"]].to_csv(header=False, index=False).encode()
+
+
+POINT_TABLE = Format("lacp", "LACP's CSV of points", recognises_points, read_points)
+LINES = Format(
+    id="sfnet",
+    title="SF-Net's lines of clicks",
+    recognises=recognises_lines,
+    read=read_lines,
+    ending=".txt",
+    write={"clicks": write},
+)

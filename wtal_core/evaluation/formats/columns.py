@@ -1,0 +1,111 @@
+"""Tables with named columns: which column is what, and its values with the right types."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.formats.content import PROPOSAL, Content, Kind
+
+# column of ours -> what others call it; of several that are there, the first one counts
+NAMES = {
+    "video": ("video", "video_id", "video_name", "videoid", "vid", "filename"),
+    "label": ("label", "class", "class_name", "category", "action", "activity"),
+    "t_start": ("t_start", "start", "start_time", "start_seconds", "begin", "onset"),
+    "t_end": ("t_end", "end", "end_time", "end_seconds", "stop", "offset"),
+    "score": ("score", "confidence", "conf", "prob", "probability"),
+    "subset": ("subset", "split"),
+    "duration": ("duration", "duration_second", "video_duration"),
+}
+FRAMES = {"t_start": ("start_frame", "f_start"), "t_end": ("end_frame", "stop_frame", "f_end")}
+NEEDED = ("video", "t_start", "t_end")
+
+
+def roles(columns: Sequence[object]) -> dict[str, object]:
+    """Which column holds what: our name -> the name in the file."""
+    plain = {str(name).strip().lower().replace("-", "_"): name for name in reversed(columns)}
+    chosen = {}
+    for role, aliases in NAMES.items():
+        known = [plain[alias] for alias in (*aliases, *FRAMES.get(role, ())) if alias in plain]
+        if known:
+            chosen[role] = known[0]
+    return chosen
+
+
+def content_of(table: pd.DataFrame, kind: Kind | None, name: str) -> Content:
+    """A table as content: detections where it has scores or they are asked for.
+
+    Names must be text, numbers numbers; raises WorkbookError for others and for missing columns.
+    """
+    chosen = roles(list(table.columns))
+    if kind is None:
+        kind = "detections" if "score" in chosen else "annotations"
+    needed = NEEDED if kind == "detections" else (*NEEDED, "label")
+    missing = [role for role in needed if role not in chosen]
+    if missing:
+        wanted = "video, label, t_start, t_end" + (", score" if kind == "detections" else "")
+        raise WorkbookError(
+            f"{name}: has the columns {', '.join(map(str, table.columns))}; expected {wanted}"
+        )
+    columns: dict[str, object] = {"video": _texts(table[chosen["video"]], name)}
+    has_label = "label" in chosen
+    columns["label"] = _texts(table[chosen["label"]], name) if has_label else PROPOSAL
+    for role in ("t_start", "t_end"):
+        columns[role] = numbers(table[chosen[role]], role, name)
+    if kind == "detections":
+        has_score = "score" in chosen
+        columns["score"] = numbers(table[chosen["score"]], "score", name) if has_score else 1.0
+    result = pd.DataFrame(columns, index=table.index)
+    if not has_label:
+        result["label"] = result["label"].astype("str")
+    unread = [str(column) for column in table.columns if column not in chosen.values()]
+    frames = {str(chosen[role]).lower().replace("-", "_") for role in FRAMES} & set(
+        [*FRAMES["t_start"], *FRAMES["t_end"]]
+    )
+    return Content(
+        kind,
+        result,
+        tuple(result["video"].dropna().unique()),
+        subsets=_by_video(table, chosen, "subset"),
+        durations=_by_video(table, chosen, "duration"),
+        frames=bool(frames),
+        unlabelled=kind == "detections" and not has_label,
+        unscored=kind == "detections" and "score" not in chosen,
+        notes=(f"columns that are not read: {', '.join(unread)}",) if unread else (),
+    )
+
+
+def _by_video(table: pd.DataFrame, chosen: dict[str, object], role: str) -> dict:
+    if role not in chosen:
+        return {}
+    rows = table.drop_duplicates(chosen["video"])
+    values = rows[chosen[role]].astype(object).where(rows[chosen[role]].notna(), None)
+    return dict(zip(rows[chosen["video"]], values, strict=True))
+
+
+def _texts(column: pd.Series, name: str) -> pd.Series:
+    """Missing names stay missing, for the check that tells their row."""
+    for value in column.dropna().unique():
+        if not isinstance(value, str):
+            raise WorkbookError(
+                f"{name}: column {column.name!r} holds {str(value)[:40]}; write names as text"
+            )
+    if column.isna().any():
+        return column.astype(object).where(column.notna(), None)
+    return column.astype(str)
+
+
+def numbers(column: pd.Series, role: str, name: str) -> np.ndarray:
+    """A column as float64; raises WorkbookError that names the first value which is no number."""
+    if column.dtype == bool:
+        raise WorkbookError(f"{name}: column {role!r} holds true and false; write numbers")
+    try:
+        return column.to_numpy(dtype=np.float64)
+    except (TypeError, ValueError):
+        readable = pd.to_numeric(column, errors="coerce").notna().to_numpy()
+        row = int(np.argmin(readable))
+        raise WorkbookError(
+            f"{name}: column {role!r} holds something that is not a number (row {row}: "
+            f"{str(column.iloc[row])[:40]!r}); write numbers, times in seconds"
+        ) from None

@@ -1,0 +1,96 @@
+"""Text tables with a header: commas, semicolons, tabs or bars between cells.
+
+Columns by name, see `columns.NAMES`; ActivityNet's toolkit calls them `video-id, t-start, t-end,
+label, score`. A byte-order mark, Windows's ends of lines, decimal commas (where cells are not
+separated by commas) and quoted cells are as spreadsheets write them.
+"""
+
+import io
+import re
+import warnings
+
+import pandas as pd
+
+from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.formats.columns import NEEDED, content_of, roles
+from wtal_core.evaluation.formats.content import Content, Format, Kind
+from wtal_core.evaluation.formats.opening import Opened
+
+SEPARATORS = (",", ";", "\t", "|")
+DECIMAL_COMMA = re.compile(r"(?<![\d.])-?\d+,\d+(?![\d.])")
+
+
+def header(opened: Opened) -> tuple[str, list[str]]:
+    """The separator, and the cells of the first line that is not empty."""
+    try:
+        text = opened.data[:4096].decode("utf-8-sig", errors="ignore").lstrip("\r\n")
+    except UnicodeDecodeError:
+        return ",", []
+    line = re.split(r"\r\n|\r|\n", text)[0]
+    separator = max(SEPARATORS, key=line.count)
+    return separator, [cell.strip().strip('"') for cell in line.split(separator)]
+
+
+def recognises(opened: Opened) -> bool:
+    """A header that names a video, a start and an end."""
+    return not opened.begins_as_json and set(NEEDED) <= set(roles(header(opened)[1]))
+
+
+def read(opened: Opened, kind: Kind | None) -> Content:
+    """Detections where there is a score, annotations otherwise; or what is asked for."""
+    return content_of(read_table(opened), kind, opened.name)
+
+
+def read_table(opened: Opened) -> pd.DataFrame:
+    """All columns: names as text, others as pandas reads them. Raises WorkbookError."""
+    separator, cells = header(opened)
+    text = opened.text
+    sample = text[:65536]
+    has_commas = separator != "," and DECIMAL_COMMA.search(sample) is not None
+    chosen = roles(cells)
+    names = {chosen[role]: str for role in ("video", "label", "subset") if role in chosen}
+    try:
+        with warnings.catch_warnings():
+            # pandas only warns where a line has more cells than the header, and drops them
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                io.StringIO(text),
+                sep=separator,
+                decimal="," if has_commas else ".",
+                keep_default_na=False,
+                dtype=names,
+                index_col=False,
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise WorkbookError(
+            f"{opened.name}: is no whole table ({reason}); write a cell that holds a "
+            f"{separator!r} in quotes"
+        ) from None
+    return table.rename(columns=str.strip)
+
+
+def write(content: Content) -> bytes:
+    """The table with a header, its numbers as exact as they are."""
+    table = content.table
+    if content.kind == "annotations":
+        subsets = table["video"].map(content.subsets)
+        durations = table["video"].map(content.durations)
+        if subsets.notna().any():
+            table = table.assign(subset=subsets)
+        if durations.notna().any():
+            table = table.assign(duration=durations)
+    if content.unlabelled:
+        table = table.drop(columns="label")
+    return table.to_csv(index=False).encode()
+
+
+FORMAT = Format(
+    id="csv",
+    title="table with named columns (CSV)",
+    recognises=recognises,
+    read=read,
+    ending=".csv",
+    write={"detections": write, "annotations": write},
+    keeps=frozenset({"subsets", "durations"}),
+)
