@@ -22,7 +22,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ UNKNOWN = "unknown"
 CHANGED = "changed"
 # In a working folder: the network that was trained again here is not the one of the line.
 ANOTHER_NETWORK = "another_network"
+# Path -> time of change and size of the file as it was read last, and its lines.
+NEWEST: dict[Path, tuple[tuple[int, int], dict[str, dict[str, Any]]]] = {}
 REQUIRED = {"id", "dataset", "data", "method", "config", "seed", "metrics", "by", "seal"}
 
 
@@ -330,12 +332,15 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
         state = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    return _read(path, state.st_mtime_ns, state.st_size)
+    version = (state.st_mtime_ns, state.st_size)
+    # Of each file its newest version alone: all of them would fill the memory as a file grows.
+    if path not in NEWEST or NEWEST[path][0] != version:
+        NEWEST[path] = (version, _read(path))
+    return NEWEST[path][1]
 
 
-@lru_cache(maxsize=256)
-def _read(path: Path, changed: int, size: int) -> dict[str, dict[str, Any]]:
-    """changed, size: of the file, so that a file that has changed is read again."""
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    """The lines of a file that is there."""
     lines: dict[str, dict[str, Any]] = {}
     for number, text in enumerate(_content(path).splitlines(), 1):
         line = _checked(text, f"{path}, line {number}")
