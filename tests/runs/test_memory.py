@@ -9,6 +9,7 @@ import pytest
 
 from tests.runs.killed import begin
 from tests.tiny_dataset import CONFIG, SCHEDULE
+from wtal_core.runs import ledger as ledgers
 from wtal_core.runs import sweep
 from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.run import Run
@@ -45,3 +46,12 @@ def test_three_hundred_runs_grow_by_less_than_50_mib(tmp_path):
     megabytes = answer.get()
     print(f"{megabytes:.1f} MiB")
     assert megabytes < MOST_MB
+
+
+def test_of_a_growing_file_only_the_newest_version_is_kept(tmp_path):
+    path = tmp_path / "simulated" / "runs" / "facnet.facts.jsonl"
+    for number in range(5):
+        ledgers.append(path, ledgers.sealed({"run": f"run.{number}", "facts": {}}))
+        assert len(ledgers.read(path)) == number + 1
+    assert [len(lines) for known, (_, lines) in ledgers.NEWEST.items() if known == path] == [5]
+    assert not hasattr(ledgers._read, "cache_info")

@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ CHANGED = "changed"
 ANOTHER_NETWORK = "another_network"
 BEHAVIOUR = re.compile(r"unknown|changed|\w+-\d{1,9}", re.ASCII)
 COMPUTED_AGAIN = "delete it: it is then computed again"
+# Path -> which file it was, its time of change and its size as it was read last, and its lines.
+NEWEST: dict[Path, tuple[tuple[int, int, int], dict[str, dict[str, Any]]]] = {}
 REQUIRED = {"id", "dataset", "data", "method", "config", "seed", "metrics", "by", "seal"}
 
 
@@ -358,14 +360,16 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
         state = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    return _read(path, state.st_ino, state.st_mtime_ns, state.st_size)
+    # Which file it is, too: where the clock has jumped back, the time may be an old one.
+    version = (state.st_ino, state.st_mtime_ns, state.st_size)
+    # Of each file its newest version alone: all of them would fill the memory as a file grows.
+    if path not in NEWEST or NEWEST[path][0] != version:
+        NEWEST[path] = (version, _read(path))
+    return NEWEST[path][1]
 
 
-@lru_cache(maxsize=256)
-def _read(path: Path, file: int, changed: int, size: int) -> dict[str, dict[str, Any]]:
-    """file, changed, size: which file it is, of when and how large, so that one that has changed
-    is read again, also where the clock has jumped back.
-    """
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    """The lines of a file that is there."""
     lines: dict[str, dict[str, Any]] = {}
     for number, text in enumerate(_content(path), 1):
         line = _checked(text, f"{path}, line {number}")
