@@ -112,6 +112,8 @@ def test_each_oddity_of_the_ground_truth_is_counted(name, short, twice, without_
         "blocked_unknown": 1,
         "ambiguous": 2,
         "ambiguous_unknown_video": 1,
+        "after_end": 0,
+        "past_end": 0,
     }
 
 

@@ -152,12 +152,12 @@ def detect(
         device: cpu, cuda or auto.
         results: folder of finished runs; default $WTAL_RESULTS, else ./reproduced.
     """
-    from wtal_core.evaluation.files import file_format
+    from wtal_core.evaluation.formats import registry
     from wtal_core.evaluation.tables import write_detections
     from wtal_core.runs.sweep import resolve_device
     from wtal_core.study.portable import detect as detect_in
 
-    file_format(out)
+    registry.written_format(out, "detections")
     if out.is_dir() or not out.parent.is_dir():
         raise WorkbookError(f"--out {out} is no file in a folder that exists; name another one")
     device = resolve_device(device)

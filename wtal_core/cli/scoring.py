@@ -86,18 +86,30 @@ def evaluate(
         ]
     except _error() as error:
         raise _advised(error, truth, sound, files, chosen[0], levels) from None
-    extra = _extras(truth, sound, chosen, levels, operating, against and read(against))
-    content: dict[str, Any] = (
-        {**statements[0], **extra}
-        if protocol != "all"
-        else {"protocols": {each["protocol"]: each for each in statements}, **extra}
-    )
+    other = None if against is None else read(against)
+    extra = _extras(truth, sound, chosen, levels, operating, other)
+    _print_statements(statements, extra, protocol == "all", per_class, as_json)
+    return 0
+
+
+def _print_statements(
+    statements: "list[dict[str, Any]]",
+    extra: dict[str, Any],
+    several: bool,
+    per_class: bool,
+    as_json: bool,
+) -> None:
+    """What was counted and scored, by one protocol or by several, as text or as JSON."""
+    from wtal_core.evaluation import accounting
+
+    content: dict[str, Any] = {**statements[0], **extra}
+    if several:
+        content = {"protocols": {each["protocol"]: each for each in statements}, **extra}
     if as_json:
         print(json.dumps(content, indent=1))
     else:
         parts = [accounting.as_text(statements, per_class), *_extras_as_text(extra)]
         print("\n\n".join(parts))
-    return 0
 
 
 def _error() -> type[Exception]:

@@ -266,7 +266,7 @@ def _tensors(path: Path) -> dict:
 
 
 def _torch_arrays(path: Path) -> dict[str, StoredArray]:
-    arrays = {}
+    arrays: dict[str, StoredArray] = {}
     for name, tensor in _tensors(path).items():
         kind = np.dtype(np.float32 if tensor.is_floating_point() else np.int64)
         arrays[name] = _TorchArray(path, name, tuple(tensor.shape), kind)

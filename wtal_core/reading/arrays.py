@@ -35,7 +35,7 @@ class Header(NamedTuple):
     data: int
 
     @property
-    def count(self) -> int:
+    def values(self) -> int:
         """Number of values."""
         return math.prod(self.shape)
 
@@ -76,14 +76,14 @@ def _check(header: Header) -> None:
         raise ValueError(f"dtype {shown(str(dtype))} mixes objects and numbers, or is no number")
     if not all(type(size) is int and size >= 0 for size in header.shape):
         raise ValueError(f"the shape {shown(header.shape)}")
-    if len(header.shape) > 32 or header.count >= 2**62:
+    if len(header.shape) > 32 or header.values >= 2**62:
         raise ValueError(f"the shape {shown(header.shape)} is larger than any array")
     if dtype.hasobject:
-        if header.count > header.data:  # each object takes a byte at least
-            raise ValueError(f"the header promises {header.count} objects in {header.data} bytes")
+        if header.values > header.data:  # each object takes a byte at least
+            raise ValueError(f"the header promises {header.values} objects in {header.data} bytes")
         return
-    promised = header.count * dtype.itemsize
-    if promised != header.data or (dtype.itemsize == 0 and header.count):
+    promised = header.values * dtype.itemsize
+    if promised != header.data or (dtype.itemsize == 0 and header.values):
         raise ValueError(f"the header promises {promised} bytes, the file holds {header.data}")
 
 

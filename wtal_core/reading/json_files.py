@@ -1,6 +1,7 @@
 """JSON, whole or one value per line."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,8 @@ class _Repeated(Exception):
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _Repeated(next(key for key in content if keys.count(key) > 1))
+        number = Counter(key for key, _ in pairs)
+        raise _Repeated(next(key for key in content if number[key] > 1))
     return content
 
 

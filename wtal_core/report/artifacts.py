@@ -192,8 +192,8 @@ def _read_comments(
     file: Path, lines: list[str]
 ) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
     """Captions, and names of the index, by table."""
-    captions = {}
-    index_names = {}
+    captions: dict[str, str] = {}
+    index_names: dict[str, tuple[str, ...]] = {}
     for line in lines:
         comment = COMMENT.fullmatch(line.rstrip())
         if comment is None:

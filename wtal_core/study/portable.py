@@ -34,7 +34,7 @@ FORMAT = 1
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 CARD = "README.md"
-KEYS = {
+KEYS: dict[str, Any] = {
     "format": int,
     "method": str,
     "config": dict,
