@@ -113,6 +113,13 @@ def test_a_session_without_segments_has_values_that_are_no_numbers(tmp_path, wta
     assert session.trained("basnet", config).detections is not None
 
 
+def test_no_table_is_begun_without_segments(wtal, tmp_path):  # noqa: F811
+    add(wtal, write_folder(tmp_path / "features", segments=False))
+    answer = wtal("reproduce", "facnet/table1", "--dataset", "own", "--results", "results")
+    assert_bad_input(answer, "no segments of test videos")
+    assert not list(tmp_path.glob("results/*"))
+
+
 def test_methods_that_count_instances_say_that_they_need_segments(wtal, tmp_path):  # noqa: F811
     add(wtal, write_folder(tmp_path / "features", segments=False))
     answer = wtal("train", "c3net", "--data", "own", "--set", "schedule.epochs=2")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from wtal_core.data.dataset import Dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.runs.ledger import Ledger
 from wtal_core.study.own_parameters import EXCHANGEABLE, own_parameters
@@ -31,7 +32,7 @@ def reproduce(
     for notebook in notebooks:
         check_parameters(notebook.path, given)
     for dataset in sorted({values["dataset"] for values in asked}):
-        open_session(artifact="", **{**given, "dataset": dataset})
+        _check_scorable(open_session(artifact="", **{**given, "dataset": dataset}).dataset)
     Ledger(results).check_writable()  # now, not after hours of computing
     failures = []
     for number, (notebook, values) in enumerate(zip(notebooks, asked, strict=True), 1):
@@ -42,6 +43,15 @@ def reproduce(
     for notebook in failures:
         say(f"failed: {notebook.artifact}")
     return len(failures)
+
+
+def _check_scorable(dataset: Dataset) -> None:
+    """Refuse data without a segment of a test video: every table would be empty."""
+    if dataset.segments_of("test").empty:
+        raise WorkbookError(
+            f"{dataset.name} has no segments of test videos, so no table can be made; "
+            f"`wtal train METHOD --data {dataset.name}` and `wtal detect` need none"
+        )
 
 
 def at_home(notebook: Notebook, given: dict[str, Any]) -> dict[str, Any]:
