@@ -34,7 +34,7 @@ def refused(capsys):
     [
         (("evalute",), ("'evalute'", "did you mean evaluate?", "`wtal --help`")),
         (("--nothing",), ("--nothing", "`wtal --help`")),
-        (("data",), ("list, verify, fetch", "`wtal data --help`")),
+        (("data",), ("list, add, verify", "`wtal data --help`")),
         (("data", "verfy"), ("'verfy'", "did you mean verify?", "`wtal data --help`")),
         (("data", "--nothing"), ("--nothing", "`wtal data --help`")),
         (("evaluate", "a", "b", "--nothing", "1"), ("--nothing", "`wtal evaluate --help`")),
