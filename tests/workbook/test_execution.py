@@ -20,6 +20,8 @@ from wtal_core.workbook.artifacts import Notebook
 from wtal_core.workbook.cells import notebook_from
 
 HEAD = "%% markdown\n# A notebook\n\n%% parameters\nnumber = 1\n\n"
+# two seconds on a quiet machine, as docs/trust.md promises; tests share theirs with others
+SOON = 8
 PATIENCE = 180  # seconds; both workers and the kernel import torch first
 
 
@@ -152,8 +154,8 @@ def test_no_process_outlives_the_command(command, tmp_path, number, status):
     process, started = command
     process.send_signal(number)
     begin = time.monotonic()
-    assert process.wait(2) == status
-    assert left_after(started, 2 - (time.monotonic() - begin)) == []
+    assert process.wait(SOON) == status
+    assert left_after(started, max(0, SOON - (time.monotonic() - begin))) == []
     said = process.stderr.read()
     if number != signal.SIGKILL:
         assert "wtal: interrupted; the same command goes on" in said
