@@ -10,8 +10,8 @@ from jaxtyping import Float
 from wtal_core import ragged
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.ground_truth import Detections, GroundTruth, checked
-from wtal_core.evaluation.matching import Matches, edges, match_in_turn
-from wtal_core.evaluation.preparation import Prepared, prepare
+from wtal_core.evaluation.matching import Matches, edges
+from wtal_core.evaluation.preparation import Prepared, matches_of, prepare
 from wtal_core.evaluation.protocols import Protocol
 
 __all__ = ["GroundTruth", "Score", "evaluate", "order_range"]
@@ -88,14 +88,7 @@ def thresholds(protocol: Protocol, tious: Sequence[float] | None) -> Float[np.nd
 
 
 def _score(prepared: Prepared, protocol: Protocol, levels: Float[np.ndarray, " K"]) -> Score:
-    matches = match_in_turn(
-        prepared.detections,
-        ragged.rank_in_group(prepared.label),
-        prepared.instances,
-        levels,
-        protocol.matching,
-        protocol.tie,
-    )
+    matches = matches_of(prepared, protocol, levels)
     ap = average_precision(matches, prepared, len(levels), protocol.ap)
     mean = ap.mean(axis=1)
     if protocol.as_published and prepared.counts["classes_without_detections"]:

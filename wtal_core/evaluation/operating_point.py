@@ -4,12 +4,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from wtal_core import ragged
 from wtal_core.evaluation.error_types import MATCHED_TIOU, assign
 from wtal_core.evaluation.ground_truth import Detections, GroundTruth, checked
-from wtal_core.evaluation.matching import match_in_turn
 from wtal_core.evaluation.mean_average_precision import thresholds
-from wtal_core.evaluation.preparation import prepare
+from wtal_core.evaluation.preparation import matches_of, prepare
 from wtal_core.evaluation.protocols import Protocol
 
 
@@ -56,14 +54,7 @@ def operating_points(
     sound = checked(detections)
     levels = thresholds(protocol, (level,))
     prepared = prepare(ground_truth, sound, protocol)
-    matches = match_in_turn(
-        prepared.detections,
-        ragged.rank_in_group(prepared.label),
-        prepared.instances,
-        levels,
-        protocol.matching,
-        protocol.tie,
-    )
+    matches = matches_of(prepared, protocol, levels)
     right = np.zeros(len(prepared.label), dtype=bool)
     right[matches.detection] = True
     scores = sound.table["score"].to_numpy(dtype=np.float64)[prepared.row]

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from wtal_core import ragged
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.ground_truth import Detections, GroundTruth, checked
-from wtal_core.evaluation.matching import Intervals
+from wtal_core.evaluation.matching import Intervals, Matches, match_in_turn
 from wtal_core.evaluation.protocols import Protocol
 from wtal_core.segments import meets_any, pairs_by_key
 
@@ -234,3 +235,15 @@ def _refuse_strangers(ground_truth: GroundTruth, detections: pd.DataFrame) -> No
                 f"detections: not one {column} is in the ground truth; it names {known[0]!r}, "
                 f"the detections {detections[column].iloc[0]!r}; spell them alike"
             )
+
+
+def matches_of(prepared: Prepared, protocol: Protocol, levels: Float[np.ndarray, " K"]) -> Matches:
+    """Which detections match which instances at these tIoUs, by the protocol's rules."""
+    return match_in_turn(
+        prepared.detections,
+        ragged.rank_in_group(prepared.label),
+        prepared.instances,
+        levels,
+        protocol.matching,
+        protocol.tie,
+    )

@@ -30,10 +30,10 @@ from wtal_core.evaluation.ground_truth import (
     refuse,
 )
 from wtal_core.reading.refusal import shown
+from wtal_core.reading.values import LATEST
 from wtal_core.timebase import Timebase, checked_timebase
 
 ALL_SUBSETS = "all"
-LATEST = 1e12  # seconds; beyond it, differences and numbers of snippets lose their meaning
 NO_ACTIONS = ("ambiguous", "background")  # labels of published files that are no action classes
 EQUAL_SCORES = (
     "their order in the file decides; `--order-range` tells what other orders give, "

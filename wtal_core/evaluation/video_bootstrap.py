@@ -10,12 +10,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from wtal_core import ragged
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.ground_truth import Detections, GroundTruth, checked
-from wtal_core.evaluation.matching import match_in_turn
 from wtal_core.evaluation.mean_average_precision import thresholds
-from wtal_core.evaluation.preparation import prepare
+from wtal_core.evaluation.preparation import matches_of, prepare
 from wtal_core.evaluation.protocols import Protocol
 
 AT_ONCE = 100  # resamples whose curves are held in memory together
@@ -55,10 +53,7 @@ def matched(
         )
     levels = thresholds(protocol, tious)
     prepared = prepare(ground_truth, checked(detections), protocol)
-    rank = ragged.rank_in_group(prepared.label)
-    pairs = match_in_turn(
-        prepared.detections, rank, prepared.instances, levels, protocol.matching, protocol.tie
-    )
+    pairs = matches_of(prepared, protocol, levels)
     hit = np.zeros((len(levels), len(prepared.label)), dtype=bool)
     hit[pairs.level, pairs.detection] = True
     classes = np.arange(len(prepared.classes))

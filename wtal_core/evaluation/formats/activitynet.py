@@ -16,7 +16,7 @@ import pandas as pd
 
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.formats.content import Content, Format, Kind
-from wtal_core.evaluation.formats.entries import entries_of, read_entries
+from wtal_core.evaluation.formats.entries import detections_of, entries_of, read_entries
 from wtal_core.evaluation.formats.opening import Opened
 
 EXPECTED = "expected the ActivityNet JSON format"
@@ -37,14 +37,7 @@ def read(opened: Opened, kind: Kind | None) -> Content:
     if kind == "annotations":
         return _annotations(content, opened.name)
     results = mapping(content, "results", opened.name)
-    entries = read_entries(results, True, opened.name)
-    return Content(
-        "detections",
-        entries.table,
-        tuple(results),
-        unlabelled=entries.unlabelled,
-        unscored=entries.unscored,
-    )
+    return detections_of(results, opened.name)
 
 
 def _annotations(content: dict, name: str) -> Content:

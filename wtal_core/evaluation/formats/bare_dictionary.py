@@ -14,7 +14,7 @@ from wtal_core.evaluation.formats.activitynet import (
     stated_durations,
 )
 from wtal_core.evaluation.formats.content import Content, Format, Kind
-from wtal_core.evaluation.formats.entries import entries_of, read_entries
+from wtal_core.evaluation.formats.entries import detections_of, entries_of
 from wtal_core.evaluation.formats.opening import Opened
 
 DURATIONS = ("duration_second", "duration")
@@ -41,14 +41,7 @@ def read(opened: Opened, kind: Kind | None) -> Content:
             tuple(content),
             durations=stated_durations(content, DURATIONS),
         )
-    entries = read_entries(content, True, opened.name)
-    return Content(
-        "detections",
-        entries.table,
-        tuple(content),
-        unlabelled=entries.unlabelled,
-        unscored=entries.unscored,
-    )
+    return detections_of(content, opened.name)
 
 
 def write_annotations(content: Content) -> bytes:

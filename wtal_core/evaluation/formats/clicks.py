@@ -11,7 +11,7 @@ import io
 import pandas as pd
 
 from wtal_core.errors import WorkbookError
-from wtal_core.evaluation.formats.columns import numbers
+from wtal_core.evaluation.formats.columns import is_number, numbers
 from wtal_core.evaluation.formats.content import Content, Format, Kind
 from wtal_core.evaluation.formats.csv_table import header, read_table
 from wtal_core.evaluation.formats.opening import Opened
@@ -36,15 +36,7 @@ def read_points(opened: Opened, kind: Kind | None) -> Content:
 def recognises_lines(opened: Opened) -> bool:
     """A first line of three cells, the second one a number."""
     cells = header(opened)[1]
-    return len(cells) == 3 and _is_number(cells[1]) and not _is_number(cells[2])
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    return len(cells) == 3 and is_number(cells[1]) and not is_number(cells[2])
 
 
 def read_lines(opened: Opened, kind: Kind | None) -> Content:
@@ -54,7 +46,7 @@ def read_lines(opened: Opened, kind: Kind | None) -> Content:
         cells = [cell.strip() for cell in row]
         if not any(cells):
             continue
-        if len(cells) != 3 or not _is_number(cells[1]):
+        if len(cells) != 3 or not is_number(cells[1]):
             raise WorkbookError(
                 f"{opened.name}: line {','.join(row)[:60]!r} is not a click; expected "
                 "`video,seconds,class`"

@@ -109,3 +109,12 @@ def numbers(column: pd.Series, role: str, name: str) -> np.ndarray:
             f"{name}: column {role!r} holds something that is not a number (row {row}: "
             f"{str(column.iloc[row])[:40]!r}); write numbers, times in seconds"
         ) from None
+
+
+def is_number(cell: str | bytes) -> bool:
+    """Whether the cell of a text can be read as a number."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

@@ -14,7 +14,7 @@ import pandas as pd
 
 from wtal_core.data.dataset import SEGMENT_COLUMNS
 from wtal_core.errors import WorkbookError
-from wtal_core.evaluation.formats.content import PROPOSAL
+from wtal_core.evaluation.formats.content import PROPOSAL, Content
 
 OF_A_DETECTION = '{"label": name, "segment": [start, end], "score": number}'
 OF_AN_INSTANCE = '{"label": name, "segment": [start, end]}'
@@ -28,6 +28,18 @@ class Entries:
     table: pd.DataFrame
     unlabelled: bool
     unscored: bool
+
+
+def detections_of(results: dict[str, Any], name: str) -> Content:
+    """{video: [entry]} as detections, see `read_entries`."""
+    entries = read_entries(results, True, name)
+    return Content(
+        "detections",
+        entries.table,
+        tuple(results),
+        unlabelled=entries.unlabelled,
+        unscored=entries.unscored,
+    )
 
 
 def read_entries(entries: dict[str, Any], with_score: bool, name: str) -> Entries:

@@ -9,6 +9,7 @@ import io
 import pandas as pd
 
 from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.formats.columns import is_number
 from wtal_core.evaluation.formats.content import Content, Format, Kind
 from wtal_core.evaluation.formats.opening import Opened
 
@@ -19,15 +20,7 @@ def recognises(opened: Opened) -> bool:
     """Five cells in the first line, all but the first numbers, the fourth a whole one."""
     line = next((line for line in opened.data[:4096].splitlines() if line.strip()), b"")
     cells = line.removeprefix(b"\xef\xbb\xbf").split()
-    return len(cells) == 5 and all(map(_is_number, cells[1:])) and cells[3].isdigit()
-
-
-def _is_number(cell: bytes) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    return len(cells) == 5 and all(map(is_number, cells[1:])) and cells[3].isdigit()
 
 
 def read(opened: Opened, kind: Kind | None) -> Content:
