@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from unittest.mock import MagicMock
 
 import psutil
 import pytest
@@ -81,7 +82,8 @@ def test_after_a_dead_kernel_the_next_artifact_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(reproduce, "find_notebooks", lambda wanted=(): notebooks)
     monkeypatch.setattr(reproduce, "check_parameters", lambda path, given: None)
     monkeypatch.setattr(reproduce, "at_home", lambda notebook, given: given)
-    monkeypatch.setattr(reproduce, "open_session", lambda **given: None)
+    monkeypatch.setattr(reproduce, "open_session", MagicMock())
+    monkeypatch.setattr(reproduce, "_check_scorable", lambda dataset: None)
     monkeypatch.setattr(
         reproduce,
         "execute",
