@@ -38,6 +38,7 @@ EXPECTED = {
     "backtal": {
         "idea",
         "method",
+        "warm_start",
         *(f"table{n}" for n in range(1, 14)),
         *(f"figure{n}" for n in (2, 4, 5, 7, 8, 9, 10)),
     },
@@ -45,6 +46,7 @@ EXPECTED = {
         "idea",
         "method",
         "gradients",
+        "warm_start",
         *(f"table{n}" for n in range(1, 7)),
         *(f"figure{n}" for n in (4, 5)),
     },
