@@ -84,7 +84,7 @@ def test_every_promised_notebook_is_there():
         promised = sorted((f"{paper}/{name}" for name in names), key=place)
         assert [notebook.artifact for notebook in artifacts.find_notebooks((paper,))] == promised
     tools = {"protocols", "reported_numbers", "diagnose", "real_fusion"}
-    assert {"start_here", "simulated_data", "calibration", "ladder", "predictions", *tools} <= {
+    assert {"start_here", "simulated_data", "calibration", "ladder", "predictions", "unknowns", *tools} <= {
         p.stem for p in FOLDER.glob("*.ipynb")
     }
 
