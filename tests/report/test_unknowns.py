@@ -30,10 +30,6 @@ def test_a_difference_that_changes_its_sign_turns():
     table = unknowns.dependence(given)
     expected = {"autocorrelation": "falls", "scene": "turns", "motion": "grows"}
     assert dict(table["depends"]) == expected
-        "autocorrelation": "falls",
-        "scene": "turns",
-        "motion": "grows",
-    }
     assert table.loc["scene", "low"] == "-2.0, reversed"
     assert table.loc["scene", "high − low"].startswith("+5.0 (")
 
