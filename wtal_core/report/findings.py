@@ -15,6 +15,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.papers.manifests import regimes as kept_regimes
 from wtal_core.report.artifacts import read_tables
 from wtal_core.report.messages import EXPLAINED, OURS, VERDICTS
+from wtal_core.report.unknowns import MIDDLE
 
 INTRODUCTION = f"""# Does it hold?
 
@@ -33,6 +34,15 @@ that says, says little about a method that was made for it. Of the training vide
 time inside an instance (coverage), labels per video, and the largest share of the videos of one
 class that show a certain other one.
 """
+DEPENDS = """## Does it depend on what nobody knows?
+
+Version 2 of the simulated data has three constants without a source. At three values of each, the
+main difference of each paper, in points, with its verdict. *grows*, *falls*: the 95 % interval of
+the difference at high less that at low, paired by seed, lies above or below 0; *turns*: so, and the
+message holds at one end and is reversed at the other. See
+[`unknowns.ipynb`](../notebooks/unknowns.ipynb).
+"""
+UNKNOWNS = Path(MIDDLE) / "unknowns" / "unknowns.csv"  # in the results folder
 PAPERS_OWN = "thumos14"
 # data sets whose results are statistics and published detections, in no table of an artifact
 PUBLISHED = {"thumos14", "activitynet1.2"}
@@ -79,6 +89,9 @@ def findings(results: Path) -> str:
         )
     parts.append(f"\n## How many\n\n{_markdown(counts(judged))}\n")
     parts.append(f"\n{REGIME}\n{_markdown(regimes(judged))}\n")
+    if (results / UNKNOWNS).is_file():
+        depends = read_tables(results / UNKNOWNS)["unknowns"].as_frame().reset_index()
+        parts.append(f"\n{DEPENDS}\n{_markdown(depends)}\n")
     for paper in dict.fromkeys(one.paper for one in judged):
         of_paper = [one for one in judged if one.paper == paper]
         picture = f"![Paired differences of {paper}'s comparisons]({PICTURES}/{paper}.png)"
