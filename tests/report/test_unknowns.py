@@ -43,3 +43,10 @@ def test_equal_levels_cannot_be_told_apart_and_untrained_ones_are_named():
     assert table.loc["motion", "high − low"] == "–"
     given["simulated-2-motion-low"][:] = np.nan
     assert unknowns.dependence(given).loc["motion", "low"] == "not trained"
+
+
+def test_a_seed_that_is_not_trained_in_both_rows_does_not_count():
+    values = pd.DataFrame({0: [3.0, 1.0], 1: [4.0, 1.0]}, index=["new", "old"])
+    trained = pd.DataFrame({0: [True, True], 1: [True, False]}, index=["new", "old"])
+    found = unknowns.usable_difference(values, trained, ("new", "old"))
+    assert found[0] == 2 and np.isnan(found[1])

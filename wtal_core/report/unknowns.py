@@ -33,6 +33,17 @@ def datasets() -> list[str]:
     return list(dict.fromkeys(variant(u, level) for u in UNKNOWNS for level in LEVELS))
 
 
+def usable_difference(
+    values: pd.DataFrame, trained: pd.DataFrame, pair: tuple[str, str]
+) -> pd.Series:
+    """The first row less the second, per seed; NaN where a seed is not trained in both.
+
+    values, trained: one row per configuration, one column per seed, see `Results`.
+    """
+    better, worse = pair
+    return (values.loc[better] - values.loc[worse]).where(trained.loc[better] & trained.loc[worse])
+
+
 def dependence(differences: Mapping[str, pd.Series], printed: float | None = None) -> pd.DataFrame:
     """One line per unknown: the difference at each level with its verdict, how much larger it is at
     high than at low, and whether it depends on the unknown.
