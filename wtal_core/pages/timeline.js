@@ -1,0 +1,1 @@
+function mountTimeline(root, content) { root.textContent = content.title; }
