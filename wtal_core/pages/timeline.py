@@ -15,11 +15,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, UInt8
 
-from wtal_core.data.dataset import CLICK_COLUMNS, SEGMENT_COLUMNS
+from wtal_core.data.dataset import CLICK_COLUMNS
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.case import Case
 from wtal_core.evaluation.error_types import OUTCOMES
 from wtal_core.evaluation.ground_truth import check_detections, check_intervals
+from wtal_core.pictures.diagnosis_figures import OUTCOME_COLOURS
 from wtal_core.timebase import Timebase
 
 SCRIPT = Path(__file__).with_suffix(".js")
@@ -28,6 +29,12 @@ BACKGROUND = "background"  # the label of a click beside any action, as `wtal da
 MOST_DETECTIONS = 3000  # per video; the lower-scored ones are left out, and counted
 MOST_BINS = 4000  # per signal of a video: finer than any screen
 MOST_VALUES = 12_000_000  # bytes of signals in one page
+# letters beside the colour, for those who cannot tell colours
+KIND_MARKS = ("TP", "DD", "WL", "LO", "CO", "BG")
+KINDS = [
+    {"name": name, "mark": mark, "colour": OUTCOME_COLOURS[name]}
+    for name, mark in zip(OUTCOMES, KIND_MARKS, strict=True)
+]
 LEVELS = 255  # steps of a signal's height; a lane is about forty pixels high
 
 
@@ -158,6 +165,7 @@ def content_of(timeline: Timeline) -> dict[str, Any]:
             {
                 "name": video,
                 "duration": _last(timeline, video, rows),
+                "is_stated": video in timeline.durations,
                 "signals": _signals(timeline, video, number, bins),
                 **rows,
             }
@@ -169,7 +177,7 @@ def content_of(timeline: Timeline) -> dict[str, Any]:
         "source": timeline.source,
         "notes": list(timeline.notes),
         "classes": list(labels),
-        "kinds": list(OUTCOMES) if "outcome" in timeline.detections.columns else [],
+        "kinds": KINDS if "outcome" in timeline.detections.columns else [],
         "scores": [float(finite.min()), float(finite.max())] if len(finite) else [0.0, 1.0],
         "videos": shown,
     }
@@ -182,7 +190,7 @@ def as_script(content: Mapping[str, Any]) -> str:
 
 
 def _detections(table: pd.DataFrame, number: Mapping[str, int]) -> dict[str, list[list[Any]]]:
-    """Video -> rows [class, start, end, score, kind], the best-scored first. kind: -1 if unknown."""
+    """Video -> rows [class, start, end, score, kind], best-scored first. kind: -1 if unknown."""
     ordered = table.sort_values("score", ascending=False, kind="stable")
     kinds = np.full(len(ordered), -1)
     if "outcome" in ordered.columns:

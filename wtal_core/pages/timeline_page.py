@@ -125,12 +125,14 @@ def find_videos(folder: str | Path, names: Sequence[str]) -> dict[str, Path]:
             files.setdefault(spelling, []).append(file)
     chosen = {}
     for name in names:
-        own = files.get(name, ())
+        own = files.get(name)
+        if own is None:
+            continue
         if len(own) > 1:
             raise WorkbookError(
                 f"{own[0]} and {own[1]} are both called after video {name!r}; rename one of them"
             )
-        chosen.update({name: file for file in own})
+        chosen[name] = own[0]
     return chosen
 
 
