@@ -619,13 +619,13 @@ class TimelineView {
       parts.push(draw("text", { x: this.left + 4, y: top + 24, class: "name" }, "no class is drawn"));
       top += 36;
     }
-    this.height = top;
+    if (labels.length > 4) top += HEIGHTS.axis; // the axis once more, below
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${top}`);
     this.svg.setAttribute("height", top);
     this.head = draw("g", { class: "playhead" });
     this.head.append(draw("path", { d: `M-5 12H5L0 20Z` }), draw("line", { y1: 12, y2: top }));
     this.band = draw("rect", { class: "band", y: HEIGHTS.axis, height: top - HEIGHTS.axis, width: 0 });
-    this.svg.replaceChildren(this.drawAxis(top), ...parts, this.band, this.head);
+    this.svg.replaceChildren(this.drawAxis(top, labels.length > 4), ...parts, this.band, this.head);
     this.tellView(labels.length);
     this.movePlayhead();
   }
@@ -649,7 +649,7 @@ class TimelineView {
     this.fillList();
   }
 
-  drawAxis(height) {
+  drawAxis(height, isTwice) {
     const { from, to } = this.view;
     const length = this.video.duration;
     const group = draw("g", { class: "axis" });
@@ -663,6 +663,7 @@ class TimelineView {
       const anchor = at > this.width - 40 ? "end" : at < this.left + 16 ? "start" : "middle";
       group.append(draw("line", { class: "grid", x1: at, x2: at, y1: HEIGHTS.axis - 6, y2: height }));
       group.append(draw("text", { x: at, y: 14, "text-anchor": anchor }, words));
+      if (isTwice) group.append(draw("text", { x: at, y: height - 8, "text-anchor": anchor }, words));
     }
     if (this.left === GUTTER) {
       const unit = `time (${unitOf(length)})`;

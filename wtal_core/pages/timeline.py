@@ -43,8 +43,8 @@ class Timeline:
     """Videos against time, in seconds.
 
     title: data set and origin. detections: `video, label, t_start, t_end, score`, and `outcome` (of
-    OUTCOMES) where they were judged. truth: `video, label, t_start, t_end`, and `is_found` where
-    detections were judged. clicks: `video, label, t`; segments: `video, label, t_start, t_end`:
+    OUTCOMES, or "") where they were judged. truth: `video, label, t_start, t_end`, and `is_found`
+    where detections were judged. clicks: `video, label, t`; segments: `video, label, t_start, t_end`:
     marks to go on with, which can be changed and saved, unlike the truth. durations: seconds of
     each video; without one, until the last thing in it. activation: video -> [T, C], columns as
     `classes`; attention: video -> [T]; both on the snippets of `timebase`. source: where the
@@ -112,7 +112,11 @@ def timeline_of(case: Case, judged: pd.DataFrame | None = None) -> Timeline:
     detections = case.detections
     if judged is not None:
         truth = truth.assign(is_found=truth.index.isin(judged["matched"]))
-        detections = judged
+        # those that no protocol uses, of unknown classes for instance, are drawn as well
+        detections = detections.assign(outcome="")
+        detections["outcome"] = detections["outcome"].astype(object)
+        place = detections.columns.get_loc("outcome")
+        detections.iloc[judged["row"].to_numpy(), place] = judged["outcome"].to_numpy()
     known = {video: case.durations[video] for video in case.durations}
     return Timeline(
         f"{case.title}: {case.name}",
@@ -194,7 +198,8 @@ def _detections(table: pd.DataFrame, number: Mapping[str, int]) -> dict[str, lis
     ordered = table.sort_values("score", ascending=False, kind="stable")
     kinds = np.full(len(ordered), -1)
     if "outcome" in ordered.columns:
-        kinds = ordered["outcome"].map(OUTCOMES.index).to_numpy()
+        numbers = {name: place for place, name in enumerate(OUTCOMES)}
+        kinds = ordered["outcome"].map(lambda name: numbers.get(name, -1)).to_numpy()
     scores = [_score(value) for value in ordered["score"].to_numpy(np.float64).tolist()]
     columns = (
         ordered["label"].map(number).tolist(),
