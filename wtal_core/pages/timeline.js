@@ -16,7 +16,7 @@ const TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 30
 const TICK_WIDTH = 78; // pixels between two ticks at least
 const SHORTEST_VIEW = 0.2; // seconds
 const CLICK_SLIP = 4; // pixels that a pointer may move in a click
-const PLAIN = { name: "detection", colour: null };
+const PLAIN = { name: "not judged", colour: null };
 
 // drawn on 16 by 16, because not every machine has signs for them
 const ICONS = {
@@ -756,8 +756,9 @@ class TimelineView {
 
   // A name that does not run into the range at the right
   fitted(name, signal) {
-    const room = this.width - this.left - (signal ? 150 : 12);
-    const letters = Math.max(6, Math.floor(room / 7.4));
+    const range = this.left === GUTTER ? 120 : 175;
+    const room = this.width - this.left - (signal ? range : 12);
+    const letters = Math.max(6, Math.floor(room / 7.8));
     return name.length > letters ? `${name.slice(0, letters - 1)}…` : name;
   }
 
@@ -798,8 +799,6 @@ class TimelineView {
     const bottom = top + (detection.row + 1) * HEIGHTS.row - 1;
     const group = draw("g", { class: "detection", "data-detection": detection.number });
     if (detection.number === this.selected?.number) group.classList.add("selected");
-    // the whole height can be hit, however low the bar
-    group.append(draw("rect", { class: "hit", ...span, y: bottom - 14, height: 15 }));
     const shape = { ...span, y: rounded(bottom - height, 1), height: rounded(height, 1), rx: 2 };
     const bar = draw("rect", { class: "bar-detection", ...shape });
     bar.style.fillOpacity = rounded(0.4 + 0.6 * strength, 2);
@@ -809,6 +808,8 @@ class TimelineView {
       const at = { class: "mark-name", x: span.x + 3, y: bottom - 2.5 };
       group.append(draw("text", at, detection.kind.mark));
     }
+    // the whole height can be hit, however low the bar
+    group.append(draw("rect", { class: "hit", ...span, y: bottom - 14, height: 15 }));
     group.append(draw("title", {}, this.describe(detection)));
     parts.push(group);
   }
