@@ -146,6 +146,18 @@ function readMarks(videos) {
   ]);
 }
 
+// Marks of rows that hold names, as clicks.csv and segments.csv do
+function marksOf({ clicks, segments }, { videos, classes }) {
+  const places = new Map(videos.map((video, place) => [video.name, place]));
+  const mark = ([video, label, start, end = null]) => ({
+    video: places.get(video),
+    label: classes.indexOf(label),
+    start,
+    end,
+  });
+  return [...clicks, ...segments].map(mark);
+}
+
 // The row that each detection is drawn in: the best-scored ones first, none over another.
 // Those that find no row are left out, and counted by the caller.
 function inRows(detections) {
@@ -200,7 +212,7 @@ class TimelineView {
     this.videos = content.videos;
     this.background = content.classes.length - 1;
     this.hasTruth = this.videos.some((video) => video.truth.length > 0);
-    this.marks = readMarks(this.videos);
+    this.marks = options.marks ? marksOf(options.marks, content) : readMarks(this.videos);
     this.past = [];
     this.future = [];
     this.unsaved = new Set();
@@ -498,7 +510,7 @@ class TimelineView {
     this.showPlayer(false);
     this.missing.hidden = true;
     const ask = this.options.addressOf;
-    const address = ask ? await ask(video) : video.address;
+    const address = ask ? await ask.call(this, video) : video.address;
     if (video !== this.video) return; // another one was opened meanwhile
     if (!address || !/^(\.\/|blob:|data:video\/)/.test(address)) return;
     this.player.src = address;
