@@ -42,13 +42,16 @@ LEVELS = 255  # steps of a signal's height; a lane is about forty pixels high
 class Timeline:
     """Videos against time, in seconds.
 
-    title: data set and origin. detections: `video, label, t_start, t_end, score`, and `outcome` (of
-    OUTCOMES, or "") where they were judged. truth: `video, label, t_start, t_end`, and `is_found`
-    where detections were judged. clicks: `video, label, t`; segments: `video, label, t_start, t_end`:
-    marks to go on with, which can be changed and saved, unlike the truth. durations: seconds of
-    each video; without one, until the last thing in it. activation: video -> [T, C], columns as
-    `classes`; attention: video -> [T]; both on the snippets of `timebase`. source: where the
-    detections are from. notes: what a reader should know.
+    title: data set and origin.
+    detections: `video, label, t_start, t_end, score`, and `outcome` (of OUTCOMES, or "") where they
+        were judged.
+    truth: `video, label, t_start, t_end`, and `is_found` where detections were judged.
+    clicks: `video, label, t`; segments: `video, label, t_start, t_end`: marks to go on with, which
+        can be changed and saved, unlike the truth.
+    durations: seconds of each video; without one, until the last thing in it.
+    activation: video -> [T, C], columns as `classes`; attention: video -> [T]; both on the snippets
+        of `timebase`.
+    source: where the detections are from. notes: what a reader should know.
     """
 
     title: str
@@ -57,8 +60,8 @@ class Timeline:
     clicks: pd.DataFrame | None = None
     segments: pd.DataFrame | None = None
     durations: Mapping[str, float] = field(default_factory=dict)
-    activation: Mapping[str, Float[np.ndarray, "T C"]] = field(default_factory=dict)
-    attention: Mapping[str, Float[np.ndarray, " T"]] = field(default_factory=dict)
+    activation: Mapping[str, np.ndarray] = field(default_factory=dict)
+    attention: Mapping[str, np.ndarray] = field(default_factory=dict)
     classes: Sequence[str] = ()
     timebase: Timebase = field(default_factory=Timebase)
     source: str = ""
