@@ -5,6 +5,7 @@ Runs where Chromium and PyAV are there. WTAL_SCREENSHOTS names a folder to keep 
 """
 
 import csv
+import io
 import os
 import shutil
 import time
@@ -209,6 +210,18 @@ def test_another_video_without_a_file_and_a_table(open_page, folder):
     assert page.locator(".clock").inner_text().startswith("4.0")
 
 
+def test_frames_stand_on_the_axis_where_there_is_no_player(open_page, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    stream = io.BytesIO()
+    image.new("RGB", (64, 48), (240, 180, 60)).save(stream, "JPEG")
+    strip = {ODD: [(second, stream.getvalue()) for second in (0.0, 0.1, 4.0)]}
+    page = open_page(write_timeline(judged_timeline(), tmp_path / "page.html", frames=strip))
+    pictures, ruler = page.locator(".stage image"), page.locator(".ruler").bounding_box()
+    assert pictures.count() == 2  # the second one would lie over the first
+    middle = ruler["x"] + ruler["width"] / 2
+    assert pictures.last.bounding_box()["x"] == pytest.approx(middle, abs=2)
+
+
 def test_a_link_leads_to_its_place(open_page, folder):
     page = open_page(folder / "page.html", anchor="#video=b&start=4&end=5&label=Jump")
     assert names(page)[-1] == "Jump" and status(page).startswith("Jump, 4 s to 5 s")
@@ -262,6 +275,8 @@ def test_it_prints_in_light_without_controls(open_page, folder):
     assert page.locator(".stage svg").is_visible() and page.locator(".legend").is_visible()
     hidden = (".filters", ".marking", "video", ".toolbar button")
     assert not any(page.locator(name).first.is_visible() for name in hidden)
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(255, 255, 255)"
     assert page.evaluate("getComputedStyle(document.querySelector('main')).color") == (
         "rgb(27, 29, 31)"
     )

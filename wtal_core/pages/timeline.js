@@ -394,7 +394,13 @@ class TimelineView {
     const items = entries
       .filter(([, , present]) => present)
       .map(([name, words]) => make("li", {}, make("span", { className: `key key-${name}` }), words));
-    this.legend.replaceChildren(...items);
+    // on the screen, the filter tells the kinds
+    const kinds = this.content.kinds.map((kind) => {
+      const swatch = make("span", { className: "swatch" });
+      swatch.style.setProperty("--kind", kind.colour);
+      return make("li", { className: "on-paper" }, swatch, `${kind.mark} ${kind.name}`);
+    });
+    this.legend.replaceChildren(...items, ...kinds);
   }
 
   buildMarking() {
@@ -407,6 +413,9 @@ class TimelineView {
     this.markWords = make("p", { className: "quiet" });
     this.markList = make("ul", { className: "marks" });
     const save = (kind) => () => this.save(kind);
+    const goes = this.options.inNotebook
+      ? "The widget's save(FOLDER) writes clicks.csv and segments.csv, which `wtal data add` reads."
+      : "Both files go beside labels.csv; `wtal data add` reads them.";
     this.saveButtons = ["clicks", "segments"].map((kind) => button(`Save ${kind}.csv`, save(kind), ""));
     this.marking = make(
       "details",
@@ -417,7 +426,7 @@ class TimelineView {
         textContent:
           "While this is open, a click into the lane of a class marks a click of it, and dragging marks a " +
           "segment; the axis on top still moves the video. The class background marks where nothing happens. " +
-          "Both files go beside labels.csv; `wtal data add` reads them.",
+          goes,
       }),
       make(
         "div",

@@ -36,6 +36,7 @@ KINDS = [
     {"name": name, "mark": mark, "colour": OUTCOME_COLOURS[name]}
     for name, mark in zip(OUTCOMES, KIND_MARKS, strict=True)
 ]
+SHORTEST = 0.001  # seconds of an axis
 MOST_SIGNALS = 20_000  # of all videos; of more, those of classes that are in their video
 LEVELS = 255  # steps of a signal's height; a lane is about forty pixels high
 
@@ -249,13 +250,13 @@ def _by_video(videos: pd.Series, columns: Sequence[list[Any]]) -> dict[str, list
 def _last(timeline: Timeline, video: str, rows: Mapping[str, Any]) -> float:
     """Seconds that the video lasts: as stated, else until the last thing in it."""
     if video in timeline.durations:
-        return float(timeline.durations[video])
+        return max(float(timeline.durations[video]), SHORTEST)
     ends = [row[2] for name in ("detections", "truth", "segments") for row in rows[name]]
     ends += [row[1] for row in rows["clicks"]]
     for signals in (timeline.activation, timeline.attention):
         if video in signals:
             ends.append(timeline.timebase.seconds(float(len(signals[video]))))
-    return round(max([*ends, 0.001]), 3)
+    return round(max([*ends, SHORTEST]), 3)
 
 
 def _bins_per_signal(timeline: Timeline, is_crowded: bool) -> int:
