@@ -928,6 +928,7 @@ class TimelineView {
       this.time = this.player.currentTime;
       if (this.stopAt !== null && this.time >= this.stopAt) {
         this.player.pause();
+        this.seek(this.stopAt); // a slow machine notices the end late
       }
       if (this.time > this.view.to && this.time < this.video.duration) {
         const width = this.view.to - this.view.from;
