@@ -260,9 +260,9 @@ def test_arrays_that_are_sound(tmp_path):
 @pytest.mark.parametrize("number", range(len(HOSTILE_PICKLES)))
 def test_hostile_pickles_neither_hang_nor_break_nor_run(tmp_path, number):
     content = HEADER_OF_OBJECTS + HOSTILE_PICKLES[number]()
-    begin = time.monotonic()
+    begin = time.process_time()
     refused(load_object_array, written(tmp_path, content, "evil.npy"), r"evil\.npy")
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 @pytest.mark.parametrize(
