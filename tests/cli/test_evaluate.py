@@ -495,8 +495,8 @@ def test_a_ground_truth_of_several_subsets_needs_one_named(score):
             "entry 0 of video v1",
         ),
         ({**TRUTH, "classes": ["run"]}, "of a label that the list of labels does not name"),
-        ({**TRUTH, "classes": "run"}, "'classes' is run, expected a list of names"),
-        ({**TRUTH, "blocked": "v1"}, "'blocked' is v1"),
+        ({**TRUTH, "classes": "run"}, "'classes' is 'run', expected a list of names"),
+        ({**TRUTH, "blocked": "v1"}, "'blocked' is 'v1'"),
         ({**TRUTH, "classes": ["run", "jump", "run"]}, "'run' is twice in the list of classes"),
         (
             {**TRUTH, "timebase": {"fps": 25, "stride": 0}},

@@ -292,6 +292,11 @@ def test_sfinge3d_texts_that_are_wrong(tmp_path):
         table.write_text(original.replace("1,1,9,11,30", line))
         with pytest.raises(WorkbookError, match=message):
             open_dataset("sfinge3d", tmp_path)
+    for nothing in ("", "\r\r"):
+        table.write_text(nothing)
+        with pytest.raises(WorkbookError, match=r"sequencesGT\.csv names no instance; remove it"):
+            open_dataset("sfinge3d", tmp_path)
+    table.write_text(original)
     text = folder / "Sequences/2.txt"
     for content, message in (
         ("1,2,3\n", "3 columns, expected 140"),

@@ -6,6 +6,7 @@ file; they return damaged bytes.
 
 import copy
 import csv
+import gzip
 import io
 import json
 import pickle
@@ -453,7 +454,64 @@ def of_parquet(draw: Random, content: bytes) -> bytes:
     return stream.getvalue()
 
 
+def of_json_lines(draw: Random, content: bytes) -> bytes:
+    """One of several lines of JSON, damaged."""
+    lines = content.splitlines()
+    number = draw.randrange(len(lines))
+    lines[number] = of_json(draw, lines[number])
+    return b"\n".join(lines) + b"\n"
+
+
+def of_gzip(draw: Random, content: bytes) -> bytes:
+    """What is compressed, damaged; or zeros that a few bytes stand for."""
+    if draw.randint(0, 9) == 0:
+        return gzip.compress(bytes(2**24))
+    return gzip.compress(of_json(draw, gzip.decompress(content)), compresslevel=1)
+
+
+def of_safetensors(draw: Random, content: bytes) -> bytes:
+    """The header says something else, or how long it is."""
+    size = int.from_bytes(content[:8], "little")
+    header, values = content[8 : 8 + size], content[8 + size :]
+    kind = draw.randint(0, 3)
+    if kind == 0:
+        return draw.choice((0, 1, 2**31, 2**63)).to_bytes(8, "little") + content[8:]
+    if kind == 1:
+        name = draw.choice((b"F64", b"F8_E5M2", b"BF16", b"BOOL", b"I8", b"F4", b"C64"))
+        header = header.replace(b"F32", name)
+    else:
+        header = of_json(draw, header.rstrip())
+    return len(header).to_bytes(8, "little") + header + values
+
+
+def of_torch(draw: Random, content: bytes) -> bytes:
+    """Another pickle in the zip, members packed, removed, damaged, or promised longer."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = draw.choice(sorted(members))
+    listed = next(name for name in members if name.endswith("data.pkl"))
+    kind = draw.randint(0, 5)
+    if kind == 0:
+        del members[name]
+    elif kind == 1:
+        members[listed] = draw.choice(HOSTILE_PICKLES)()
+    elif kind == 2:
+        members[listed] = of_bytes(draw, members[listed])
+    else:
+        members[name] = of_bytes(draw, members[name])
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", draw.choice((0, 0, 0, 8))) as archive:
+        for key, value in members.items():
+            archive.writestr(key, value)
+    return stream.getvalue()
+
+
 STRUCTURE: dict[str, tuple[Damage, ...]] = {
+    "lines": (of_json_lines,),
+    "gzip": (of_gzip,),
+    "pickle": (lambda draw, content: draw.choice(HOSTILE_PICKLES)(), of_bytes),
+    "safetensors": (of_safetensors,),
+    "torch": (of_torch,),
     "json": (of_json,),
     "jsonl": (of_lines,),
     "yaml": (of_yaml,),

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 
 from tests.fuzz.damage import damaged
 from tests.fuzz.readers import READERS, Reader, quietly
+from tests.fuzz.user_readers import USER_READERS
 from wtal_core.errors import WorkbookError
 
 CASES = int(os.environ.get("WTAL_FUZZ_CASES", "1500"))
-EACH = max(1, -(-CASES // len(READERS)))
+EVERY_READER = (*READERS, *USER_READERS)
+EACH = max(1, -(-CASES // len(EVERY_READER)))
 AT_MOST = 5.0  # seconds for one file
 LONGEST_MESSAGE = 1200  # letters, the folder of the test included
 # Many cases are new ones every time: a plain run repeats its own
@@ -64,7 +66,7 @@ class Prepared(NamedTuple):
         return self.reader.name
 
 
-@pytest.fixture(scope="module", params=READERS, ids=lambda reader: reader.name)
+@pytest.fixture(scope="module", params=EVERY_READER, ids=lambda reader: reader.name)
 def prepared(request, tmp_path_factory):
     reader = request.param
     folder = tmp_path_factory.mktemp("files")

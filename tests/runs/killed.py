@@ -19,6 +19,7 @@ LONG = [
     for seed in range(3)
 ]
 COMPUTE = sweep.compute
+TRAIN = sweep.train
 
 
 def begin(jobs: int) -> None:
@@ -33,7 +34,15 @@ def begin(jobs: int) -> None:
 def work(folder: Path | str, jobs: int, runs: list[Run] = RUNS) -> None:
     """Compute the runs, or go on with them."""
     begin(jobs)
+    sweep.train = noted
     sweep.ensure(runs, Ledger(folder), jobs=jobs)
+
+
+def noted(run: Run, ledger: Ledger, device: str, checkpoint: Path) -> train.Trained:
+    """Train a run; a file says which seeds were trained."""
+    with (Path(ledger.root) / "trained").open("a") as target:
+        target.write(f"{run.seed} ")
+    return TRAIN(run, ledger, device, checkpoint)
 
 
 def dies_once(run: Run, ledger: Ledger, device: str, stamp: str) -> object:

@@ -88,6 +88,20 @@ def test_runs_killed_at_any_moment_and_resumed_are_the_same(
     assert hits > kills / 3  # the others had ended before they were killed
 
 
+@pytest.mark.slow
+def test_two_commands_on_one_results_folder_compute_each_run_once(processes, undisturbed, tmp_path):
+    whole, _ = undisturbed
+    commands = [processes.Process(target=work, args=(tmp_path, 1)) for _ in range(2)]
+    for command in commands:
+        command.start()
+    for command in commands:
+        command.join()
+    assert [command.exitcode for command in commands] == [0, 0]
+    assert outcome(tmp_path) == whole
+    trained = (tmp_path / "trained").read_text().split()
+    assert sorted(trained) == ["0", "1", "2"]
+
+
 @pytest.fixture
 def tiny(monkeypatch):
     monkeypatch.setattr(sweep, "_opened", lambda name, fold: tiny_dataset())

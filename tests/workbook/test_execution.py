@@ -173,3 +173,37 @@ def epochs_done(checkpoint):
     import torch
 
     return torch.load(checkpoint, weights_only=True)["epoch"]
+
+
+TIDYING = """
+import time
+from wtal_core.cli import entry
+
+def tidies_slowly() -> int:
+    '''Wait.'''
+    try:
+        print("begun", flush=True)
+        time.sleep(600)
+    finally:
+        print("tidying", flush=True)
+        time.sleep(600)
+    return 0
+
+entry.COMMANDS["tidies"] = tidies_slowly
+entry.main(["tidies"])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_ctrl_c_ends_the_command_at_once(second):
+    command = [sys.executable, "-c", TIDYING]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as process:
+        try:
+            assert process.stdout.readline() == "begun\n"
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.readline() == "tidying\n"
+            process.send_signal(second)
+            assert process.wait(SOON) == 128 + second
+        finally:
+            process.kill()

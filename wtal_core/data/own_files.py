@@ -17,8 +17,9 @@ import numpy as np
 from wtal_core.data.features import BACKTAL_KEYS, JOINT_KEYS
 from wtal_core.data.paths import inside
 from wtal_core.data.problems import MissingData, WrongShape
-from wtal_core.data.stored import StoredArray, damaged, hdf5_arrays, npy_array, npz_arrays
+from wtal_core.data.stored import StoredArray, hdf5_arrays, npy_array, npz_arrays
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.tensors import read_safetensors, read_torch
 
 ENDINGS = (".npy", ".npz", ".pt", ".safetensors", ".h5", ".hdf5")
 TABLES = ("labels.csv", "segments.csv", "clicks.csv", "split.csv", "durations.csv")
@@ -249,16 +250,9 @@ def _tensors(path: Path) -> dict:
     """
     import torch
 
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        content = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
-    except ImportError:
-        raise
-    except Exception as error:  # torch, zip and pickle each raise their own
-        raise damaged(path, error) from error
+    if path.suffix == ".safetensors":
+        return read_safetensors(path, "get it again")
+    content = read_torch(path, "get it again", mmap=True)
     tensors = content if isinstance(content, dict) else {"": content}
     if not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
         raise WorkbookError(f"{path} holds something else than tensors; save the tensor alone")

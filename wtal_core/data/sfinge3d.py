@@ -208,6 +208,8 @@ def read_text_table(path: Path) -> pd.DataFrame:
         video = f"seq_{int(cells[0]):02d}"
         for label, start, end in zip(cells[2::3], cells[3::3], cells[4::3], strict=True):
             rows.append((video, label, int(start), int(end)))
+    if not rows:
+        raise WorkbookError(f"{path} names no instance; remove it and run `wtal data fetch {NAME}`")
     return pd.DataFrame(rows, columns=list(FRAME_COLUMNS))
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Int
 
 from wtal_core.data.dataset import SEGMENT_COLUMNS, Dataset, empty_segments
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.refusal import shown
 from wtal_core.timebase import Timebase
 
 DETECTION_COLUMNS = [*SEGMENT_COLUMNS, "score"]
@@ -143,8 +144,9 @@ def refuse(table: pd.DataFrame, bad: np.ndarray, source: str, what: str) -> None
         first = int(np.argmax(bad))
         row = table.iloc[first]
         raise WorkbookError(
-            f"{source}: row {first}, [{row['t_start']}, {row['t_end']}] of {row['label']!r} in "
-            f"video {row['video']!r}, {what} ({int(bad.sum())} such rows); correct or remove it"
+            f"{source}: row {first}, [{row['t_start']}, {row['t_end']}] of {shown(row['label'])} "
+            f"in video {shown(row['video'])}, {what} ({int(bad.sum())} such rows); correct or "
+            "remove it"
         )
 
 

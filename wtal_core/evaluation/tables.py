@@ -29,8 +29,8 @@ from wtal_core.evaluation.ground_truth import (
     checked,
     refuse,
 )
+from wtal_core.reading import values
 from wtal_core.reading.refusal import shown
-from wtal_core.reading.values import LATEST
 from wtal_core.timebase import Timebase, checked_timebase
 
 ALL_SUBSETS = "all"
@@ -259,21 +259,12 @@ def _assemble(
     checked_timebase(timebase, path)
     return GroundTruth(
         segments=segments,
-        videos=_names(extra.get("videos", videos), "videos", path),
-        classes=_names(extra.get("classes", all_classes), "classes", path),
+        videos=tuple(extra.get("videos", videos)),
+        classes=tuple(extra.get("classes", all_classes)),
         ambiguous=ambiguous,
         timebase=timebase,
-        blocked=_names(extra.get("blocked", []), "blocked", path),
+        blocked=tuple(extra.get("blocked", [])),
     )
-
-
-def _names(given: object, name: str, path: str | Path) -> tuple[str, ...]:
-    """A list of names; a single text would fall apart into letters."""
-    if not isinstance(given, list) or not all(isinstance(entry, str) for entry in given):
-        raise WorkbookError(
-            f"{path}: {name!r} is {str(given)[:60]}, expected a list of names; correct or remove it"
-        )
-    return tuple(given)
 
 
 def with_lists(
@@ -305,7 +296,7 @@ def read_names(path: str | Path, what: str) -> tuple[str, ...]:
     path = Path(path)
     text = read_text(path)
     if text.lstrip()[:1] in ("[", "{"):
-        return _names(read_json(path), what, path)
+        return tuple(values.names(read_json(path), f"{path}: {what!r}"))
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
@@ -333,8 +324,8 @@ def _check_any_known(videos: list[str], ground_truth: GroundTruth, path: Path) -
 
 def _check_size(table: pd.DataFrame, path: str | Path) -> None:
     """Refuse times that are finite, but no seconds of a video."""
-    late = (table[["t_start", "t_end"]].abs() > LATEST).any(axis=1).to_numpy()
-    refuse(table, late, str(path), f"has a time beyond {LATEST:.0e} seconds")
+    late = (table[["t_start", "t_end"]].abs() > values.LATEST).any(axis=1).to_numpy()
+    refuse(table, late, str(path), f"has a time beyond {values.LATEST:.0e} seconds")
 
 
 def _of_subset(subsets: Mapping[str, str | None], subset: str | None, name: str) -> list[str]:

@@ -41,6 +41,7 @@ FROM_MARK = {"TUPLE", "LIST", "DICT"}
 ADDS_TOP = {"APPEND": 1, "SETITEM": 2, "BUILD": 1}
 ADDS_FROM_MARK = {"APPENDS", "SETITEMS"}
 NOTHING = {"PROTO", "FRAME"}
+OF_TORCH = frozenset({"BINPERSID"})  # how PyTorch names the bytes of a tensor
 
 
 @dataclass(slots=True)
@@ -61,7 +62,8 @@ class Refused(ValueError):
 class Scan:
     """The state of the program on sizes."""
 
-    def __init__(self) -> None:
+    def __init__(self, also: frozenset[str] = frozenset()) -> None:
+        self.also = also
         self.stack: list[Any] = []
         self.memo: dict[int, Size] = {}
         self.constant = Size(is_held=True)  # stands for each of them; none may grow
@@ -91,6 +93,8 @@ class Scan:
             self._grown(self._top(), parts)
         elif name == "POP":
             self.stack and self.stack.pop()
+        elif name in self.also:  # takes one value and leaves one
+            self.stack.append(self._grown(Size(), self._pop(1)))
         elif name not in NOTHING:
             raise Refused(f"the opcode {name}, which arrays do not need")
 
@@ -143,12 +147,13 @@ def _index(name: str, argument: bytes) -> int:
     return place
 
 
-def scan(data: Any, place: int) -> None:
+def scan(data: Any, place: int, also: frozenset[str] = frozenset()) -> None:
     """Refuse a pickle that could stop the process. data: bytes or a memory map, from `place` on.
+    also: further opcodes that are let through, `OF_TORCH`.
 
     Raises `Refused`, or another ValueError for what is no pickle.
     """
-    state = Scan()
+    state = Scan(also)
     end = len(data)
     for _ in range(MOST_OPCODES):
         if place >= end:

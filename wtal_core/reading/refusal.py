@@ -19,7 +19,7 @@ _quote.maxstring = _quote.maxother = _quote.maxlong = LONGEST_QUOTE
 def shown(value: object) -> str:
     """A value of a file as an error quotes it: short, in one line, however deep or long it is."""
     try:
-        text = ascii(value) if isinstance(value, str) else _quote.repr(value)
+        text = repr(value) if isinstance(value, str) else _quote.repr(value)
     except Exception:  # a number of too many digits, an object that cannot say what it is
         text = f"a {type(value).__name__}"
     text = " ".join(text.split())

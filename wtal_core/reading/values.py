@@ -52,6 +52,16 @@ def is_name(value: str) -> bool:
     return fits and 0 < len(value.encode()) <= LONGEST_NAME
 
 
+def names(value: Any, where: object) -> list[str]:
+    """A list of names, of which one may be empty where none was given."""
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise _unlike(value, where, "a list of names")
+    for entry in value:
+        if entry:
+            name(entry, f"{where}: one of them")
+    return value
+
+
 RESERVED = {
     "CON",
     "PRN",

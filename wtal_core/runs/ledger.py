@@ -30,14 +30,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from filelock import FileLock
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.files import write_whole
 from wtal_core.reading import values
 from wtal_core.reading.json_files import parse_json
 from wtal_core.reading.parquet import read_table
-from wtal_core.reading.refusal import reading, shown
+from wtal_core.reading.refusal import shown
+from wtal_core.reading.tensors import read_arrays
 from wtal_core.reading.texts import read_bytes
 
 RULES = ("last", "best")
@@ -182,7 +183,7 @@ class Record:
         """The figure arrays kept under this name; None where there are none."""
         for path in self._arrays_files():
             if path.exists():
-                kept = _arrays(path)
+                kept = read_arrays(path, COMPUTED_AGAIN)
                 prefix = f"{name}/"
                 wanted = {
                     k.removeprefix(prefix): v for k, v in kept.items() if k.startswith(prefix)
@@ -195,7 +196,7 @@ class Record:
         """Keep small arrays that a figure draws, beside the ledger."""
         path = self._arrays_files()[0]
         with locked(path):
-            kept = _arrays(path) if path.exists() else {}
+            kept = read_arrays(path, COMPUTED_AGAIN) if path.exists() else {}
             kept |= {f"{name}/{k}": np.ascontiguousarray(v) for k, v in arrays.items()}
             write_whole(path, lambda partial: save_file(kept, partial))
 
@@ -231,7 +232,7 @@ class Record:
             path = runs_file(root, self.line["dataset"], self.method, kind)
             line = read(path).get(self.key)
             if line is not None:
-                return line[kind]
+                return values.member(line, kind, f"{path}: the line of run {self.key}")
         return None
 
 
@@ -340,7 +341,7 @@ def finite(value: Any) -> Any:
     return value
 
 
-def as_float(value: float | str | None) -> float:
+def as_float(value: float | int | str | None) -> float:
     """A number of a line, also one that `finite` has written."""
     return math.nan if value is None else float(value)
 
@@ -397,7 +398,11 @@ def _checked(text: bytes, where: str) -> dict[str, Any]:
     if not isinstance(line, dict) or not required <= set(line):
         raise WorkbookError(f"{where} is no line of a ledger; {remedy}")
     content = {name: value for name, value in line.items() if name != "seal"}
-    if line["seal"] != _seal(content):
+    try:
+        seal = _seal(content)
+    except ValueError:  # NaN and infinity, which `finite` writes in another way
+        raise WorkbookError(f"{where} holds a number that JSON has not; {remedy}") from None
+    if line["seal"] != seal:
         raise WorkbookError(f"{where} was changed after it was written; {remedy}")
     (_check_beside if "run" in line else _check_run)(line, where)
     return line
@@ -456,11 +461,6 @@ def _check_number(value: Any, where: str) -> None:
 def _check_behaviour(value: Any, where: str) -> None:
     if not isinstance(value, str) or not BEHAVIOUR.fullmatch(value):
         raise WorkbookError(f"{where} is {shown(value)}, expected one such as facnet-1")
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    with reading(path, "is no whole file of arrays", COMPUTED_AGAIN):
-        return load_file(path)
 
 
 def _seal(content: dict[str, Any]) -> str:

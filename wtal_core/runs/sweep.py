@@ -18,13 +18,14 @@ from typing import Any, Literal
 
 import torch
 from filelock import FileLock
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from tqdm import tqdm
 
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.opening import folds, open_dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.mean_average_precision import Score
+from wtal_core.reading.tensors import read_safetensors
 from wtal_core.runs import behaviour
 from wtal_core.runs.ledger import RULES, UNKNOWN, Ledger, Record, working_folder
 from wtal_core.runs.parent import end_with
@@ -201,7 +202,7 @@ def train(run: Run, ledger: Ledger, device: str, checkpoint: Path) -> Trained:
     last = record.weights("last") if record else None
     best = record.weights("best") if record else None
     if record and last and best:
-        weights = {"last": load_file(last, device), "best": load_file(best, device)}
+        weights = {"last": weights_in(last, device), "best": weights_in(best, device)}
         best_epoch, history = record.best_epoch, record.history
     else:
         outcome = started(source, ledger, device, checkpoint).run(checkpoint)
@@ -223,13 +224,18 @@ def started(run: Run, ledger: Ledger, device: str, checkpoint: Path) -> Trainer:
     record = find(before, ledger)
     path = record.weights("last") if record else None
     if path is not None:
-        trainer.begin_with(load_file(path, device))
+        trainer.begin_with(weights_in(path, device))
         return trainer
     earlier = checkpoint.with_name("before.pt")
     outcome = started(before, ledger, device, earlier).run(earlier)
     earlier.unlink(missing_ok=True)
     trainer.begin_with(outcome.weights["last"])
     return trainer
+
+
+def weights_in(path: Path, device: str = "cpu") -> dict[str, torch.Tensor]:
+    """The weights that a run has kept. Raises WorkbookError for a damaged file."""
+    return read_safetensors(path, "delete it: the run is then trained again", device)
 
 
 def resolve_device(device: str) -> str:

@@ -23,6 +23,7 @@ from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, class_scale
 from wtal_core.models.shared.objective import best_is_shown, recalled
 from wtal_core.packed import Resident
+from wtal_core.reading.tensors import read_torch
 from wtal_core.runs.foreground import foreground_auc
 from wtal_core.runs.inputs import inputs_of, label_vectors, resident, supervision
 from wtal_core.runs.objective import judged
@@ -357,12 +358,8 @@ class Trainer:
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     """The state that `Trainer.save` wrote; a damaged file is named."""
-    try:
-        return torch.load(path, weights_only=True, map_location=device)
-    except Exception as error:  # torch, zip and pickle each raise their own
-        raise WorkbookError(
-            f"checkpoint {path} is damaged ({type(error).__name__}); delete it and run again"
-        ) from error
+    state: dict[str, Any] = read_torch(path, "delete it and run again", str(device))
+    return state
 
 
 def activations(

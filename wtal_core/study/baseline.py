@@ -9,6 +9,7 @@ import pandas as pd
 
 from wtal_core.evaluation.error_types import background_error_share
 from wtal_core.evaluation.ground_truth import ground_truth_of
+from wtal_core.reading.frames import read_frame
 from wtal_core.study.session import Session
 from wtal_core.study.top_share import top_share
 from wtal_core.study.trained import TrainedRun
@@ -37,7 +38,7 @@ def baseline_facts(session: Session) -> pd.DataFrame:
 
 
 def _read(path: Path) -> pd.DataFrame | None:
-    return pd.read_csv(path, comment="#") if path.exists() else None
+    return read_frame(path, ("seed", MAP), "delete it") if path.exists() else None
 
 
 def _write(path: Path, text: str) -> None:

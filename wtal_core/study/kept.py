@@ -3,15 +3,12 @@
 import sys
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
-from wtal_core.errors import WorkbookError
 from wtal_core.runs.ledger import ANOTHER_NETWORK, Ledger, Record, finite
 from wtal_core.runs.run import Run
-from wtal_core.runs.sweep import find, outcome_of, resolve_device, train, write_files
+from wtal_core.runs.sweep import find, outcome_of, resolve_device, train, weights_in, write_files
 from wtal_core.runs.train import Trained
 
 
@@ -29,12 +26,7 @@ def weights_of(run: Run, record: Record, ledger: Ledger, device: str) -> dict[st
             train_again(trained, trained_record, ledger, device)
             path = trained_record.weights("last")
     assert path is not None  # it has just been written
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise WorkbookError(
-            f"weights {path} are damaged ({error}); delete the file, and the run is trained again"
-        ) from error
+    return weights_in(path)
 
 
 def _trained_as(run: Run, record: Record, ledger: Ledger) -> tuple[Run, Record]:

@@ -16,10 +16,12 @@ import pandas as pd
 from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
+from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.files import write_whole
 from wtal_core.evaluation.ground_truth import GroundTruth
 from wtal_core.evaluation.protocols import PROTOCOLS
 from wtal_core.evaluation.video_bootstrap import draws, matched, resampled_map
+from wtal_core.reading.json_files import read_json
 
 RESAMPLES = 1000
 SEED = 0
@@ -115,8 +117,8 @@ def kept(
 def _read(path: Path) -> OrderInterval | None:
     """None where there is no such file, or a damaged one: it can be computed again."""
     try:
-        return OrderInterval(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return OrderInterval(**read_json(path))
+    except (WorkbookError, TypeError):
         return None
 
 

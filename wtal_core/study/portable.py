@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from wtal_core.data.dataset import Dataset, empty_segments
@@ -26,17 +25,21 @@ from wtal_core.evaluation.signals import Signals
 from wtal_core.models import method
 from wtal_core.models.contract import MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene
+from wtal_core.reading import values
+from wtal_core.reading.json_files import read_json
+from wtal_core.reading.tensors import read_safetensors
 from wtal_core.runs.foreground import on_own_snippets
 from wtal_core.runs.inputs import inputs_of, resident
 from wtal_core.runs.run import configured, differences
 from wtal_core.runs.train import activations, scale_of
 from wtal_core.study.trained import TrainedRun
-from wtal_core.timebase import Timebase
+from wtal_core.timebase import Timebase, checked_timebase
 
 FORMAT = 1
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 CARD = "README.md"
+AGAIN = "export the run again"
 KEYS: dict[str, Any] = {
     "format": int,
     "method": str,
@@ -198,28 +201,20 @@ def described(model: Model) -> dict[str, Any]:
 def read_model(folder: Path) -> Model:
     """A model that was exported; a file that is missing, damaged or of another kind is named."""
     path = folder / DESCRIPTION
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not path.exists():
         raise WorkbookError(
             f"{folder} holds no {DESCRIPTION}; name a folder that `wtal export RUN` has written"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise WorkbookError(f"{path} is damaged; export the run again") from error
+        )
+    content = read_json(path, AGAIN)
     _check(path, content)
-    weights = folder / WEIGHTS
-    try:
-        tensors = load_file(weights)
-    except (OSError, SafetensorError) as error:
-        raise WorkbookError(f"{weights} is missing or damaged; export the run again") from error
-    timebase = Timebase(float(content["fps"]), float(content["stride"]), float(content["offset"]))
+    tensors = read_safetensors(folder / WEIGHTS, AGAIN)
     return Model(
         method=content["method"],
         config=configured(method(content["method"]).Config, content["config"]),
         classes=tuple(content["classes"]),
         streams=tuple(content["streams"]),
         size=content["feature_size"],
-        timebase=timebase,
+        timebase=_timebase(content),
         scale=float(content["class_scale"]),
         weights=tensors,
         training=content["training"],
@@ -238,14 +233,23 @@ def _check(path: Path, content: Any) -> None:
             "run again"
         )
     names = (*content["classes"], *content["streams"])
-    if not content["classes"] or not content["streams"] or not all(map(_is_text, names)):
+    if not content["classes"] or not content["streams"] or not all(map(_is_name, names)):
         raise WorkbookError(f"{path}: classes and streams have to be lists of names; export again")
-    if not (content["fps"] > 0 and content["stride"] > 0 and content["feature_size"] > 0):
-        raise WorkbookError(f"{path}: fps, stride and feature_size have to be larger than 0")
+    values.whole(content["feature_size"], f"{path}: feature_size")
+    for key in ("fps", "stride", "offset", "class_scale"):
+        values.number(content[key], f"{path}: {key}")
+    for key in ("fps", "stride", "feature_size", "class_scale"):
+        if not content[key] > 0:
+            raise WorkbookError(f"{path}: {key} has to be larger than 0; export again")
+    checked_timebase(_timebase(content), path)
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+def _timebase(content: dict[str, Any]) -> Timebase:
+    return Timebase(float(content["fps"]), float(content["stride"]), float(content["offset"]))
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and values.is_name(value)
 
 
 def card(model: Model) -> str:

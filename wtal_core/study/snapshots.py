@@ -9,11 +9,12 @@ from operator import attrgetter
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from wtal_core.errors import WorkbookError
 from wtal_core.packed import Packed
+from wtal_core.reading.tensors import read_arrays
 from wtal_core.runs.inputs import inputs_of, resident
 from wtal_core.runs.sweep import resolve_device
 from wtal_core.runs.train import Trainer
@@ -80,7 +81,7 @@ def networks_while_learning(trained: TrainedRun, epochs: Sequence[int]) -> dict[
     """
     _check_epochs(trained, epochs)
     path = trained.record.working_folder / "snapshots.safetensors"
-    arrays = load_file(path) if path.exists() else {}
+    arrays = read_arrays(path, "delete it") if path.exists() else {}
     present = {int(key.split(".")[0]) for key in arrays}
     if not present.issuperset(epochs):
         arrays |= _train(trained, epochs)

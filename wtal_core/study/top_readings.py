@@ -20,6 +20,7 @@ from wtal_core.evaluation.ground_truth import ground_truth_of
 from wtal_core.evaluation.mean_average_precision import evaluate
 from wtal_core.evaluation.protocols import ACTIVITYNET
 from wtal_core.models.backtal import BRANCHES
+from wtal_core.reading.frames import read_frame
 from wtal_core.runs.inputs import inputs_of, on_grid, resident
 from wtal_core.runs.sweep import resolve_device
 from wtal_core.runs.train import TEST_BATCH, suited_threads
@@ -66,7 +67,7 @@ def top_readings(session: Session, rows: Mapping[str, Any]) -> pd.DataFrame:
     trained = {row: session.trained_runs("backtal", config) for row, config in rows.items()}
     path = session.store.root / session.dataset.name / "top_readings.csv"
     wanted = [run.record.key for runs in trained.values() for run in runs]
-    kept = pd.read_csv(path) if path.exists() else None
+    kept = read_frame(path, ("run",), "delete it") if path.exists() else None
     if kept is not None and kept["run"].tolist() == wanted:
         return kept
     lines = [_line(row, run) for row, runs in trained.items() for run in runs]

@@ -17,6 +17,7 @@ from wtal_core.evaluation.formats.class_list import class_number
 from wtal_core.evaluation.formats.content import Content, Format, Kind
 from wtal_core.evaluation.formats.entries import UNREADABLE, number
 from wtal_core.evaluation.formats.opening import Opened
+from wtal_core.reading.refusal import shown
 
 
 def recognises(opened: Opened) -> bool:
@@ -43,7 +44,7 @@ def read(opened: Opened, kind: Kind | None) -> Content:
                 rows.append((video, class_number(label), number(start), number(end)))
             except UNREADABLE:
                 raise WorkbookError(
-                    f"{opened.name}: action {place} of video {video} is {str(action)[:60]}, "
+                    f"{opened.name}: action {place} of video {video} is {shown(action)}, "
                     "expected [class, start, end]"
                 ) from None
     table = pd.DataFrame(rows, columns=SEGMENT_COLUMNS)

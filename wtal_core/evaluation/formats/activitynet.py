@@ -18,6 +18,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.formats.content import Content, Format, Kind
 from wtal_core.evaluation.formats.entries import detections_of, entries_of, read_entries
 from wtal_core.evaluation.formats.opening import Opened
+from wtal_core.reading.refusal import shown
 
 EXPECTED = "expected the ActivityNet JSON format"
 LISTS = ("classes", "blocked", "ambiguous", "timebase", "videos")
@@ -77,8 +78,7 @@ def _subset(entry: dict, video: str, name: str) -> str | None:
     subset = entry.get("subset")
     if subset is not None and not isinstance(subset, str):
         raise WorkbookError(
-            f"{name}: video {video} has the subset {str(subset)[:40]}; write a name, or leave it "
-            "out"
+            f"{name}: video {video} has the subset {shown(subset)}; write a name, or leave it out"
         )
     return subset
 

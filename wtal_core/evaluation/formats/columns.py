@@ -7,6 +7,7 @@ import pandas as pd
 
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.formats.content import PROPOSAL, Content, Kind
+from wtal_core.reading.refusal import shown
 
 # column of ours -> what others call it; of several that are there, the first one counts
 NAMES = {
@@ -89,7 +90,7 @@ def _texts(column: pd.Series, name: str) -> pd.Series:
     for value in column.dropna().unique():
         if not isinstance(value, str):
             raise WorkbookError(
-                f"{name}: column {column.name!r} holds {str(value)[:40]}; write names as text"
+                f"{name}: column {column.name!r} holds {shown(value)}; write names as text"
             )
     if column.isna().any():
         return column.astype(object).where(column.notna(), None)
@@ -107,7 +108,7 @@ def numbers(column: pd.Series, role: str, name: str) -> np.ndarray:
         row = int(np.argmin(readable))
         raise WorkbookError(
             f"{name}: column {role!r} holds something that is not a number (row {row}: "
-            f"{str(column.iloc[row])[:40]!r}); write numbers, times in seconds"
+            f"{shown(str(column.iloc[row]))}); write numbers, times in seconds"
         ) from None
 
 

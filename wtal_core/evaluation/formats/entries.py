@@ -15,6 +15,7 @@ import pandas as pd
 from wtal_core.data.dataset import SEGMENT_COLUMNS
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.formats.content import PROPOSAL, Content
+from wtal_core.reading.refusal import shown
 
 OF_A_DETECTION = '{"label": name, "segment": [start, end], "score": number}'
 OF_AN_INSTANCE = '{"label": name, "segment": [start, end]}'
@@ -52,7 +53,7 @@ def read_entries(entries: dict[str, Any], with_score: bool, name: str) -> Entrie
     for video, listed in entries.items():
         if not isinstance(listed, list):
             raise WorkbookError(
-                f"{name}: video {video} holds {str(listed)[:60]}, expected a list of "
+                f"{name}: video {video} holds {shown(listed)}, expected a list of "
                 f"{_expected(with_score)}"
             )
         flat.extend(listed)
@@ -144,7 +145,7 @@ def _one_by_one(
                 rows.append(_values(entry, keys))
             except UNREADABLE:
                 raise WorkbookError(
-                    f"{name}: entry {place} of video {video} is {str(entry)[:80]}, expected "
+                    f"{name}: entry {place} of video {video} is {shown(entry)}, expected "
                     f"{_expected(with_score)}"
                 ) from None
     table = pd.DataFrame(rows, columns=["start", "end", "label", "score"])

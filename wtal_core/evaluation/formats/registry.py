@@ -1,6 +1,7 @@
 """All formats, in the order in which they are tried, and reading and writing by them."""
 
 import gzip
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,8 @@ from wtal_core.evaluation.formats import (
 from wtal_core.evaluation.formats.class_list import is_numbers, named
 from wtal_core.evaluation.formats.content import Content, Format, Kind
 from wtal_core.evaluation.formats.opening import STANDARD_INPUT, Opened
+from wtal_core.reading import values
+from wtal_core.reading.refusal import reading, shown
 
 FORMATS = (
     thumos_folder.FORMAT,
@@ -92,7 +95,7 @@ def read_content(
     form = format_of(opened)
     if form is None:
         raise unknown(opened, kind)
-    content = form.read(opened, kind)
+    content = _read(form, opened, kind)
     if kind is not None and content.kind != kind:
         raise WorkbookError(
             f"{opened.name}: holds {WORDS[content.kind]} ({form.title}), expected {WORDS[kind]}; "
@@ -100,6 +103,23 @@ def read_content(
         )
     if class_names and is_numbers(content.table["label"]):
         content = replace(content, table=named(content.table, class_names))
+    return content
+
+
+def _read(form: Format, opened: Opened, kind: Kind | None) -> Content:
+    """What a file of a known format holds. All that a format may trip over is one WorkbookError."""
+    where = Path(opened.name)
+    with reading(where, f"is damaged, or no {form.title}"):
+        content = form.read(opened, kind)
+        for name in ("video", "label"):
+            values.names(content.table[name].dropna().unique().tolist(), f"{where}: {name}")
+        values.names(list(content.videos), f"{where}: its videos")
+        subsets = values.mapping(content.subsets, f"{where}: 'subsets'").values()
+        values.names([name for name in subsets if name is not None], f"{where}: 'subsets'")
+        values.mapping(content.durations, f"{where}: 'durations'")
+        values.listed(content.lists.get("ambiguous", []), f"{where}: 'ambiguous'")
+        for name in ("videos", "classes", "blocked"):
+            values.names(content.lists.get(name, []), f"{where}: {name!r}")
     return content
 
 
@@ -111,7 +131,7 @@ def unknown(opened: Opened, kind: Kind | None) -> WorkbookError:
         return WorkbookError(
             f"{opened.name}: not a whole Parquet file; write or fetch the file again"
         )
-    if not opened.data.strip():
+    if not opened.data.removeprefix(BOM_UTF8).strip():
         return WorkbookError(
             f"{opened.name}: is empty, so not complete JSON; write or fetch the file again"
         )
@@ -135,7 +155,7 @@ def durations_of(opened: Opened) -> dict[str, Any] | None:
         if form is activitynet.FORMAT:
             database = activitynet.mapping(content, "database", opened.name)
         return activitynet.stated_durations(database, bare_dictionary.DURATIONS)
-    return dict(form.read(opened, None).durations) if form else None
+    return dict(_read(form, opened, None).durations) if form else None
 
 
 def written_format(path: Path, kind: Kind, to: str | None = None) -> Format:
@@ -165,7 +185,10 @@ def losses(content: Content, form: Format) -> list[str]:
 
 def write_content(content: Content, path: Path, form: Format) -> None:
     """Write a file whole, compressed where its name ends in .gz."""
-    data = form.write[content.kind](content)
+    stated = {video: value for video, value in content.durations.items() if value not in ("", None)}
+    for video, value in stated.items():
+        values.length(value, f"the duration of video {shown(video)}")
+    data = form.write[content.kind](replace(content, durations=stated))
     if path.name.lower().endswith(".gz"):
         data = gzip.compress(data, mtime=0)
     write_whole(path, lambda partial: partial.write_bytes(data))

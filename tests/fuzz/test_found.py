@@ -1,0 +1,110 @@
+"""What `make fuzz` has found, each as a test of its own."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.fuzz.readers import TRUTH, read_results, write_results
+from tests.fuzz.user_readers import write_exported, write_formats
+from wtal_core.cli.scoring import convert
+from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.tables import load_detections, read_ground_truth
+from wtal_core.reading.refusal import shown
+from wtal_core.runs import ledger
+from wtal_core.study.portable import read_model
+
+
+def refused_in_one_line(read, words):
+    with pytest.raises(WorkbookError, match=words) as refused:
+        read()
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 1200
+
+
+@pytest.mark.parametrize("name", ["classes", "videos", "blocked"])
+@pytest.mark.parametrize("value", [["Jump", ["Throw"]], ["Jump", {}], 3, "Jump", ["a\nb"]])
+def test_lists_of_a_test_list_hold_names(tmp_path, name, value):
+    path = tmp_path / "gt.json"
+    path.write_text(json.dumps(TRUTH | {name: value}))
+    refused_in_one_line(lambda: read_ground_truth(path), f"'{name}'")
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, "text", 3])
+def test_ambiguous_intervals_are_a_list(tmp_path, value):
+    path = tmp_path / "gt.json"
+    database = {"v": {"annotations": [{"label": "Ambiguous", "segment": [1, 2]}]}}
+    path.write_text(json.dumps({"database": database, "ambiguous": value}))
+    refused_in_one_line(lambda: read_ground_truth(path), "'ambiguous'")
+
+
+@pytest.mark.parametrize("subset", [[], {}, 3])
+def test_a_subset_is_a_name(tmp_path, subset):
+    path = tmp_path / "gt.json"
+    path.write_text(json.dumps({"v": {"subset": subset, "actions": [[0, 1, 2]]}}))
+    refused_in_one_line(lambda: read_ground_truth(path), "subset")
+
+
+def test_an_entry_that_holds_a_line_break(tmp_path):
+    path = tmp_path / "det.json"
+    path.write_text(json.dumps({"results": {"v": ["a\nb"]}}))
+    refused_in_one_line(lambda: load_detections(path), r"entry 0 of video v is 'a\\nb'")
+    path.write_text(json.dumps({"results": {"a\nb": [3]}}))
+    refused_in_one_line(lambda: load_detections(path), r"video a\\nb")
+
+
+def test_a_name_of_200000_letters(tmp_path):
+    path = tmp_path / "det.csv"
+    path.write_text(f"video,label,t_start,t_end,score\n{'x' * 200_000},Jump,5,4,1\n")
+    refused_in_one_line(lambda: load_detections(path), "xxx… in|at most 255 bytes")
+
+
+def test_a_file_of_a_byte_order_mark_alone(tmp_path):
+    path = tmp_path / "det.csv"
+    path.write_bytes(b"\xef\xbb\xbf")
+    refused_in_one_line(lambda: load_detections(path), "is empty")
+
+
+def test_a_duration_that_is_none_is_not_converted(tmp_path):
+    write_formats(tmp_path)
+    text = (tmp_path / "gt.csv").read_text()
+    (tmp_path / "gt.csv").write_text(text.replace("test,100\n", "test,long\n", 1))
+    target = tmp_path / "out.json"
+    refused_in_one_line(
+        lambda: convert(tmp_path / "gt.csv", target, "detad"), "the duration of video 'vid_a'"
+    )
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("class_scale", 10**400), ("fps", 1e300), ("offset", float("nan")), ("classes", ["a\nb"])],
+)
+def test_an_exported_network_of_impossible_numbers(tmp_path, key, value):
+    write_exported(tmp_path)
+    path = tmp_path / "model.json"
+    read_model(tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    refused_in_one_line(lambda: read_model(tmp_path), r"model\.json: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ({"run": "5ceb4029ffff9bc7.facnet-1"}, "lacks 'facts'"),
+        ({"run": "5ceb4029ffff9bc7.facnet-1", "facts": {"a": np.inf}}, "a number that JSON has"),
+    ],
+)
+def test_lines_of_facts_that_hold_none(tmp_path, line, words):
+    write_results(tmp_path)
+    path = tmp_path / "fresh/simulated/runs/facnet.facts.jsonl"
+    run = json.loads(path.read_text())["run"]
+    sealed = ledger.sealed(line | {"run": run})
+    if "facts" in line:  # as another programme writes it
+        sealed["facts"] = line["facts"]
+    path.write_text(json.dumps(sealed) + "\n")
+    refused_in_one_line(lambda: read_results(tmp_path), words)
+
+
+def test_a_quote_shows_letters_of_all_languages_and_no_control_character():
+    assert shown("é") == "'é'"
+    assert shown("a\n\x1b\ud800") == r"'a\n\x1b\ud800'"
