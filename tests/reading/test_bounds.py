@@ -1,11 +1,13 @@
 """Each format refuses what could stop the process, before anything is built of it."""
 
+import gc
 import io
 import json
 import pickle
 import time
 import tracemalloc
 import zipfile
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -342,3 +344,17 @@ def test_a_quote_is_short_whatever_it_quotes():
     for value in (deep, "x" * 10**6, 10**5000, {"a" * 500: ["b" * 500] * 50}, "\ud800\n\x1b"):
         text = shown(value)
         assert len(text) <= 61 and text.isprintable() and text.encode()
+
+
+@pytest.mark.parametrize("content", ["[{}]", "[{}", '{"a": 1, "a": 2}'])
+@pytest.mark.parametrize("was_enabled", [True, False])
+def test_reading_json_leaves_the_garbage_collector_as_it_was(tmp_path, content, was_enabled):
+    """It does not run in between."""
+    path = written(tmp_path, content)
+    (gc.enable if was_enabled else gc.disable)()
+    try:
+        with suppress(WorkbookError):
+            read_json(path)
+        assert gc.isenabled() == was_enabled
+    finally:
+        gc.enable()

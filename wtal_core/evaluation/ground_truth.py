@@ -11,6 +11,7 @@ from wtal_core.data.dataset import SEGMENT_COLUMNS, Dataset, empty_segments
 from wtal_core.errors import WorkbookError
 from wtal_core.timebase import Timebase
 
+NO_SUBSET = ""  # of a video whose subset the file does not name
 DETECTION_COLUMNS = [*SEGMENT_COLUMNS, "score"]
 
 
@@ -29,7 +30,7 @@ class GroundTruth:
     blocked: videos whose ground truth and detections are removed (option of the ActivityNet
         toolkit).
     durations: seconds of the videos where they are known.
-    elsewhere: videos of the file that are of another subset -> that subset.
+    elsewhere: videos of the file that are of another subset -> that subset, or NO_SUBSET.
     notes: what the reader took how, one line each.
     """
 
@@ -133,18 +134,30 @@ def check_detections(table: pd.DataFrame, source: str = "detections") -> None:
         )
     start = numbers(table, "t_start", source)
     end = numbers(table, "t_end", source)
-    refuse(table, end < start, source, "ends before it starts")
+    refuse(
+        table,
+        end < start,
+        source,
+        "ends before it starts",
+        "correct or remove it, or score it as a false positive with --reversed count",
+    )
     refuse(table, np.isnan(numbers(table, "score", source)), source, "has the score NaN")
 
 
-def refuse(table: pd.DataFrame, bad: np.ndarray, source: str, what: str) -> None:
+def refuse(
+    table: pd.DataFrame,
+    bad: np.ndarray,
+    source: str,
+    what: str,
+    remedy: str = "correct or remove it",
+) -> None:
     """Raise an error that names the first bad row [N] and how many there are, if there is any."""
     if bad.any():
         first = int(np.argmax(bad))
         row = table.iloc[first]
         raise WorkbookError(
             f"{source}: row {first}, [{row['t_start']}, {row['t_end']}] of {row['label']!r} in "
-            f"video {row['video']!r}, {what} ({int(bad.sum())} such rows); correct or remove it"
+            f"video {row['video']!r}, {what} ({int(bad.sum())} such rows); {remedy}"
         )
 
 
