@@ -73,9 +73,8 @@ def evaluate(
     """
     from wtal_core.evaluation import accounting, comparison, hints, protocols
 
-    chosen = (
-        list(protocols.PROTOCOLS.values()) if protocol == "all" else [protocols.protocol(protocol)]
-    )
+    names = protocols.PROTOCOLS if protocol == "all" else [protocol]
+    chosen = [protocols.protocol(name) for name in names]
     levels = _levels(tious, benchmark)
     files = (ground_truth, detections)
     read, how = _readers(files, against, classes, class_list, reversed_)
@@ -87,17 +86,15 @@ def evaluate(
     measure = hints.average_by(chosen[0], levels)
     with _advice(truth, sound, files, measure):
         sound = _names_matched(truth, sound, match_names, measure)
-        statements = [
-            accounting.statement(truth, sound, each, levels, order_range) for each in chosen
-        ]
+        options = (levels, order_range)
+        statements = [accounting.statement(truth, sound, each, *options) for each in chosen]
     extra = {}
     if operating is not None:
         extra["operating"] = comparison.operating_values(truth, sound, chosen[0], operating)
     if against is not None:
+        how_scored = (match_names, chosen[0], levels)
         others = (ground_truth, against)
-        extra["against"] = _compared(
-            truth, sound, read(against), others, match_names, chosen[0], levels
-        )
+        extra["against"] = _compared(truth, sound, read(against), others, *how_scored)
     _print_statements(statements, extra, protocol == "all", per_class, as_json)
     return 0
 
