@@ -41,6 +41,7 @@ NAMES = {
 }
 # further names where a table has this column and the video alone
 ALONE = {"duration": ("length", "seconds")}
+QUOTED = re.compile(r'"[^"]*"')
 CLOCK = re.compile(r"(?:(?P<hours>\d+):(?=[0-5]\d:))?(?P<minutes>\d+):(?P<seconds>[0-5]\d(\.\d+)?)")
 
 
@@ -52,11 +53,11 @@ def plain(name: object) -> str:
 def header(text: str) -> tuple[str, list[str]]:
     """What separates the cells of the first line that is not blank, and these cells.
 
-    It is the separator that parts this line most.
+    It is the separator that parts this line most, what stands in quotation marks left out.
     """
     line = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(SEPARATORS, key=line.count)
-    cells = next(csv.reader([line], delimiter=separator), [])
+    separator = max(SEPARATORS, key=QUOTED.sub("", line).count)
+    cells = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
     return separator, [cell.strip() for cell in cells]
 
 
@@ -148,7 +149,9 @@ def _place(path: Path, column: str, names: list[str]) -> int:
 def _lines(text: str, path: Path) -> list[tuple[int, list[str]]]:
     """Number of each line that is not blank, and its cells."""
     separator, _ = header(text)
-    reader = csv.reader(io.StringIO(text, newline=None), delimiter=separator, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=None), delimiter=separator, strict=True, skipinitialspace=True
+    )
     try:
         numbered = [(reader.line_num, cells) for cells in reader]
     except csv.Error as error:
