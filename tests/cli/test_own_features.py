@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -189,7 +188,8 @@ def test_equal_settings_are_one_run(tmp_path, wtal):  # noqa: F811
 @pytest.mark.parametrize(("damage", "words"), [(False, "4 of 4 fine"), (True, "not finite")])
 def test_all_values_are_read_in_the_background(wtal, tmp_path, monkeypatch, damage, words):  # noqa: F811
     """By a process of its own, which a user need not wait for."""
-    monkeypatch.setattr(own, "verify_in_background", VERIFY)
+    started = []
+    monkeypatch.setattr(own, "verify_in_background", lambda *all_: started.append(VERIFY(*all_)))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     folder = write_folder(tmp_path / "features")
     if damage:
@@ -197,9 +197,8 @@ def test_all_values_are_read_in_the_background(wtal, tmp_path, monkeypatch, dama
     status, out, _ = add(wtal, folder)
     report = tmp_path / "data" / "own" / own.REPORT
     assert status == 0 and str(report) in out
-    end = time.monotonic() + PATIENCE
-    while not report.exists() and time.monotonic() < end:
-        time.sleep(0.1)
+    (process,) = started
+    assert process.wait(PATIENCE) == int(damage)
     assert words in report.read_text()
 
 

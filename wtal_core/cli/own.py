@@ -91,12 +91,14 @@ def add_dataset(
     return verify_dataset(name, root) if check == "now" else 0
 
 
-def verify_in_background(name: str, root: Path | None, report: Path) -> None:
+def verify_in_background(name: str, root: Path | None, report: Path) -> "subprocess.Popen[bytes]":
     """Start `wtal data verify` so that it outlives this command and disturbs nothing."""
     words = [sys.executable, "-m", "wtal_core", "data", "verify", name, "--out", str(report)]
     words += ["--root", str(root)] if root is not None else []
     nothing = subprocess.DEVNULL
-    subprocess.Popen(words, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
+    return subprocess.Popen(
+        words, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True
+    )
 
 
 def train(
