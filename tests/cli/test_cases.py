@@ -222,10 +222,12 @@ def test_07_a_video_without_a_subset(run, average, tmp_path):
     for option in ("", " --subset None"):
         status, _, err = run(f"evaluate some.json det.json{option}")
         assert status == 2 and "--subset test" in err and "all" in err
-    assert "of 1 no subset is named" in run("evaluate some.json det.json")[2]
+    assert "subsets test and 1 videos of no subset" in run("evaluate some.json det.json")[2]
     assert average("some.json det.json --subset all") == pytest.approx(100)
     # vid_b's detections are false positives: Jump .6 below both hits, Throw .9 above the only one
     assert average("some.json det.json --subset test") == pytest.approx(75)
+    err = run("evaluate some.json det.json --subset test")[2]
+    assert "2 detections are in videos for which the ground truth names no subset" in err
 
 
 def test_09_a_subset_in_another_case(run, average, tmp_path):
@@ -264,11 +266,15 @@ def test_10_tables_with_named_columns(average, tmp_path):
         lambda text: text.replace("Jump", '"Jump, high"'),
         lambda text: text.replace("score", "score,remark", 1).replace("0.9\n", '0.9,"a, b"\n'),
         lambda text: "\n" + text + "\n\n",
+        lambda text: text.encode("utf-16"),
+        lambda text: text.replace(",", ", "),
+        lambda text: text.replace("score", '"score"').replace(",0.9", ',"0,9"'),
+        lambda text: text.replace(",", "|"),
     ],
 )
 def test_tables_as_spreadsheets_write_them(average, tmp_path, change):
     write(tmp_path / "det.csv", change(CSV))
-    if "Jump, high" in change(CSV):
+    if "Jump, high" in str(change(CSV)):
         write(tmp_path / "gt.json", json.dumps(truth()).replace("Jump", "Jump, high"))
     assert average("gt.json det.csv") == pytest.approx(100)
 
@@ -281,16 +287,38 @@ def test_tables_as_spreadsheets_write_them(average, tmp_path, change):
         (CSV.replace("Jump", "Jump, high"), "in quotes"),
         (CSV.replace("0.3", "much"), "is not a number (row 3: 'much')"),
         (CSV.replace("0.3", ""), "is not a number (row 3: '')"),
-        (CSV.replace(",10,", ",0:10,"), "is not a number (row 0: '0:10')"),
-        (CSV.encode("utf-16"), "no text in UTF-8"),
+        (CSV.replace(",10,", ",0:75,"), "is not a number (row 0: '0:75')"),
+        (CSV.replace(",10,", ",0:0:10,"), "is not a number (row 0: '0:0:10')"),
+        (CSV.replace(",0.9", ",0:09", 1), "column 'score' holds something that is not a number"),
+        (CSV.encode("utf-16")[:-1], "no text in UTF-8"),
         ("colour,size\nred,3\n", "is of no known format"),
         ("video,label,t_start,t_end,score\n,Jump,1,2,.5\n", "is in the ground truth"),
     ],
 )
 def test_tables_that_are_refused(run, tmp_path, content, words):
     write(tmp_path / "det.csv", content)
-    status, out, err = run("evaluate gt.json det.csv")
-    assert (status, out, len(err.splitlines())) == (2, "", 1) and words in err
+    before = sorted(tmp_path.iterdir())
+    calls = ["evaluate gt.json det.csv"]
+    if "ground truth" not in words:  # which these look at, too
+        calls += ["convert det.csv out.json --kind detections", "diagnose gt.json det.csv --out d"]
+    for call in calls:
+        status, out, err = run(call)
+        assert (status, out, len(err.splitlines())) == (2, "", 1) and words in err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def clock(seconds: float) -> str:
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+
+
+def test_times_as_minutes_and_seconds(run, average, tmp_path):
+    rows = [f"{v};{label};{clock(s)};0:{clock(e).zfill(7)};{c}" for v, label, s, e, c in FOUND]
+    write(tmp_path / "det.csv", "\n".join(["video;label;t_start;t_end;score", *rows]))
+    assert rows[2] == "vid_a;Throw;1:00.0;0:01:11.0;0.7"
+    assert average("gt.json det.csv") == pytest.approx(100)
+    assert "times such as '0:10.0' are read as minutes and" in run("evaluate gt.json det.csv")[2]
+    assert run("convert det.csv back.json")[0] == 0
+    assert json.loads((tmp_path / "back.json").read_text())["results"] == found()["results"]
 
 
 def test_paths_with_spaces_and_other_letters(run, average, tmp_path):
@@ -341,7 +369,8 @@ def test_15_detections_that_end_before_they_start(run, average, tmp_path):
         ("vid_b", "Throw", 5, 15, 1.0),
     ]
     write(tmp_path / "det.json", found(rows))
-    assert run("evaluate gt.json det.json")[0] == 2
+    status, _, err = run("evaluate gt.json det.json")
+    assert status == 2 and "--reversed count" in err
     _, out, _ = run("evaluate gt.json det.json --reversed count --json")
     counts = json.loads(out)["counts"]["detections"]
     assert json.loads(out)["average"] == pytest.approx(200 / 3)
@@ -392,6 +421,28 @@ def test_27_proposals_without_classes(run, tmp_path):
     assert "find 5 of 5 instances at tIoU 0.50" in run("evaluate gt.json det.json")[1]
     status, _, err = run("diagnose gt.json det.json --out d")
     assert status == 2 and "`wtal evaluate` scores proposals" in err
+    assert not (tmp_path / "d").exists()
+    for option in ("--against det.json", "--operating 0.5", "--per-class", "--order-range"):
+        status, _, err = run(f"evaluate gt.json det.json {option}")
+        assert status == 2 and f"proposals without classes have no {option.split()[0]}" in err
+
+
+@pytest.mark.parametrize("keys", [("score",), ("label", "score")])
+def test_names_of_proposals(run, tmp_path, keys):
+    """Labels do not count, videos do: of one video, then of all."""
+    words = "evaluate gt.json det.json --proposals --json"
+    rows = [(row[0].replace("vid_b", "VID b"), "", *row[2:]) for row in FOUND]
+    write(tmp_path / "det.json", found(rows, keys))
+    _, out, err = run(words)
+    assert json.loads(out)["found"]["0.50"] == 3
+    assert "1 videos ('VID b' for 'vid_b')" in err and "labels" not in err
+    (option, promised) = re.findall(r"`(--[a-z-]+)` .* AR@100 ([0-9.]+)", err)[0]
+    assert promised == "90.00"
+    assert json.loads(run(f"{words} {option}")[1])["recall"]["100"]["AR"] == pytest.approx(90)
+    write(tmp_path / "det.json", found([(f"v_{row[0]}", *row[1:]) for row in rows], keys))
+    status, _, err = run(words)
+    assert status == 2 and len(err.splitlines()) == 1 and "AR@100 90.00" in err
+    assert run(f"{words} {option}")[0] == 0
 
 
 def test_29_points_of_single_frames(run, tmp_path):
@@ -422,7 +473,7 @@ def test_pickled_results(run, average, tmp_path):
         "label": np.array([NUMBERS[label] for label in columns[1]]),
         "score": np.array(columns[4], np.float32),
     }
-    for protocol in (2, 4):
+    for protocol in (2, 4, 5):
         write_pickle(tmp_path / "eval_results.pkl", content, protocol)
         words = "gt.json eval_results.pkl --class-list detclasslist.txt"
         assert average(words) == pytest.approx(100)
@@ -485,8 +536,34 @@ def test_the_difference_of_two_files(run, tmp_path):
     _, out, _ = run("evaluate gt.json det.json --against det.json --json")
     same = json.loads(out)["against"]["rows"]["average"]
     assert (same["difference"], same["low"], same["high"], same["better_in"]) == (0, 0, 0, 0)
-    status, _, err = run("evaluate gt.json det.json --against other.json --protocol wtalc-2019")
-    assert status == 2 and "activitynet" in err
+
+
+def test_the_difference_under_a_protocol_that_does_not_interpolate(run, tmp_path):
+    """A false positive of the best score: Jump has precisions 1/2, 2/3 and 3/4 in place of 1."""
+    write(tmp_path / "other.json", found([("vid_a", "Jump", 80, 90, 1.0), *FOUND[:3], *FOUND[4:]]))
+    words = "evaluate gt.json det.json --against other.json --protocol wtalc-2019 --json"
+    row = json.loads(run(words)[1])["against"]["rows"]["average"]
+    assert row["difference"] == pytest.approx(100 * (1 - (1 / 2 + 2 / 3 + 3 / 4) / 3) / 2)
+
+
+def test_names_of_the_other_file_are_looked_at_too(run, tmp_path):
+    spelt = found([(f"v_{row[0]}", *row[1:]) for row in FOUND])
+    write(tmp_path / "other.json", spelt)
+    status, out, err = run("evaluate gt.json det.json --against other.json")
+    assert (status, out) == (2, "") and len(err.splitlines()) == 1
+    assert err.startswith("wtal: other.json: ")
+    (option, promised) = re.findall("`(--[a-z-]+)` .* average mAP ([0-9.]+)", err)[0]
+    assert promised == "100.00"
+    _, out, _ = run(f"evaluate gt.json det.json --against other.json --json {option}")
+    assert json.loads(out)["against"]["rows"]["average"]["difference"] == 0
+    write(tmp_path / "other.json", found([("vid-a", *FOUND[0][1:]), *FOUND[1:]]))
+    status, _, err = run("evaluate gt.json det.json --against other.json")
+    assert status == 0 and "note: other.json: 1 videos ('vid-a' for 'vid_a')" in err
+    assert "frames, not seconds" not in err
+    late = [(v, label, s * 30, e * 30, c) for v, label, s, e, c in FOUND]
+    write(tmp_path / "other.json", found(late))
+    err = run("evaluate gt.json det.json --against other.json")[2]
+    assert "note: other.json: 6 of 6 detections end after" in err and "frames, not seconds" in err
 
 
 # --- convert

@@ -4,21 +4,23 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.cli.test_commands import assert_bad_input, wtal  # noqa: F401  a fixture
-from tests.own_samples import LABELS, write_folder
+from tests.own_samples import write_folder
 from tests.places import ROOT
-from wtal_core.data.opening import open_dataset
-from wtal_core.models import method, method_names
+from wtal_core.cli import own
+from wtal_core.models import method
 from wtal_core.runs import sweep
 from wtal_core.runs.ledger import Ledger, files
 from wtal_core.runs.run import Run
 from wtal_core.runs.settings import with_settings
-from wtal_core.runs.train import COMPARE_CLASSES, Trainer
 from wtal_core.study.session import open_session
 
 METHODS = ("topk_mil", "facnet", "basnet")
+PATIENCE = 120  # seconds; the process imports what it needs first
+VERIFY = own.verify_in_background
 BRIEF = ("--set", "schedule.epochs=2", "--device", "cpu")
 
 
@@ -28,6 +30,7 @@ def at_home(tmp_path, monkeypatch):
     monkeypatch.setenv("WTAL_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("WTAL_RESULTS", str(tmp_path / "results"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(own, "verify_in_background", lambda *arguments: None)
     monkeypatch.setattr(sweep.behaviour, "stamp", lambda name: f"{name}-1")
     monkeypatch.setattr(sweep.behaviour, "name_of", lambda name: f"{name}-1")
     sweep._opened.cache_clear()
@@ -130,25 +133,6 @@ def test_methods_that_count_instances_say_that_they_need_segments(wtal, tmp_path
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in method_names() if name not in ("backtal", "sfnet")]
-)
-def test_one_class_gives_detections_or_a_clear_refusal(wtal, tmp_path, name):  # noqa: F811
-    add(wtal, write_folder(tmp_path / "features", classes=1))
-    dataset = open_dataset("own")
-    assert dataset.classes == LABELS[:1]
-    config = method(name).profiles["quick"]
-    if name in COMPARE_CLASSES:
-        with pytest.raises(ValueError, match="only compares classes"):
-            Trainer(name, config, dataset, 0)
-        return
-    part = "base." if hasattr(config, "base") else ""
-    brief = with_settings(config, [f"{part}schedule.epochs=20"])
-    # so few videos are not learnt from every seed, whatever the number of classes
-    tables = (Trainer(name, brief, dataset, seed).run().detections["last"] for seed in (0, 1))
-    assert any(len(table) for table in tables)
-
-
 def test_what_is_refused_in_one_line(wtal, tmp_path):  # noqa: F811
     folder = write_folder(tmp_path / "features")
     add(wtal, folder)
@@ -199,6 +183,36 @@ def test_equal_settings_are_one_run(tmp_path, wtal):  # noqa: F811
     assert with_settings(base, ["taus=[1, 2]"]).taus == (1, 2)
     assert with_settings(base, ["background=false"]).background is False
     assert with_settings(base, ["overlap=iou"]) == replace(base, overlap="iou")
+
+
+@pytest.mark.parametrize(("damage", "words"), [(False, "4 of 4 fine"), (True, "not finite")])
+def test_all_values_are_read_in_the_background(wtal, tmp_path, monkeypatch, damage, words):  # noqa: F811
+    """By a process of its own, which a user need not wait for."""
+    started = []
+    monkeypatch.setattr(own, "verify_in_background", lambda *all_: started.append(VERIFY(*all_)))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    folder = write_folder(tmp_path / "features")
+    if damage:
+        np.save(folder / "clip 0.npy", np.full((20, 16), np.nan))
+    status, out, _ = add(wtal, folder)
+    report = tmp_path / "data" / "own" / own.REPORT
+    assert status == 0 and str(report) in out
+    (process,) = started
+    assert process.wait(PATIENCE) == int(damage)
+    assert words in report.read_text()
+
+
+def test_values_may_be_read_at_once_or_not(wtal, tmp_path):  # noqa: F811
+    folder = write_folder(tmp_path / "features")
+    words = ("data", "add", "own", str(folder), "--fps", "25", "--stride", "16", "--replace")
+    assert "own: 4 of 4 fine" in wtal(*words, "--check", "now")[1]
+    status, out, _ = wtal(*words, "--check", "later")
+    assert status == 0 and "`wtal data verify own` reads all" in out and "fine" not in out
+    assert wtal("data", "verify", "own", "--out", "seen.txt")[0] == 0
+    assert (tmp_path / "seen.txt").read_text().endswith("own: 4 of 4 fine\n")
+    assert_bad_input(wtal("data", "verify", "own", "--out", "no/seen.txt"), "no/seen.txt")
+    np.save(folder / "clip 0.npy", np.full((20, 16), np.nan))
+    assert wtal(*words, "--check", "now")[0] == 1
 
 
 def test_the_worked_example_of_the_documentation(wtal, tmp_path):  # noqa: F811

@@ -18,10 +18,10 @@ from wtal_core.data.manifests import dataset_names, load_manifest
 from wtal_core.data.opening import open_dataset
 from wtal_core.data.own_data import add, features_of
 from wtal_core.data.own_split import split_by_seed
-from wtal_core.data.own_tables import read_rows
 from wtal_core.data.verify import verify
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.protocols import PROTOCOLS
+from wtal_core.reading.text_tables import read_rows
 from wtal_core.timebase import Timebase
 
 GRID = Timebase(25.0, 16.0)

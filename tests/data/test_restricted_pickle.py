@@ -48,15 +48,10 @@ def test_round_trip_at_every_protocol(tmp_path, protocol):
             np.array(["text"]),
             np.array(7, dtype=">i2"),
             np.zeros((0, 4), np.float32),
+            np.arange(24).reshape(2, 3, 4).transpose(1, 0, 2),
         ]
     )
-    path = write_npy(tmp_path / "a.npy", pickle.dumps(original, protocol=protocol), (7,))
-    if protocol == 5:
-        with pytest.raises(
-            WorkbookError, match="_frombuffer"
-        ):  # numpy itself writes protocol 4 at most
-            load_object_array(path)
-        return
+    path = write_npy(tmp_path / "a.npy", pickle.dumps(original, protocol=protocol), (8,))
     loaded = load_object_array(path)
     for one, other in zip(original, loaded, strict=True):
         assert type(one) is type(other)
@@ -118,6 +113,35 @@ def forged(dtype: str, flags: int, data: str) -> bytes:
     would trust.
     """
     return f"{python2_array(dtype, 2, '|', flags, f'{data}{chr(10)}')}.".encode()
+
+
+FROM_BUFFER = b"cnumpy._core.numeric\n_frombuffer\n"
+I4 = b"cnumpy\ndtype\n(S'i4'\nI0\nI1\ntR"
+
+
+def from_buffer(*arguments: bytes) -> bytes:
+    """A list of one array as protocol 5 writes it, of these arguments."""
+    return b"".join((b"\x80\x05]", FROM_BUFFER, b"(", *arguments, b"tRa."))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (b"C\x04AAAA", I4, b"I2\n\x85", b"S'C'\n"),  # fewer bytes than the shape needs
+        (b"C\x08AAAAAAAA", b"S'i4'\n", b"I2\n\x85", b"S'C'\n"),  # a dtype of its own
+        (b"C\x08AAAAAAAA", I4, b"I-2\n\x85", b"S'C'\n"),
+        (b"C\x08AAAAAAAA", I4, b"I2\n\x85", b"S'Z'\n"),
+        (b"C\x08AAAAAAAA", I4, b"I2\n\x85", b"S'K'\n"),
+        (b"C\x08AAAAAAAA", I4, b"I2\n\x85", b"S'K'\n", b"I1\n\x85"),
+        (b"C\x08AAAAAAAA", I4, b"I2\n\x85", b"S'K'\n", b"N\x85"),
+        (b"(lI1\na", b"cnumpy\ndtype\n(S'O'\nI0\nI1\ntR", b"I2\n\x85", b"S'C'\n"),
+    ],
+)
+def test_forged_buffers_are_refused(tmp_path, arguments):
+    sound = from_buffer(b"C\x08AAAAAAAA", I4, b"I2\n\x85", b"S'C'\n")
+    assert restricted_pickle.load_plain(sound)[0].tolist() == [0x41414141] * 2
+    with pytest.raises((ValueError, TypeError, pickle.UnpicklingError)):
+        restricted_pickle.load_plain(from_buffer(*arguments))
 
 
 @pytest.mark.parametrize(
@@ -197,6 +221,8 @@ NAMED = {
     *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
     *((f"numpy.{core}.multiarray", "scalar") for core in ("core", "_core")),
     ("numpy", "ndarray"),
+    ("numpy.core.numeric", "_frombuffer"),
+    ("numpy._core.numeric", "_frombuffer"),
     ("numpy", "dtype"),
     ("_codecs", "encode"),
     ("__builtin__", "bytes"),

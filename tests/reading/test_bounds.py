@@ -1,11 +1,13 @@
 """Each format refuses what could stop the process, before anything is built of it."""
 
+import gc
 import io
 import json
 import pickle
 import time
 import tracemalloc
 import zipfile
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -361,3 +363,17 @@ def test_a_kept_table_that_is_damaged(tmp_path, content, words):
 def test_a_kept_table_is_read(tmp_path):
     path = written(tmp_path, b"# a note\nrun,n\nx,1\n", "kept.csv")
     assert read_frame(path, ("run", "n")).to_dict("list") == {"run": ["x"], "n": [1]}
+
+
+@pytest.mark.parametrize("content", ["[{}]", "[{}", '{"a": 1, "a": 2}'])
+@pytest.mark.parametrize("was_enabled", [True, False])
+def test_reading_json_leaves_the_garbage_collector_as_it_was(tmp_path, content, was_enabled):
+    """It does not run in between."""
+    path = written(tmp_path, content)
+    (gc.enable if was_enabled else gc.disable)()
+    try:
+        with suppress(WorkbookError):
+            read_json(path)
+        assert gc.isenabled() == was_enabled
+    finally:
+        gc.enable()

@@ -1,9 +1,12 @@
 """`wtal data`: obtain data sets and check their files."""
 
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tabulate import tabulate
+from tqdm import tqdm
 from tyro.conf import Positional
 
 from wtal_core.errors import MissingFile, WorkbookError
@@ -31,29 +34,40 @@ def list_datasets() -> int:
     return 0
 
 
-def verify_dataset(name: Positional[str], root: Path | None = None) -> int:
+def verify_dataset(name: Positional[str], root: Path | None = None, out: Path | None = None) -> int:
     """Check every file of a data set. Exit status 1 if one that is needed is missing or wrong.
 
     Args:
         name: data set.
         root: folder of the data sets; default $WTAL_DATA, else ./data of the checkout.
+        out: file to write, such as verified.txt, instead of printing.
     """
     from wtal_core.data.verify import verify
+    from wtal_core.evaluation.files import write_whole
 
-    findings = verify(name, root)
-    print(
-        tabulate(
-            [(f.status, f.file, f.expected, f.found) for f in findings],
-            ("status", "file", "expected", "found"),
-            maxcolwidths=[None, 46, 60, 64],  # a SHA-256 is not broken
-        )
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise WorkbookError(f"--out {out} is not a file in a folder that exists; name another one")
+
+    def watched(items: Sequence[Any], unit: str) -> Iterable[Any]:
+        return tqdm(items, desc=name, unit=unit, disable=None)
+
+    findings = verify(name, root, watched)
+    table = tabulate(
+        [(f.status, f.file, f.expected, f.found) for f in findings],
+        ("status", "file", "expected", "found"),
+        maxcolwidths=[None, 46, 60, 64],  # a SHA-256 is not broken
     )
     bad = [f for f in findings if f.status != "ok" and f.needed]
     fine = sum(f.status == "ok" for f in findings)
-    print(
-        f"{name}: {fine} of {len(findings)} fine"
-        + (f", {len(bad)} needed and not fine" if bad else "")
-    )
+    summary = f"{name}: {fine} of {len(findings)} fine"
+    if bad:
+        summary += f", {len(bad)} needed and not fine"
+    text = f"{table}\n{summary}\n"
+    if out is None:
+        print(text, end="")
+    else:
+        write_whole(out, lambda path: path.write_text(text, encoding="utf-8"))
+        print(f"wrote {out}; {summary}")
     return int(bool(bad))
 
 

@@ -1,6 +1,7 @@
 """Your own features: from a folder to detections. `wtal data add`, `train`, `detect`, `export`."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,6 +10,7 @@ import tyro
 from tabulate import tabulate
 from tyro.conf import Positional
 
+from wtal_core.cli.data import verify_dataset
 from wtal_core.errors import WorkbookError
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from wtal_core.study.portable import Model
     from wtal_core.study.trained import TrainedRun
 
+REPORT = "verified.txt"
 RUN_ID = re.compile(r"[0-9a-f]{4,16}(\..+)?")
 Settings = Annotated[tuple[str, ...], tyro.conf.arg(name="set"), tyro.conf.UseAppendAction]
 
@@ -33,12 +36,14 @@ def add_dataset(
     incomplete: bool = False,
     replace: bool = False,
     root: Path | None = None,
+    check: Literal["background", "now", "later"] = "background",
 ) -> int:
     """Make a data set of a folder of your own features and a table of video labels.
 
     The folder holds one file per video (.npy, .npz, .pt, .safetensors, HDF5), or one per video and
     stream, and labels.csv (video,label). Beside it may lie segments.csv, clicks.csv, split.csv and
-    durations.csv: docs/data.md says what they hold. Only headers are read, nothing is copied.
+    durations.csv: docs/data.md says what they hold. Only headers are read, nothing is copied; then
+    a process of its own reads all values and writes verified.txt beside the manifest.
 
     Args:
         name: what the data set shall be called.
@@ -53,6 +58,7 @@ def add_dataset(
         incomplete: leave out videos that lack features or a label, in place of an error.
         replace: write a data set of that name anew.
         root: folder of the data sets; default $WTAL_DATA, else ./data of the checkout.
+        check: when all values are read: in the background, now, or later by `wtal data verify`.
     """
     from wtal_core.data.own_data import add
     from wtal_core.timebase import Timebase
@@ -72,8 +78,27 @@ def add_dataset(
     print(f"{name}: {len(added.survey.features):,} videos in {folder}")
     for line in added.lines():
         print(f"  {line}")
-    print(f"wrote {added.manifest}; only headers were read, `wtal data verify {name}` reads all")
-    return 0
+    print(f"wrote {added.manifest}; only headers were read so far")
+    report = added.manifest.with_name(REPORT)
+    report.unlink(missing_ok=True)
+    if check == "later":
+        print(f"`wtal data verify {name}` reads all values")
+    if check == "background":
+        verify_in_background(name, root, report)
+        print(f"all values are read in the background; {report} will say whether they are sound")
+    place = "" if root is None else f"set WTAL_DATA to {root}, then "
+    print(f"next: {place}`wtal train facnet --data {name}`")
+    return verify_dataset(name, root) if check == "now" else 0
+
+
+def verify_in_background(name: str, root: Path | None, report: Path) -> "subprocess.Popen[bytes]":
+    """Start `wtal data verify` so that it outlives this command and disturbs nothing."""
+    words = [sys.executable, "-m", "wtal_core", "data", "verify", name, "--out", str(report)]
+    words += ["--root", str(root)] if root is not None else []
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(
+        words, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True
+    )
 
 
 def train(

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,6 +13,7 @@ from tyro.conf import Positional
 
 if TYPE_CHECKING:
     from wtal_core.evaluation.ground_truth import Detections, GroundTruth
+    from wtal_core.evaluation.hints import Measure
     from wtal_core.evaluation.protocols import Protocol
 
 
@@ -68,26 +71,30 @@ def evaluate(
             span is at least as wide.
         as_json: print everything as JSON.
     """
-    from wtal_core.evaluation import accounting, protocols
+    from wtal_core.evaluation import accounting, comparison, hints, protocols
 
-    chosen = (
-        list(protocols.PROTOCOLS.values()) if protocol == "all" else [protocols.protocol(protocol)]
-    )
+    names = protocols.PROTOCOLS if protocol == "all" else [protocol]
+    chosen = [protocols.protocol(name) for name in names]
     levels = _levels(tious, benchmark)
     files = (ground_truth, detections)
     read, how = _readers(files, against, classes, class_list, reversed_)
-    truth, sound = _with_notes(how(subset, ambiguous, blocked), read(detections), files)
+    truth = how(subset, ambiguous, blocked)
+    sound = _with_notes(truth, read(detections), files)
     if sound.unlabelled or proposals:
-        return _print_proposals(truth, sound, levels, as_json)
-    try:
-        sound = _names_matched(truth, sound, match_names, chosen[0], levels)
-        statements = [
-            accounting.statement(truth, sound, each, levels, order_range) for each in chosen
-        ]
-    except _error() as error:
-        raise _advised(error, truth, sound, files, chosen[0], levels) from None
-    other = None if against is None else read(against)
-    extra = _extras(truth, sound, chosen, levels, operating, other)
+        _refuse_class_options(against, operating, per_class, order_range)
+        return _print_proposals(truth, sound, files, match_names, levels, as_json)
+    measure = hints.average_by(chosen[0], levels)
+    with _advice(truth, sound, files, measure):
+        sound = _names_matched(truth, sound, match_names, measure)
+        options = (levels, order_range)
+        statements = [accounting.statement(truth, sound, each, *options) for each in chosen]
+    extra = {}
+    if operating is not None:
+        extra["operating"] = comparison.operating_values(truth, sound, chosen[0], operating)
+    if against is not None:
+        how_scored = (match_names, chosen[0], levels)
+        others = (ground_truth, against)
+        extra["against"] = _compared(truth, sound, read(against), others, *how_scored)
     _print_statements(statements, extra, protocol == "all", per_class, as_json)
     return 0
 
@@ -160,8 +167,8 @@ def _readers(
 
 def _with_notes(
     truth: "GroundTruth", sound: "Detections", files: tuple[Path, Path]
-) -> tuple["GroundTruth", "Detections"]:
-    """The same, after what the reader took how and what is likely wrong was told."""
+) -> "Detections":
+    """The detections, after what the reader took how and what is likely wrong was told."""
     from wtal_core.evaluation import hints
 
     for line in (
@@ -171,7 +178,7 @@ def _with_notes(
         *hints.about_subsets(truth, sound),
     ):
         _tell(line)
-    return truth, sound
+    return sound
 
 
 def _tell(line: str) -> None:
@@ -182,8 +189,8 @@ def _names_matched(
     truth: "GroundTruth",
     sound: "Detections",
     match_names: bool,
-    protocol: "Protocol",
-    levels: tuple[float, ...] | None,
+    measure: "Measure",
+    about: str = "",
 ) -> "Detections":
     """The detections under the names of the ground truth, if that is asked for; else told."""
     from wtal_core.evaluation import hints, spelling
@@ -192,64 +199,105 @@ def _names_matched(
     if not near:
         return sound
     if match_names:
-        _tell(f"{near.words()}; they are taken as the same")
+        _tell(f"{about}{near.words()}; they are taken as the same")
         return spelling.respelt(sound, near)
-    columns = (("video", truth.videos), ("label", truth.classes))
+    columns = [("video", truth.videos)]
+    if not sound.unlabelled:
+        columns.append(("label", truth.classes))
     if all(sound.table[column].isin(known).any() for column, known in columns):
-        _tell(hints.near_words(near, truth, sound, protocol, levels))
+        _tell(f"{about}{hints.about_names(truth, sound, near, measure)}")
     return sound
 
 
-def _advised(
-    error: Exception,
+@contextmanager
+def _advice(
     truth: "GroundTruth",
     sound: "Detections",
     files: tuple[Path, Path],
+    measure: "Measure",
+    about: str = "",
+) -> Iterator[None]:
+    """Adds to an error what is likely wrong about the names."""
+    from wtal_core.evaluation import hints, spelling
+
+    try:
+        yield
+    except _error() as error:
+        near = spelling.near_misses(truth, sound)
+        advice = hints.about_names(truth, sound, near, measure) if near else ""
+        numbers = "" if sound.unlabelled else hints.about_class_numbers(truth, sound, *files)
+        text = "; ".join(filter(None, (str(error), advice, numbers)))
+        raise _error()(f"{about}{text}") from None
+
+
+def _compared(
+    truth: "GroundTruth",
+    sound: "Detections",
+    other: "Detections",
+    files: tuple[Path, Path],
+    match_names: bool,
     protocol: "Protocol",
     levels: tuple[float, ...] | None,
-) -> Exception:
-    """The error, with what is likely wrong about the names."""
-    from wtal_core.evaluation import hints
+) -> dict[str, Any]:
+    """What --against adds: the other detections are looked at as the first ones are.
 
-    numbers = hints.about_class_numbers(truth, sound, *files)
-    advice = [*hints.about_names(truth, sound, protocol, levels), *filter(None, [numbers])]
-    return _error()("; ".join([str(error), *advice]))
+    files: of the ground truth and of the others, which all that is told of them names.
+    """
+    from wtal_core.evaluation import comparison, hints
+
+    if other.unlabelled:
+        raise _error()(f"{files[1]}: its detections have no label; compare files of one kind")
+    about = f"{files[1]}: "
+    times = hints.about_detection_times(truth, other, *files)
+    for line in (*times, *hints.about_subsets(truth, other)):
+        _tell(f"{about}{line}")
+    for line in other.notes:  # which name the file
+        _tell(line)
+    measure = hints.average_by(protocol, levels)
+    with _advice(truth, other, files, measure, about):
+        same = _names_matched(truth, other, match_names, measure, about)
+        return comparison.paired_values(truth, sound, same, protocol, levels)
+
+
+def _refuse_class_options(
+    against: Path | None, operating: float | None, per_class: bool, order_range: bool
+) -> None:
+    """Options that mean nothing for proposals without classes are not ignored."""
+    asked = {
+        "--against": against is not None,
+        "--operating": operating is not None,
+        "--per-class": per_class,
+        "--order-range": order_range,
+    }
+    given = [name for name, is_given in asked.items() if is_given]
+    if given:
+        raise _error()(f"proposals without classes have no {given[0]}; leave it out")
 
 
 def _print_proposals(
     truth: "GroundTruth",
     sound: "Detections",
+    files: tuple[Path, Path],
+    match_names: bool,
     levels: tuple[float, ...] | None,
     as_json: bool,
 ) -> int:
-    from wtal_core.evaluation import average_recall
+    from dataclasses import replace
+
+    from wtal_core.evaluation import average_recall, hints
     from wtal_core.evaluation.protocols import ACTIVITYNET_TIOUS
 
-    result = average_recall.average_recall(truth, sound, levels or ACTIVITYNET_TIOUS)
+    tious = levels or ACTIVITYNET_TIOUS
+    measure = hints.recall_at(tious)
+    classless = replace(sound, table=sound.table.assign(label=""), unlabelled=True)
+    with _advice(truth, classless, files, measure):
+        classless = _names_matched(truth, classless, match_names, measure)
+        result = average_recall.average_recall(truth, classless, tious)
     if as_json:
         print(json.dumps(average_recall.as_values(result), indent=1))
     else:
         print(average_recall.as_text(result))
     return 0
-
-
-def _extras(
-    truth: "GroundTruth",
-    sound: "Detections",
-    chosen: list["Protocol"],
-    levels: tuple[float, ...] | None,
-    operating: float | None,
-    other: "Detections | None",
-) -> dict[str, Any]:
-    """What --operating and --against add, ready for JSON; under the first protocol."""
-    from wtal_core.evaluation import comparison
-
-    extra = {}
-    if operating is not None:
-        extra["operating"] = comparison.operating_values(truth, sound, chosen[0], operating)
-    if other is not None:
-        extra["against"] = comparison.paired_values(truth, sound, other, chosen[0], levels)
-    return extra
 
 
 def _extras_as_text(extra: dict[str, Any]) -> list[str]:

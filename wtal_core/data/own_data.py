@@ -54,7 +54,6 @@ class Added:
             f"{name} {sum(name in shown for shown in data.labels.values())}"
             for name in data.classes
         ]
-        annotated = set(data.segments["video"])
         base = data.timebase
         clicks = {kind: len(table) for kind, table in data.clicks.items()}
         return [
@@ -66,18 +65,26 @@ class Added:
             f"time base: {base.fps:g} frames per second, stride {base.stride:g}: a snippet lasts "
             f"{base.snippet_seconds:.3g} s, the videos {min(seconds):.3g} to {max(seconds):.3g} s, "
             f"{sum(seconds) / 3600:.3g} h in all",
-            f"durations: {len(data.durations)} stated, compared with the features' lengths",
-            f"segments: {len(data.segments)}, in {len(annotated & set(self.train))} training and "
-            f"{len(annotated & set(self.test))} test videos"
-            + (
-                "" if annotated & set(self.test) else "; without any in test videos there is no mAP"
-            ),
+            self._about_durations(),
+            self._about_segments(),
             f"clicks: {clicks.get('action', 0)} on actions, {clicks.get('background', 0)} on "
             "background",
             *data.lacking,
             *data.notes,
             *_beside(data.files.left_alone),
         ]
+
+    def _about_durations(self) -> str:
+        number = len(self.survey.durations)
+        if not number:
+            return "durations: none stated, so nothing tells whether fps and stride are right"
+        return f"durations: {number} stated, compared with the features' lengths"
+
+    def _about_segments(self) -> str:
+        annotated = set(self.survey.segments["video"])
+        train, test = (len(annotated.intersection(side)) for side in (self.train, self.test))
+        text = f"segments: {len(self.survey.segments)}, in {train} training and {test} test videos"
+        return text if test else f"{text}; without any in test videos there is no mAP"
 
 
 def _beside(left_alone: Sequence[str]) -> list[str]:

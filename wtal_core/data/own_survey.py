@@ -17,10 +17,10 @@ from wtal_core.data.dataset import CLICK_COLUMNS, SEGMENT_COLUMNS, empty_segment
 from wtal_core.data.features import FeatureNames, stored_features
 from wtal_core.data.lengths import LengthCheck, check_lengths
 from wtal_core.data.own_files import SIDES, FeatureFiles, find_files
-from wtal_core.data.own_tables import Row, read_rows
 from wtal_core.data.problems import MissingData, WrongLength
 from wtal_core.data.stored import Stored
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.text_tables import Row, read_rows
 from wtal_core.timebase import Timebase
 
 VIDEO_ENDINGS = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".npy", ".npz", ".pt", ".h5")
@@ -209,10 +209,10 @@ def _clicks(path: Path, names: _Names) -> dict[str, pd.DataFrame]:
 
 def _sides(path: Path, names: _Names) -> dict[str, str]:
     sides: dict[str, str] = {}
-    for video, row in names.resolved(_table(path, ("video", "side"))):
-        side = SIDES.get(row.text("side").lower())
+    for video, row in names.resolved(_table(path, ("video", "subset"))):
+        side = SIDES.get(row.text("subset").lower())
         if side is None:
-            row.refuse(f"the split is {row.text('side')!r}, expected train or test")
+            row.refuse(f"the split is {row.text('subset')!r}, expected train or test")
         elif sides.setdefault(video, side) != side:
             row.refuse(f"video {video} is a training and a test video; choose one")
     return sides

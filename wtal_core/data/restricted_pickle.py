@@ -77,13 +77,14 @@ class PendingArray:
     gigabytes is not held twice.
     """
 
-    __slots__ = ("data", "dtype", "fortran", "resolved", "shape")
+    __slots__ = ("axes", "data", "dtype", "fortran", "resolved", "shape")
 
     def __init__(self, *ignored: Any) -> None:
         self.shape: tuple[int, ...] = (0,)
         self.dtype = PendingDtype("u1")
         self.fortran = False
         self.data: Any = b""
+        self.axes: tuple[int, ...] | None = None  # in which order the data's axes come
         self.resolved: np.ndarray | None = None
 
     def __setstate__(self, state: tuple) -> None:
@@ -113,7 +114,8 @@ class PendingArray:
             raise pickle.UnpicklingError(
                 f"an array of shape {shown(self.shape)} holds {len(flat)} values"
             )
-        return flat.reshape(self.shape, order="F" if self.fortran else "C")
+        array = flat.reshape(self.shape, order="F" if self.fortran else "C")
+        return array if self.axes is None else array.transpose(self.axes)
 
     def _objects(self, count: int, depth: int) -> np.ndarray:
         if type(self.data) is not list or len(self.data) != count:
@@ -132,6 +134,21 @@ def _raw(data: Any) -> bytes:
     if isinstance(data, str):
         return data.encode("latin1")
     return data if type(data) is bytes else bytes(memoryview(data))
+
+
+def _from_buffer(
+    data: Any, dtype: PendingDtype, shape: tuple, order: str, axes: tuple | None = None
+) -> PendingArray:
+    """An array as protocol 5 writes it; shape: of the data as they lie, before `axes`."""
+    pending = PendingArray()
+    pending.__setstate__((1, shape, dtype, order == "F", data))
+    if order not in ("C", "F", "K") or (order == "K") != (axes is not None):
+        raise pickle.UnpicklingError(f"the order {shown(order)} of an array is unknown")
+    if axes is not None:
+        if not all(type(axis) is int for axis in axes) or sorted(axes) != [*range(len(shape))]:
+            raise pickle.UnpicklingError(f"an array's axes are {shown(axes)}")
+        pending.axes = tuple(axes)
+    return pending
 
 
 def _scalar(dtype: PendingDtype, data: Any) -> np.generic:
@@ -193,6 +210,8 @@ ADMITTED = {
         for core in ("core", "_core")
         for name, part in NUMPY_PARTS.items()
     },
+    ("numpy.core.numeric", "_frombuffer"): Admitted(_from_buffer),
+    ("numpy._core.numeric", "_frombuffer"): Admitted(_from_buffer),
     # only ever named, as first argument of _reconstruct
     ("numpy", "ndarray"): Admitted(PendingArray),
     ("numpy", "dtype"): Admitted(PendingDtype),

@@ -1,9 +1,10 @@
 """Says what is there, missing or wrong of a data set's files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from wtal_core.data import sfinge3d, shrec21
 from wtal_core.data.dataset import Dataset
@@ -32,6 +33,7 @@ from wtal_core.errors import WorkbookError
 # Share of videos whose features may not fit the stated duration: published lists err in a few
 MISFITS_ALLOWED = 0.01
 SHOWN = 10  # names in a list
+Watched = Callable[[Sequence[Any], str], Iterable[Any]]
 READERS = 4  # files that are read at a time
 
 
@@ -51,18 +53,23 @@ class Finding:
     needed: bool = True
 
 
-def verify(name: str, root: str | Path | None = None) -> list[Finding]:
+def verify(
+    name: str, root: str | Path | None = None, watched: Watched | None = None
+) -> list[Finding]:
     """Check each file of the manifest, the features, the counts of videos and instances, and
     whether the data set opens.
 
     Counts are checked where the annotations can be read. All features are read, as training would.
+    watched: passes on the items of a list that is gone through, such as a progress bar does; its
+    second argument names what they are.
     """
+    watched = watched or _unwatched
     manifest = load_manifest(name, root)
     if manifest.own:
-        return _verify_own(manifest)
+        return _verify_own(manifest, watched)
     folder = data_root(root) / manifest.folder
     entries = [entry for entry in manifest.files if not entry.features]
-    findings = [check_file(folder, entry, manifest) for entry in entries]
+    findings = [check_file(folder, entry, manifest) for entry in watched(entries, "file")]
     if manifest_path(name).stem not in OPENERS:  # detections, which nothing is trained on
         return findings
     if name not in VIDEO_DATA:
@@ -77,10 +84,14 @@ def verify(name: str, root: str | Path | None = None) -> list[Finding]:
     ]
     if name == "thumos14":
         findings.append(_count_activitynet_protocol(data))
-    return findings + _check_features(name, data, folder, root)
+    return findings + _check_features(name, data, folder, root, watched)
 
 
-def _verify_own(manifest: DatasetManifest) -> list[Finding]:
+def _unwatched(items: Sequence[Any], unit: str) -> Iterable[Any]:
+    return items
+
+
+def _verify_own(manifest: DatasetManifest, watched: Watched) -> list[Finding]:
     """A data set that a user has added: its files and tables as they are now, and all values."""
     expected = "what `wtal data add` found"
     try:
@@ -93,15 +104,17 @@ def _verify_own(manifest: DatasetManifest) -> list[Finding]:
         videos = manifest.own["split"][side]
         instances = int(data.segments["video"].isin(videos).sum())
         findings.append(_compare_counts(side, counts, Counts(len(videos), instances)))
-    return [*findings, _check_stored(data)]
+    return [*findings, _check_stored(data, watched)]
 
 
-def _check_stored(data: Survey) -> Finding:
+def _check_stored(data: Survey, watched: Watched) -> Finding:
     """All values, of several files at a time: what is found first is what comes first by name."""
     expected = f"{data.files.size} values per snippet and stream, all finite"
     with ThreadPoolExecutor(READERS) as pool:
-        problems = pool.map(_problem, [data.features[video] for video in sorted(data.features)])
-        for problem in problems:
+        features = [data.features[video] for video in sorted(data.features)]
+        checks = [pool.submit(_problem, stored) for stored in features]
+        for check in watched(checks, "video"):
+            problem = check.result()
             if problem is not None:
                 pool.shutdown(cancel_futures=True)
                 return Finding("values", kind_of(problem), expected, str(problem))
@@ -140,7 +153,7 @@ def _check_recordings(
 
 
 def _check_features(
-    name: str, data: VideoData, folder: Path, root: str | Path | None
+    name: str, data: VideoData, folder: Path, root: str | Path | None, watched: Watched
 ) -> list[Finding]:
     """Which videos have features, whether the data set opens with them, and all their values."""
     note = _features_note(data.manifest)
@@ -159,7 +172,7 @@ def _check_features(
     return [
         *findings,
         Finding("opening", "ok", "a data set that opens", dataset.title),
-        _check_values(dataset),
+        _check_values(dataset, watched),
         _check_lengths(dataset, data),
     ]
 
@@ -188,10 +201,10 @@ def _features_note(manifest: DatasetManifest) -> str:
     return next((entry.note for entry in manifest.files if entry.features), "features")
 
 
-def _check_values(dataset: Dataset) -> Finding:
+def _check_values(dataset: Dataset, watched: Watched) -> Finding:
     expected = f"{dataset.feature_size()} values per snippet and stream, all finite"
     try:
-        for video in (*dataset.train, *dataset.test):
+        for video in watched((*dataset.train, *dataset.test), "video"):
             features = video.features if video.as_stored is None else video.as_stored
             for stream in dataset.streams:
                 features[stream]

@@ -15,7 +15,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.characteristics import characteristics, read_durations
 from wtal_core.evaluation.formats.opening import STANDARD_INPUT, Opened, open_file
 from wtal_core.evaluation.ground_truth import GroundTruth
-from wtal_core.evaluation.hints import about_names, about_subsets, about_times
+from wtal_core.evaluation.hints import about_names, about_subsets, about_times, average_by
 from wtal_core.evaluation.protocols import ACTIVITYNET
 from wtal_core.evaluation.spelling import near_misses, respelt
 from wtal_core.evaluation.tables import Reversed, load_detections, read_ground_truth
@@ -114,12 +114,15 @@ def read_cases(
                 "without classes"
             )
         near = near_misses(truth, sound)
+        names = []
         if near and how.match_names:
             sound = respelt(sound, near)
+        elif near:
+            names.append(about_names(truth, sound, near, average_by(ACTIVITYNET, None)))
         hints = [
             *about_times(truth, sound, ground_truth, path),
             *about_subsets(truth, sound),
-            *([] if how.match_names else about_names(truth, sound, ACTIVITYNET, None)),
+            *names,
         ]
         cases.append(
             Case(

@@ -12,6 +12,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.reading.refusal import shown
 from wtal_core.timebase import Timebase
 
+NO_SUBSET = ""  # of a video whose subset the file does not name
 DETECTION_COLUMNS = [*SEGMENT_COLUMNS, "score"]
 
 
@@ -30,7 +31,7 @@ class GroundTruth:
     blocked: videos whose ground truth and detections are removed (option of the ActivityNet
         toolkit).
     durations: seconds of the videos where they are known.
-    elsewhere: videos of the file that are of another subset -> that subset.
+    elsewhere: videos of the file that are of another subset -> that subset, or NO_SUBSET.
     notes: what the reader took how, one line each.
     """
 
@@ -134,19 +135,30 @@ def check_detections(table: pd.DataFrame, source: str = "detections") -> None:
         )
     start = numbers(table, "t_start", source)
     end = numbers(table, "t_end", source)
-    refuse(table, end < start, source, "ends before it starts")
+    refuse(
+        table,
+        end < start,
+        source,
+        "ends before it starts",
+        "correct or remove it, or score it as a false positive with --reversed count",
+    )
     refuse(table, np.isnan(numbers(table, "score", source)), source, "has the score NaN")
 
 
-def refuse(table: pd.DataFrame, bad: np.ndarray, source: str, what: str) -> None:
+def refuse(
+    table: pd.DataFrame,
+    bad: np.ndarray,
+    source: str,
+    what: str,
+    remedy: str = "correct or remove it",
+) -> None:
     """Raise an error that names the first bad row [N] and how many there are, if there is any."""
     if bad.any():
         first = int(np.argmax(bad))
         row = table.iloc[first]
         raise WorkbookError(
             f"{source}: row {first}, [{row['t_start']}, {row['t_end']}] of {shown(row['label'])} "
-            f"in video {shown(row['video'])}, {what} ({int(bad.sum())} such rows); correct or "
-            "remove it"
+            f"in video {shown(row['video'])}, {what} ({int(bad.sum())} such rows); {remedy}"
         )
 
 

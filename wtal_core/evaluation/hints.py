@@ -4,7 +4,7 @@ Nothing here changes a score.
 """
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,15 @@ import pandas as pd
 from wtal_core.data.lengths import RATES
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.accounting import past_end
+from wtal_core.evaluation.average_recall import LARGEST, average_recall
 from wtal_core.evaluation.formats.class_list import has_label_ids, is_numbers
 from wtal_core.evaluation.formats.opening import STANDARD_INPUT, open_file
-from wtal_core.evaluation.ground_truth import Detections, GroundTruth
+from wtal_core.evaluation.ground_truth import NO_SUBSET, Detections, GroundTruth
 from wtal_core.evaluation.mean_average_precision import evaluate
 from wtal_core.evaluation.protocols import Protocol
-from wtal_core.evaluation.spelling import NearMisses, near_misses, respelt
+from wtal_core.evaluation.spelling import NearMisses, respelt
+
+Measure = Callable[[GroundTruth, Detections], str]  # a score in words
 
 MOST = 0.5  # share of the rows past the end from which on the unit is in question
 MILLISECONDS = 300  # times as long as the video, from which on frames are unlikely
@@ -32,22 +35,28 @@ def about_times(
     detections_path: str | Path = "detections.json",
 ) -> list[str]:
     """Lines about detections and annotations that end after their video or look like fractions."""
-    durations = ground_truth.durations or _latest(ground_truth.segments)
-    lines = []
-    for what, table, path in (
-        ("detections", detections.table, Path(detections_path)),
-        ("instances", ground_truth.segments, Path(truth_path)),
-    ):
-        if not len(table):
-            continue
-        if what == "instances" and not ground_truth.durations:
-            continue
-        if what == "detections" and not ground_truth.durations:
-            line = _unit(table, durations, path, Path(truth_path), what)
-        else:
-            line = _past(table, durations, path, Path(truth_path), what)
+    lines = about_detection_times(ground_truth, detections, truth_path, detections_path)
+    segments = ground_truth.segments
+    durations = ground_truth.durations
+    if len(segments) and durations:
+        line = _past(segments, durations, Path(truth_path), Path(truth_path), "instances")
         lines += [line] if line else []
     return lines
+
+
+def about_detection_times(
+    ground_truth: GroundTruth, detections: Detections, truth_path: str | Path, path: str | Path
+) -> list[str]:
+    """The lines of `about_times` that are about the detections."""
+    table = detections.table
+    if not len(table):
+        return []
+    if ground_truth.durations:
+        line = _past(table, ground_truth.durations, Path(path), Path(truth_path), "detections")
+    else:
+        latest = _latest(ground_truth.segments)
+        line = _unit(table, latest, Path(path), Path(truth_path), "detections")
+    return [line] if line else []
 
 
 def _latest(segments: pd.DataFrame) -> dict[str, float]:
@@ -102,42 +111,49 @@ def _advised(words: str, path: Path, option: str) -> str:
     return f"{words}; if so: `wtal convert {shlex.quote(str(path))} {target} {option}`"
 
 
+def average_by(protocol: Protocol, tious: Sequence[float] | None) -> Measure:
+    """The average mAP in words."""
+
+    def measure(ground_truth: GroundTruth, detections: Detections) -> str:
+        score = evaluate(ground_truth, detections, protocol, tious)
+        return f"average mAP {100 * score.average:.2f}"
+
+    return measure
+
+
+def recall_at(tious: Sequence[float]) -> Measure:
+    """AR@LARGEST of proposals in words."""
+
+    def measure(ground_truth: GroundTruth, proposals: Detections) -> str:
+        result = average_recall(ground_truth, proposals, tious, (LARGEST,))
+        return f"AR@{LARGEST} {100 * result.recall.mean():.2f}"
+
+    return measure
+
+
 def about_names(
-    ground_truth: GroundTruth,
-    detections: Detections,
-    protocol: Protocol,
-    tious: Sequence[float] | None,
-) -> list[str]:
-    """Lines about names that are nearly known, with the score that they would give."""
-    near = near_misses(ground_truth, detections)
-    return [near_words(near, ground_truth, detections, protocol, tious)] if near else []
-
-
-def near_words(
-    near: NearMisses,
-    ground_truth: GroundTruth,
-    detections: Detections,
-    protocol: Protocol,
-    tious: Sequence[float] | None,
+    ground_truth: GroundTruth, detections: Detections, near: NearMisses, measure: Measure
 ) -> str:
-    """What is spelt otherwise, and the average mAP where it is not."""
+    """What is spelt otherwise, and what would be measured if it were not."""
     try:
-        score = evaluate(ground_truth, respelt(detections, near), protocol, tious)
-        gives = f"`--match-names` takes them as the same: average mAP {100 * score.average:.2f}"
+        gives = f": {measure(ground_truth, respelt(detections, near))}"
     except WorkbookError:
-        gives = "`--match-names` takes them as the same"
-    return f"{near.words()}; {gives}"
+        gives = ""
+    return f"{near.words()}; `--match-names` takes them as the same{gives}"
 
 
 def about_subsets(ground_truth: GroundTruth, detections: Detections) -> list[str]:
-    """A line about detections in videos of other subsets."""
-    subset = detections.table["video"].map(ground_truth.elsewhere).dropna()
-    if not len(subset):
+    """A line about detections in videos of other subsets, or of none."""
+    elsewhere = detections.table["video"].isin(ground_truth.elsewhere)
+    if not elsewhere.any():
         return []
-    named = ", ".join(sorted(subset.unique()))
+    subsets = detections.table["video"][elsewhere].map(ground_truth.elsewhere)
+    named = sorted(set(subsets) - {NO_SUBSET})
+    of_named = f"of other subsets ({', '.join(named)})" if named else ""
+    of_none = "for which the ground truth names no subset" if NO_SUBSET in set(subsets) else ""
     return [
-        f"{len(subset)} detections are in videos of other subsets ({named}); "
-        "`--subset all` scores on every video"
+        f"{int(elsewhere.sum())} detections are in videos "
+        f"{' or '.join(filter(None, (of_named, of_none)))}; `--subset all` scores on every video"
     ]
 
 

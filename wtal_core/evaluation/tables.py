@@ -22,6 +22,7 @@ from wtal_core.evaluation.formats.content import Content
 from wtal_core.evaluation.formats.opening import Opened, open_file
 from wtal_core.evaluation.ground_truth import (
     DETECTION_COLUMNS,
+    NO_SUBSET,
     Detections,
     GroundTruth,
     check_detections,
@@ -142,7 +143,7 @@ def read_ground_truth(
     own = content.table[in_subset].reset_index(drop=True)
     truth = _assemble(own, content.table, videos, content.lists, opened.name)
     chosen = set(videos)
-    elsewhere = {video: str(name) for video, name in content.subsets.items() if video not in chosen}
+    elsewhere = {v: of or NO_SUBSET for v, of in content.subsets.items() if v not in chosen}
     return replace(
         truth,
         durations=known_seconds(content.durations),
@@ -334,7 +335,7 @@ def _of_subset(subsets: Mapping[str, str | None], subset: str | None, name: str)
     nameless = sum(of is None for of in subsets.values())
     several = len(known) > 1 or (known and nameless)
     if subset is None and several:
-        silent = f" (and of {nameless} no subset is named)" if nameless else ""
+        silent = f" and {nameless} videos of no subset" if nameless else ""
         raise WorkbookError(
             f"{name}: holds the subsets {', '.join(known)}{silent}; name one "
             f"(--subset {shlex.quote(known[0])}), or {ALL_SUBSETS!r} to score on every video"

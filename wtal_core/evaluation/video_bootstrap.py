@@ -5,12 +5,12 @@ done once; a resample only weighs videos, and its mAP is exact.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.ground_truth import Detections, GroundTruth, checked
 from wtal_core.evaluation.mean_average_precision import thresholds
 from wtal_core.evaluation.preparation import matches_of, prepare
@@ -27,6 +27,7 @@ class Matched:
     start, stop: where the detections of each class begin and end, by decreasing score.
     hit: whether a detection is a true positive at each tIoU.
     instances: of each class in each video.
+    ap: the protocol's rule for the area under the curve.
     """
 
     video: Int[np.ndarray, " N"]
@@ -34,6 +35,7 @@ class Matched:
     stop: Int[np.ndarray, " C"]
     hit: Bool[np.ndarray, "K N"]
     instances: Int[np.ndarray, "C V"]
+    ap: Literal["envelope", "sum"] = "envelope"
 
 
 def matched(
@@ -44,13 +46,8 @@ def matched(
 ) -> Matched:
     """Match detections (seconds) under a protocol, as `evaluate` does.
 
-    Raises WorkbookError as `evaluate` does, and for a protocol that does not interpolate.
+    Raises WorkbookError as `evaluate` does.
     """
-    if protocol.ap != "envelope":
-        raise WorkbookError(
-            f"resampling of videos knows no AP rule {protocol.ap!r}; choose a protocol with "
-            "'envelope', such as activitynet"
-        )
     levels = thresholds(protocol, tious)
     prepared = prepare(ground_truth, checked(detections), protocol)
     pairs = matches_of(prepared, protocol, levels)
@@ -66,6 +63,7 @@ def matched(
         stop=np.searchsorted(prepared.label, classes, "right"),
         hit=hit,
         instances=counts,
+        ap=protocol.ap,
     )
 
 
@@ -77,16 +75,43 @@ def resampled_map(detections: Matched, weights: Int[np.ndarray, "R V"]) -> Float
     """
     padded = np.concatenate((weights, np.zeros((len(weights), 1), dtype=weights.dtype)), axis=1)
     instances = weights @ detections.instances.T  # (R, C)
+    area_of = _envelope if detections.ap == "envelope" else _sum
     total = np.zeros((len(weights), len(detections.hit)))
     for label, (start, stop) in enumerate(zip(detections.start, detections.stop, strict=True)):
-        drawn = padded[:, detections.video[start:stop]].astype(np.float64)
-        seen = np.maximum(np.cumsum(drawn, axis=1), 1)
+        drawn = padded[:, detections.video[start:stop]]
+        seen = np.cumsum(drawn, axis=1)
         for level, hit in enumerate(detections.hit[:, start:stop]):
-            found = np.cumsum(drawn * hit, axis=1)
-            best = np.maximum.accumulate((found / seen)[:, ::-1], axis=1)[:, ::-1]
-            area = (drawn * hit * best).sum(axis=1)
+            area = area_of(drawn, seen, hit)
             total[:, level] += area / np.maximum(instances[:, label], 1)
     return total / (instances > 0).sum(axis=1)[:, None]
+
+
+def _envelope(
+    drawn: Int[np.ndarray, "R N"], seen: Int[np.ndarray, "R N"], hit: Bool[np.ndarray, " N"]
+) -> Float[np.ndarray, " R"]:
+    """Sum over true positives of the best precision at their rank or later.
+
+    drawn: how many copies of each detection there are. seen: copies down to it, its own included.
+    """
+    found = np.cumsum(drawn * hit, axis=1)
+    precision = found / np.maximum(seen, 1)
+    best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    return (drawn * hit * best).sum(axis=1)
+
+
+def _sum(
+    drawn: Int[np.ndarray, "R N"], seen: Int[np.ndarray, "R N"], hit: Bool[np.ndarray, " N"]
+) -> Float[np.ndarray, " R"]:
+    """Sum over true positives of the precision at their rank, arguments as `_envelope`.
+
+    Each of w copies has a precision of its own: 1 - missed / rank. Their sum is
+    w - missed (H(seen) - H(seen - w)), H the harmonic numbers.
+    """
+    missed = np.cumsum(drawn * ~hit, axis=1)
+    ranks = np.arange(1, int(seen.max(initial=0)) + 1)
+    harmonic = np.concatenate(([0.0], np.cumsum(1 / ranks)))
+    precisions = drawn - missed * (harmonic[seen] - harmonic[seen - drawn])
+    return (precisions * hit).sum(axis=1)
 
 
 def draws(videos: int, count: int, seed: int = 0) -> Int[np.ndarray, "R V"]:
@@ -121,7 +146,7 @@ def paired_difference(
 ) -> Paired:
     """mAP of `detections` minus that of `other`; both are scored on the same drawn videos.
 
-    Raises WorkbookError as `matched` does.
+    Raises WorkbookError as `evaluate` does.
     """
     first, second = (matched(ground_truth, found, protocol, tious) for found in (detections, other))
     videos = len(ground_truth.videos)

@@ -1,8 +1,10 @@
 """JSON, whole or one value per line."""
 
+import gc
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,8 @@ def parse_json(content: bytes, where: Path | str, remedy: str = AGAIN) -> Any:
         raise WorkbookError(f"{where}: lists or objects are nested too deeply; {remedy}")
     with reading(path, "is not valid JSON", remedy):
         try:
-            value = json.loads(text, object_pairs_hook=_without_repeats)
+            with _uncollected():
+                value = json.loads(text, object_pairs_hook=_without_repeats)
         except json.JSONDecodeError as error:
             raise WorkbookError(
                 f"{where} is not valid JSON, not complete JSON at least ({str(error)[:80]}); "
@@ -55,6 +58,18 @@ def parse_json(content: bytes, where: Path | str, remedy: str = AGAIN) -> Any:
     if b"\\u" in content:
         refuse_unwritable(value, where, remedy)
     return value
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the search for cycles, which JSON cannot have; it costs as much as the parsing."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Repeated(Exception):

@@ -12,6 +12,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.reading.refusal import AGAIN, reading, shown
 
 LARGEST = 2**30  # bytes of a text that is read
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 CONTROL = bytes({*range(32), 127} - {9, 10, 13})  # all but tab, line feed and carriage return
 
 
@@ -41,6 +42,16 @@ def decoded(content: bytes, path: Path, remedy: str = AGAIN) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise WorkbookError(f"{path}: is no text in UTF-8 (byte {error.start}); {remedy}") from None
+
+
+def in_utf8(content: bytes) -> bytes:
+    """UTF-16 with its mark, a spreadsheet's "Unicode text", as UTF-8; all else as it is."""
+    if content[:2] not in UTF_16_MARKS:
+        return content
+    try:
+        return content.decode("utf-16").encode()
+    except UnicodeError:
+        return content
 
 
 def read_csv(path: Path, remedy: str = AGAIN) -> list[list[str]]:

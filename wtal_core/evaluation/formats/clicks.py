@@ -13,15 +13,16 @@ import pandas as pd
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.formats.columns import is_number, numbers
 from wtal_core.evaluation.formats.content import Content, Format, Kind
-from wtal_core.evaluation.formats.csv_table import header, read_table
+from wtal_core.evaluation.formats.csv_table import read_table
 from wtal_core.evaluation.formats.opening import Opened
+from wtal_core.reading.text_tables import header
 
 POINTS = {"class", "video_id", "point"}
 
 
 def recognises_points(opened: Opened) -> bool:
     """A header with a class, a video and a point."""
-    return not opened.begins_as_json and set(header(opened)[1]) >= POINTS
+    return not opened.begins_as_json and set(header(opened.head)[1]) >= POINTS
 
 
 def read_points(opened: Opened, kind: Kind | None) -> Content:
@@ -35,7 +36,7 @@ def read_points(opened: Opened, kind: Kind | None) -> Content:
 
 def recognises_lines(opened: Opened) -> bool:
     """A first line of three cells, the second one a number."""
-    cells = header(opened)[1]
+    cells = header(opened.head)[1]
     return len(cells) == 3 and is_number(cells[1]) and not is_number(cells[2])
 
 

@@ -7,28 +7,23 @@ import pandas as pd
 
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.formats.content import PROPOSAL, Content, Kind
+from wtal_core.evaluation.formats.entries import UNREADABLE, number
+from wtal_core.reading import text_tables
 from wtal_core.reading.refusal import shown
 
-# column of ours -> what others call it; of several that are there, the first one counts
-NAMES = {
-    "video": ("video", "video_id", "video_name", "videoid", "vid", "filename"),
-    "label": ("label", "class", "class_name", "category", "action", "activity"),
-    "t_start": ("t_start", "start", "start_time", "start_seconds", "begin", "onset"),
-    "t_end": ("t_end", "end", "end_time", "end_seconds", "stop", "offset"),
-    "score": ("score", "confidence", "conf", "prob", "probability"),
-    "subset": ("subset", "split"),
-    "duration": ("duration", "duration_second", "video_duration"),
-}
+ROLES = ("video", "label", "t_start", "t_end", "score", "subset", "duration")
 FRAMES = {"t_start": ("start_frame", "f_start"), "t_end": ("end_frame", "stop_frame", "f_end")}
+TIMES = ("t_start", "t_end", "point")
 NEEDED = ("video", "t_start", "t_end")
 
 
 def roles(columns: Sequence[object]) -> dict[str, object]:
     """Which column holds what: our name -> the name in the file."""
-    plain = {str(name).strip().lower().replace("-", "_"): name for name in reversed(columns)}
+    by_name = {text_tables.plain(name): name for name in reversed(columns)}
     chosen = {}
-    for role, aliases in NAMES.items():
-        known = [plain[alias] for alias in (*aliases, *FRAMES.get(role, ())) if alias in plain]
+    for role in ROLES:
+        aliases = (*text_tables.NAMES[role], *FRAMES.get(role, ()))
+        known = [by_name[alias] for alias in aliases if alias in by_name]
         if known:
             chosen[role] = known[0]
     return chosen
@@ -61,20 +56,33 @@ def content_of(table: pd.DataFrame, kind: Kind | None, name: str) -> Content:
     if not has_label:
         result["label"] = result["label"].astype("str")
     unread = [str(column) for column in table.columns if column not in chosen.values()]
-    frames = {str(chosen[role]).lower().replace("-", "_") for role in FRAMES} & set(
-        [*FRAMES["t_start"], *FRAMES["t_end"]]
-    )
+    frames = any(text_tables.plain(chosen[role]) in aliases for role, aliases in FRAMES.items())
+    notes = [f"columns that are not read: {', '.join(unread)}"] if unread else []
+    clock = _first_clock(table, [chosen["t_start"], chosen["t_end"]])
+    if clock:
+        notes.append(f"times such as {clock!r} are read as minutes and seconds")
     return Content(
         kind,
         result,
         tuple(result["video"].dropna().unique()),
         subsets=_by_video(table, chosen, "subset"),
         durations=_by_video(table, chosen, "duration"),
-        frames=bool(frames),
+        frames=frames,
         unlabelled=kind == "detections" and not has_label,
         unscored=kind == "detections" and "score" not in chosen,
-        notes=(f"columns that are not read: {', '.join(unread)}",) if unread else (),
+        notes=tuple(notes),
     )
+
+
+def _first_clock(table: pd.DataFrame, columns: Sequence[object]) -> str:
+    """The first time that is written as m:ss; "" where none is."""
+    for column in columns:
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            texts = table[column].astype(str)
+            clocks = texts[texts.str.contains(":", regex=False)]
+            if len(clocks):
+                return str(clocks.iloc[0])
+    return ""
 
 
 def _by_video(table: pd.DataFrame, chosen: dict[str, object], role: str) -> dict:
@@ -98,18 +106,29 @@ def _texts(column: pd.Series, name: str) -> pd.Series:
 
 
 def numbers(column: pd.Series, role: str, name: str) -> np.ndarray:
-    """A column as float64; raises WorkbookError that names the first value which is no number."""
+    """A column as float64; raises WorkbookError that names the first value which is no number.
+
+    Text may have a decimal comma, and a time may be m:ss, see `text_tables.seconds`.
+    """
     if column.dtype == bool:
         raise WorkbookError(f"{name}: column {role!r} holds true and false; write numbers")
-    try:
-        return column.to_numpy(dtype=np.float64)
-    except (TypeError, ValueError):
-        readable = pd.to_numeric(column, errors="coerce").notna().to_numpy()
-        row = int(np.argmin(readable))
-        raise WorkbookError(
-            f"{name}: column {role!r} holds something that is not a number (row {row}: "
-            f"{shown(str(column.iloc[row]))}); write numbers, times in seconds"
-        ) from None
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    read = text_tables.seconds if role in TIMES else text_tables.number
+    values = np.full(len(column), np.nan)
+    if isinstance(column.dtype, pd.StringDtype):  # plain numbers at once, the rest one by one
+        values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        values = values.copy()
+    for row in np.flatnonzero(np.isnan(values)):
+        value = column.iloc[row]
+        try:
+            values[row] = read(value) if isinstance(value, str) else number(value)
+        except UNREADABLE:
+            raise WorkbookError(
+                f"{name}: column {role!r} holds something that is not a number (row {row}: "
+                f"{shown(str(value))}); write numbers, times in seconds or as m:ss"
+            ) from None
+    return values
 
 
 def is_number(cell: str | bytes) -> bool:

@@ -17,6 +17,7 @@ from wtal_core.errors import MissingFile, WorkbookError
 from wtal_core.reading import json_files, texts
 
 STANDARD_INPUT = Path("-")
+HEAD = 4096  # bytes by which a table is known
 GZIP = b"\x1f\x8b"
 MOST_BYTES = 4 * 2**30  # a small gzip file can hold any number of bytes; this many fit into memory
 
@@ -25,7 +26,8 @@ MOST_BYTES = 4 * 2**30  # a small gzip file can hold any number of bytes; this m
 class Opened:
     """A file or folder to read.
 
-    data: the bytes, decompressed; empty for a folder.
+    data: the bytes, decompressed, and in UTF-8 where they were a text in UTF-16; empty for a
+        folder.
     """
 
     path: Path
@@ -49,6 +51,11 @@ class Opened:
         return texts.decoded(self.data, Path(self.name))
 
     @cached_property
+    def head(self) -> str:
+        """The first letters, whatever cannot be decoded left out."""
+        return self.data[:HEAD].decode("utf-8-sig", errors="ignore")
+
+    @cached_property
     def json(self) -> object:
         """What a JSON file holds, see `json_files.parse_json`."""
         return json_files.parse_json(self.data, self.name)
@@ -61,7 +68,7 @@ class Opened:
 
     @cached_property
     def sha256(self) -> str:
-        """Checksum of the decompressed bytes."""
+        """Checksum of `data`."""
         return hashlib.sha256(self.data).hexdigest()
 
 
@@ -72,16 +79,20 @@ def open_file(path: str | Path) -> Opened:
     """
     path = Path(path)
     if path == STANDARD_INPUT:
-        return Opened(path, _decompressed(sys.stdin.buffer.read(), "standard input"))
+        return Opened(path, _content(sys.stdin.buffer.read(), "standard input"))
     if path.is_dir():
         return Opened(path, is_folder=True)
     try:
-        return Opened(path, _decompressed(path.read_bytes(), str(path)))
+        return Opened(path, _content(path.read_bytes(), str(path)))
     except FileNotFoundError:
         raise MissingFile(f"{path}: there is no such file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise WorkbookError(f"{path}: cannot be read ({reason})") from None
+
+
+def _content(data: bytes, name: str) -> bytes:
+    return texts.in_utf8(_decompressed(data, name))
 
 
 def _decompressed(data: bytes, name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Parquet with named columns, see `columns.NAMES`.
+"""Parquet with named columns, see `text_tables.NAMES`.
 
 This workbook writes the lists of a test list into the table's attributes. Source of the container:
 Apache Parquet; a file begins with the four letters PAR1.

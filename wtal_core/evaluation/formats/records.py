@@ -1,7 +1,7 @@
 """A JSON list of records, or one record per line, as language models and scripts write them.
 
 [{"video": …, "label": …, "start": …, "end": …, "score": …}], keys as the columns of a table
-(`columns.NAMES`); `segment: [start, end]` stands for both times.
+(`text_tables.NAMES`); `segment: [start, end]` stands for both times.
 """
 
 import json
