@@ -12,7 +12,17 @@ from functools import partial, wraps
 import tyro
 
 from wtal_core import __version__
-from wtal_core.cli import data, own, refusals, results, scaffolds, scoring, statistics, workbook
+from wtal_core.cli import (
+    data,
+    own,
+    refusals,
+    results,
+    scaffolds,
+    scoring,
+    statistics,
+    videos,
+    workbook,
+)
 from wtal_core.cli.extras import how_to_install
 from wtal_core.errors import WorkbookError
 
@@ -21,6 +31,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 COMMANDS: dict[str, Command] = {
     "evaluate": scoring.evaluate,
     "diagnose": scoring.diagnose,
+    "features": videos.features,
     "train": own.train,
     "detect": own.detect,
     "export": own.export,

