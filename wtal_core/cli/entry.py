@@ -20,7 +20,9 @@ from wtal_core.cli import (
     scaffolds,
     scoring,
     statistics,
+    timeline,
     videos,
+    videos_try,
     workbook,
 )
 from wtal_core.cli.extras import how_to_install
@@ -31,7 +33,9 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 COMMANDS: dict[str, Command] = {
     "evaluate": scoring.evaluate,
     "diagnose": scoring.diagnose,
+    "try": videos_try.try_videos,
     "features": videos.features,
+    "timeline": timeline.timeline,
     "train": own.train,
     "detect": own.detect,
     "export": own.export,

@@ -136,6 +136,7 @@ def detect(
     fps: float | None = None,
     stride: float | None = None,
     out: Path = Path("detections.json"),
+    signals: Path | None = None,
     device: str = "auto",
     results: Path | None = None,
 ) -> int:
@@ -150,23 +151,29 @@ def detect(
             else as the network was trained.
         stride: frames per snippet of a folder's features, likewise.
         out: file to write, .json or .parquet.
+        signals: file to write class activation and attention into, for `wtal timeline`.
         device: cpu, cuda or auto.
         results: folder of finished runs; default $WTAL_RESULTS, else ./reproduced.
     """
     from wtal_core.evaluation.formats import registry
+    from wtal_core.evaluation.signals import write_signals
     from wtal_core.evaluation.tables import write_detections
     from wtal_core.runs.sweep import resolve_device
-    from wtal_core.study.portable import detect as detect_in
+    from wtal_core.study.portable import detect_with_signals
 
     registry.written_format(out, "detections")
     if out.is_dir() or not out.parent.is_dir():
         raise WorkbookError(f"--out {out} is no file in a folder that exists; name another one")
+    if signals is not None and (signals.is_dir() or not signals.parent.is_dir()):
+        raise WorkbookError(f"--signals {signals} is no file in a folder that exists; name another")
     device = resolve_device(device)
     model, own = _model(run, results, device)
     dataset = _data(model, own, data, videos, (fps, stride))
     _tell_timebase(model, dataset)
-    detections = detect_in(model, dataset, device)
+    detections, seen = detect_with_signals(model, dataset, device)
     write_detections(detections, out)
+    if signals is not None:
+        write_signals(seen, signals)
     silent = len(dataset.test) - detections["video"].nunique()
     print(f"wrote {out}: {len(detections)} detections in {len(dataset.test)} videos")
     if silent:

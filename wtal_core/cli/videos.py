@@ -17,6 +17,7 @@ def features(
     out: Path,
     backbone: str = "lite0-flow",
     weights: Path | None = None,
+    python: Path | None = None,
     crop: Literal["centre", "whole", "fit"] | None = None,
     incomplete: bool = False,
     device: str = "auto",
@@ -30,9 +31,10 @@ def features(
         videos: a video file, or a folder of them; a video is called as its file.
         out: folder to write: one file per video and stream, durations.csv, and features.json, which
             states how the features were made.
-        backbone: lite0-flow, r2plus1d_18, mvit_v2_s, swin3d_t, one of an installed package, or
-            MODULE:OBJECT.
+        backbone: lite0-flow, mediapipe-hands, r2plus1d_18, mvit_v2_s, swin3d_t, one of an installed
+            package, or MODULE:OBJECT.
         weights: file of the backbone's weights, where it takes one.
+        python: the Python that has mediapipe, for mediapipe-hands.
         crop: how a frame becomes a square: its centre, the whole of it squeezed, or fit with black
             beside it; default: as the backbone wants it.
         incomplete: leave out files that cannot be used, in place of an error.
@@ -46,7 +48,7 @@ def features(
 
     require("video")
     find_videos(videos)  # refuses at once what would be refused after the backbone is loaded
-    network = find_backbone(backbone, resolve_device(device), weights)
+    network = find_backbone(backbone, resolve_device(device), weights, python)
     for line in _told(extract(videos, network, out, crop, incomplete), videos):
         print(line)
     return 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError
@@ -21,9 +22,11 @@ from torch import Tensor
 
 from wtal_core.data.dataset import Dataset, empty_segments
 from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.signals import Signals
 from wtal_core.models import method
 from wtal_core.models.contract import MethodConfig
-from wtal_core.models.shared.activation import Scene
+from wtal_core.models.shared.activation import Activation, Scene
+from wtal_core.runs.foreground import on_own_snippets
 from wtal_core.runs.inputs import inputs_of, resident
 from wtal_core.runs.run import configured, differences
 from wtal_core.runs.train import activations, scale_of
@@ -101,6 +104,15 @@ def detect(model: Model, dataset: Dataset, device: str = "cpu") -> pd.DataFrame:
 
     Raises WorkbookError where its features are of other streams or another size.
     """
+    return detect_with_signals(model, dataset, device)[0]
+
+
+def detect_with_signals(
+    model: Model, dataset: Dataset, device: str = "cpu"
+) -> tuple[pd.DataFrame, Signals]:
+    """The detections of `detect`, and what the network saw: class activation and attention of the
+    leading stream, on the snippets of the data set.
+    """
     features = dataset.test[0].features
     for stream in features:
         size = features[stream].shape[1]
@@ -131,7 +143,20 @@ def detect(model: Model, dataset: Dataset, device: str = "cpu") -> pd.DataFrame:
     lengths = tuple(video.length for video in videos)
     ids = tuple(video.id for video in videos)
     scene = Scene(ids, model.classes, data.timebase, data.ambiguous, lengths)
-    return of_method.localize(activation, scene, model.config)
+    detections = of_method.localize(activation, scene, model.config)
+    return detections, _signals(model, data, activation)
+
+
+def _signals(model: Model, dataset: Dataset, activation: Activation) -> Signals:
+    """By video; `activation` is of all test videos, one after another."""
+    borders = np.cumsum([video.length for video in dataset.test])[:-1]
+    videos = [video.id for video in dataset.test]
+    by_kind = [
+        np.split(on_own_snippets(values[-1], activation.lengths, dataset), borders)
+        for values in (activation.cas, activation.attention)
+    ]
+    activations, attentions = (dict(zip(videos, parts, strict=True)) for parts in by_kind)
+    return Signals(model.classes, dataset.timebase, activations, attentions)
 
 
 def write_model(model: Model, folder: Path) -> None:

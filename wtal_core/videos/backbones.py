@@ -9,7 +9,7 @@ import hashlib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -23,12 +23,13 @@ from wtal_core.errors import WorkbookError
 
 CROPS: tuple[Crop, ...] = get_args(Crop)
 GROUP = "wtal.backbones"
-# name -> "module:function(device, weights)"
+# name -> "module:function", which takes of device, weights and python what it needs
 OWN = {
     "lite0-flow": "wtal_core.videos.lite0_flow:lite0_flow",
     "r2plus1d_18": "wtal_core.videos.kinetics:r2plus1d_18",
     "mvit_v2_s": "wtal_core.videos.kinetics:mvit_v2_s",
     "swin3d_t": "wtal_core.videos.kinetics:swin3d_t",
+    "mediapipe-hands": "wtal_core.videos.hands:mediapipe_hands",
 }
 Windows = UInt8[np.ndarray, "n window pixels pixels 3"]
 Rows = dict[str, Float[np.ndarray, "n _"]]
@@ -63,6 +64,21 @@ class Backbone(Protocol):
 
     def features(self, windows: Windows) -> Rows:
         """Stream -> one row per window. Frames are RGB; a row depends on its own window only."""
+        ...
+
+
+@runtime_checkable
+class WholeVideos(Protocol):
+    """What a backbone has besides that has to see a video as a whole. Its `features` gives no rows
+    yet.
+    """
+
+    def end(self) -> Rows:
+        """Stream -> the rows of all windows since the video began."""
+        ...
+
+    def drop(self) -> None:
+        """Forget the video, whether or not it came to its end."""
         ...
 
 
@@ -127,11 +143,13 @@ def backbone_names() -> list[str]:
     return sorted({*OWN, *(point.name for point in entry_points(group=GROUP))})
 
 
-def find_backbone(name: str, device: str = "cpu", weights: Path | None = None) -> Backbone:
+def find_backbone(
+    name: str, device: str = "cpu", weights: Path | None = None, python: Path | None = None
+) -> Backbone:
     """The backbone of that name, ready to compute.
 
     name: of `backbone_names`, or `module:object`. device: "cpu" or "cuda". weights: a file, for
-    those that take one. Raises WorkbookError where there is none, or its weights are missing;
+    those that take one. python: another Python, for those that compute there. Raises WorkbookError where there is none, or its weights are missing;
     ModuleNotFoundError where a package is missing.
     """
     maker: Any
@@ -147,7 +165,7 @@ def find_backbone(name: str, device: str = "cpu", weights: Path | None = None) -
                 "one of your own as MODULE:OBJECT"
             )
         maker = points[name].load()
-    return checked(_made(name, maker, device, weights))
+    return checked(_made(name, maker, {"device": device, "weights": weights, "python": python}))
 
 
 def _imported(target: str) -> Any:
@@ -174,28 +192,29 @@ def _of_user(name: str) -> Any:
         ) from error
 
 
-def _made(name: str, maker: Any, device: str, weights: Path | None) -> Any:
+def _made(name: str, maker: Any, given: Mapping[str, Any]) -> Any:
     """A backbone of whatever a name leads to: the backbone itself, a class or function that makes
-    one of `device` and `weights`, or a function of windows.
+    one of what is given (device, weights, python), or a function of windows.
     """
     if isinstance(maker, Backbone) and not isinstance(maker, type):
-        return _without_weights(name, maker, weights)
+        _refuse_files(name, given, ())
+        return maker
     if not callable(maker):
         raise WorkbookError(f"backbone {name} is neither a backbone nor a function")
     parameters = inspect.signature(maker).parameters
-    if "device" in parameters or "weights" in parameters:
-        given = {"device": device, "weights": weights}
-        if "weights" not in parameters:
-            _without_weights(name, maker, weights)
-        return maker(**{key: value for key, value in given.items() if key in parameters})
-    _without_weights(name, maker, weights)
-    return maker() if not parameters else of_function(name, maker)
+    taken = {key: value for key, value in given.items() if key in parameters}
+    _refuse_files(name, given, taken)
+    if taken or not parameters:
+        return maker(**taken)
+    return of_function(name, maker)
 
 
-def _without_weights(name: str, maker: Any, weights: Path | None) -> Any:
-    if weights is not None:
+def _refuse_files(name: str, given: Mapping[str, Any], taken: Container[str]) -> None:
+    """Files that the user names and the backbone has no use for are a mistake."""
+    if given["weights"] is not None and "weights" not in taken:
         raise WorkbookError(f"backbone {name} takes no file of weights; leave --weights out")
-    return maker
+    if given["python"] is not None and "python" not in taken:
+        raise WorkbookError(f"backbone {name} needs no other Python; leave --python out")
 
 
 def checked(backbone: Any) -> Backbone:

@@ -159,6 +159,23 @@ def _decoded(videos: Iterable[VideoFile], spec: FeatureSpec, batch: int) -> Iter
             yield replace(frames.report)
 
 
+@contextmanager
+def _whole(backbone: Backbone) -> Iterator[None]:
+    """A backbone of whole videos forgets one that broke off."""
+    try:
+        yield
+    finally:
+        if isinstance(backbone, WholeVideos):
+            backbone.drop()
+
+
+def _end(backbone: WholeVideos, video: VideoFile) -> Rows:
+    try:
+        return backbone.end()
+    except WorkbookError as error:
+        raise _Unreadable(f"{video.path}: {error}") from error
+
+
 def _one(
     video: VideoFile,
     steps: Iterator[Step],
@@ -167,12 +184,14 @@ def _one(
     bar: "tqdm",
 ) -> Report:
     """Compute and write the features of one video. Raises _Unreadable."""
-    with folder.writing(video) as growing:
+    with folder.writing(video) as growing, _whole(backbone):
         while not isinstance(step := next(steps), Report):
             if isinstance(step, _Unreadable):
                 raise step
             growing.add(backbone.features(step))
             _advance(bar, folder.spec.timebase.seconds(float(len(step))))
+        if isinstance(backbone, WholeVideos):
+            growing.add(_end(backbone, video))
         growing.finish()
         folder.note(video, step, growing.snippets)
     return step
