@@ -75,7 +75,9 @@ def draw_clips(folder: Path, count: int = 8, seed: int = 0, seconds: float | Non
     folder.mkdir(parents=True)
     clips = [planned(number, seed, seconds) for number in range(count)]
     for number, clip in enumerate(clips):
-        _encode(folder / f"{clip.name}.mp4", pictures(clip, np.random.default_rng([seed, 1, number])))
+        _encode(
+            folder / f"{clip.name}.mp4", pictures(clip, np.random.default_rng([seed, 1, number]))
+        )
     rows = [(clip.name, *segment) for clip in clips for segment in clip.segments]
     labels = dict.fromkeys((name, label) for name, label, _, _ in rows)
     _write(folder / "labels.csv", ("video", "label"), list(labels))
@@ -126,7 +128,9 @@ def pictures(clip: Clip, rng: np.random.Generator) -> Iterator[UInt8[np.ndarray,
         away = np.hypot(right - x, down - y)
         inside = np.clip(RADIUS - away, 0, 1)[..., None]
         # a darker spot, so that the disc has an inside
-        spot = 1 - 0.5 * np.clip(RADIUS / 3 - np.hypot(right - x - 6, down - y - 6), 0, 1)[..., None]
+        spot = (
+            1 - 0.5 * np.clip(RADIUS / 3 - np.hypot(right - x - 6, down - y - 6), 0, 1)[..., None]
+        )
         frame = still * (1 - inside) + colour * spot * inside + brightness
         frame += rng.normal(0, NOISE, (HEIGHT, WIDTH, 1))
         yield np.clip(frame, 0, 255).astype(np.uint8)

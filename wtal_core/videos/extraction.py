@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from wtal_core.data.feature_spec import Crop, FeatureSpec
 from wtal_core.errors import WorkbookError
-from wtal_core.videos.backbones import Backbone
+from wtal_core.videos.backbones import Backbone, Rows, WholeVideos
 from wtal_core.videos.decoding import DECODER, Report, frames_of, probe
 from wtal_core.videos.folder import FeatureFolder, feature_folder
 from wtal_core.videos.listing import VideoFile, find_videos

@@ -17,7 +17,9 @@ POINTS = 21  # of MediaPipe
 OF_POINTS = (0, 2, 3, 4, *range(5, POINTS))  # joint -> MediaPipe's point
 ROOTS = (0, 4, 8, 12, 16)  # joints that the bones of the palm hold together
 # Medians of these joints in the palm's frame, mm, over all sequences of SHREC'21
-PALM = np.array([[0, 0, 0], [88.9, 0, 30.5], [89.7, 1.5, 10.6], [84.1, 0, -8.7], [76.6, -4.1, -25.7]])
+PALM = np.array(
+    [[0, 0, 0], [88.9, 0, 30.5], [89.7, 1.5, 10.6], [84.1, 0, -8.7], [76.6, -4.1, -25.7]]
+)
 FOCAL_LENGTH = 0.87  # in lengths of the picture's longer side: 60 degrees
 AXES = np.array([-1.0, -1.0, -1.0])  # of the camera (right, down, away) to those of SHREC'21
 MIRROR = np.array([-1.0, 1.0, 1.0])
@@ -43,7 +45,9 @@ def skeletons(
     if seen[:, -1].mean() < 0.5:
         joints = joints * MIRROR
     joints = joints * _scale(joints)[:, None, None]
-    samples[is_seen] = np.concatenate([joints.reshape(-1, 60), palm_turns(joints).as_quat()], axis=1)
+    samples[is_seen] = np.concatenate(
+        [joints.reshape(-1, 60), palm_turns(joints).as_quat()], axis=1
+    )
     return samples
 
 

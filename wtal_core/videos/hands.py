@@ -51,7 +51,7 @@ class Hands:
     python: Path
     model: Mapping[str, str]
     name: str = NAME
-    streams: Mapping[str, int] = STREAMS
+    streams: Mapping[str, int] = field(default_factory=lambda: STREAMS)
     fps: float = WINDOWS.rate
     window: int = WINDOWS.hop
     stride: int = WINDOWS.hop
@@ -93,7 +93,9 @@ def mediapipe_hands(device: str = "cpu", python: Path | None = None) -> Hands:
     """
     chosen = python or Path(os.environ.get(VARIABLE, ""))
     if chosen == Path() and find_spec("mediapipe") is None:
-        raise WorkbookError(f"backbone {NAME} needs mediapipe, which is not installed here; {REMEDY}")
+        raise WorkbookError(
+            f"backbone {NAME} needs mediapipe, which is not installed here; {REMEDY}"
+        )
     executable = Path(sys.executable) if chosen == Path() else chosen
     return Hands(executable, described(executable))
 
