@@ -119,20 +119,20 @@ def _wandering(rng: np.random.Generator, frames: int) -> Float[np.ndarray, "T 2"
 def pictures(clip: Clip, rng: np.random.Generator) -> Iterator[UInt8[np.ndarray, "144 192 3"]]:
     """The frames of a clip."""
     down, right = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
-    ground = rng.uniform(60, 120, 3)
+    ground, colour = rng.uniform(60, 120, 3), rng.uniform(150, 250, 3)
     slope = rng.uniform(-0.2, 0.2, 2)
-    colour = rng.uniform(150, 250, 3)
     light = 10 * np.sin(np.arange(len(clip.path)) / RATE * rng.uniform(0.2, 0.5))
-    still = ground + (slope[0] * right + slope[1] * down)[..., None]
-    for (x, y), brightness in zip(clip.path, light, strict=True):
-        away = np.hypot(right - x, down - y)
-        inside = np.clip(RADIUS - away, 0, 1)[..., None]
+    grey = slope[0] * right + slope[1] * down
+    still = (ground + grey[..., None]).astype(np.float32)
+    for (x, y), brightness in zip(clip.path.astype(np.float32), light, strict=True):
+        inside = np.clip(RADIUS - np.hypot(right - x, down - y), 0, 1)
         # a darker spot, so that the disc has an inside
-        spot = (
-            1 - 0.5 * np.clip(RADIUS / 3 - np.hypot(right - x - 6, down - y - 6), 0, 1)[..., None]
+        spot = np.clip(RADIUS / 3 - np.hypot(right - x - 6, down - y - 6), 0, 1)
+        disc = (1 - spot / 2)[..., None] * colour.astype(np.float32)
+        noise = rng.standard_normal((HEIGHT, WIDTH), dtype=np.float32) * NOISE
+        frame = (
+            still + inside[..., None] * (disc - still) + (noise + np.float32(brightness))[..., None]
         )
-        frame = still * (1 - inside) + colour * spot * inside + brightness
-        frame += rng.normal(0, NOISE, (HEIGHT, WIDTH, 1))
         yield np.clip(frame, 0, 255).astype(np.uint8)
 
 
