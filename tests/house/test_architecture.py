@@ -31,7 +31,7 @@ ORDER = {
     },
     "api": {"runs", "models", "data", *GROUND},
     "workbook": {"study", "report", "papers", "runs", "models", "evaluation", "data", *GROUND},
-    "widgets": {"pictures", "report", "evaluation", "localization", "data", *GROUND},
+    "widgets": {"pages", "pictures", "report", "evaluation", "localization", "data", *GROUND},
     "pages": {"pictures", "report", "papers", "runs", "evaluation", "data", *GROUND},
     "pictures": {"report", "papers", "runs", "evaluation", "localization", "data", *GROUND},
     "report": {"papers", "runs", "evaluation", *GROUND},

@@ -16,6 +16,7 @@ EXTRA_OF = {
     "nbformat": "notebooks",
     "ipykernel": "notebooks",
     "ipywidgets": "notebooks",
+    "anywidget": "notebooks",
     "IPython": "notebooks",
     "av": "video",
     "cv2": "video",

@@ -47,7 +47,7 @@ def write_signals(signals: Signals, path: str | Path) -> None:
 
     def write(partial: Path) -> None:
         with partial.open("wb") as stream:
-            np.savez_compressed(stream, **arrays)
+            np.savez_compressed(stream, allow_pickle=False, **arrays)
 
     write_whole(Path(path), write)
 

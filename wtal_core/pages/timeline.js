@@ -16,7 +16,7 @@ const TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 30
 const TICK_WIDTH = 78; // pixels between two ticks at least
 const SHORTEST_VIEW = 0.2; // seconds
 const CLICK_SLIP = 4; // pixels that a pointer may move in a click
-const PLAIN = { name: "detection", colour: null };
+const PLAIN = { name: "not judged", colour: null };
 
 // drawn on 16 by 16, because not every machine has signs for them
 const ICONS = {
@@ -146,6 +146,18 @@ function readMarks(videos) {
   ]);
 }
 
+// Marks of rows that hold names, as clicks.csv and segments.csv do
+function marksOf({ clicks, segments }, { videos, classes }) {
+  const places = new Map(videos.map((video, place) => [video.name, place]));
+  const mark = ([video, label, start, end = null]) => ({
+    video: places.get(video),
+    label: classes.indexOf(label),
+    start,
+    end,
+  });
+  return [...clicks, ...segments].map(mark);
+}
+
 // The row that each detection is drawn in: the best-scored ones first, none over another.
 // Those that find no row are left out, and counted by the caller.
 function inRows(detections) {
@@ -200,7 +212,7 @@ class TimelineView {
     this.videos = content.videos;
     this.background = content.classes.length - 1;
     this.hasTruth = this.videos.some((video) => video.truth.length > 0);
-    this.marks = readMarks(this.videos);
+    this.marks = options.marks ? marksOf(options.marks, content) : readMarks(this.videos);
     this.past = [];
     this.future = [];
     this.unsaved = new Set();
@@ -498,7 +510,7 @@ class TimelineView {
     this.showPlayer(false);
     this.missing.hidden = true;
     const ask = this.options.addressOf;
-    const address = ask ? await ask(video) : video.address;
+    const address = ask ? await ask.call(this, video) : video.address;
     if (video !== this.video) return; // another one was opened meanwhile
     if (!address || !/^(\.\/|blob:|data:video\/)/.test(address)) return;
     this.player.src = address;
@@ -756,8 +768,9 @@ class TimelineView {
 
   // A name that does not run into the range at the right
   fitted(name, signal) {
-    const room = this.width - this.left - (signal ? 150 : 12);
-    const letters = Math.max(6, Math.floor(room / 7.4));
+    const range = this.left === GUTTER ? 120 : 175;
+    const room = this.width - this.left - (signal ? range : 12);
+    const letters = Math.max(6, Math.floor(room / 7.8));
     return name.length > letters ? `${name.slice(0, letters - 1)}…` : name;
   }
 
@@ -798,8 +811,6 @@ class TimelineView {
     const bottom = top + (detection.row + 1) * HEIGHTS.row - 1;
     const group = draw("g", { class: "detection", "data-detection": detection.number });
     if (detection.number === this.selected?.number) group.classList.add("selected");
-    // the whole height can be hit, however low the bar
-    group.append(draw("rect", { class: "hit", ...span, y: bottom - 14, height: 15 }));
     const shape = { ...span, y: rounded(bottom - height, 1), height: rounded(height, 1), rx: 2 };
     const bar = draw("rect", { class: "bar-detection", ...shape });
     bar.style.fillOpacity = rounded(0.4 + 0.6 * strength, 2);
@@ -809,6 +820,8 @@ class TimelineView {
       const at = { class: "mark-name", x: span.x + 3, y: bottom - 2.5 };
       group.append(draw("text", at, detection.kind.mark));
     }
+    // the whole height can be hit, however low the bar
+    group.append(draw("rect", { class: "hit", ...span, y: bottom - 14, height: 15 }));
     group.append(draw("title", {}, this.describe(detection)));
     parts.push(group);
   }
