@@ -36,7 +36,7 @@ class FeatureSpec(Checked):
     @property
     def timebase(self) -> Timebase:
         """Of the snippets."""
-        return Timebase(self.fps, self.stride)
+        return Timebase(self.fps, float(self.stride))
 
 
 def write_spec(spec: FeatureSpec, folder: Path) -> None:

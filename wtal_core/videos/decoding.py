@@ -36,9 +36,10 @@ TOLERANCE = 1e-3  # seconds
 BEHIND_SHARE, BEHIND_SECONDS = 0.1, 10.0
 LACKING_SHARE, LACKING_SECONDS = 0.02, 0.5  # from which on a video is said to break off
 AGAIN = "copy or encode it again, such as with: ffmpeg -i IN -map 0:v:0 OUT.mp4"
+UNREADABLE = "is no video that can be opened, or the index at its end is cut off"
 LONGEST = 16  # a picture is squeezed to at most so many times its shorter side
 
-Picture = UInt8[np.ndarray, "height width 3"]
+Picture = UInt8[np.ndarray, "_ _ 3"]  # height, width, RGB
 Shown = tuple[float, float, VideoFrame]  # a frame, and two of: when it begins, lasts and ends
 
 
@@ -84,7 +85,7 @@ class Frames:
 
     def __init__(self, path: Path, fps: float, pixels: int | None = None, crop: Crop = "centre"):
         self.path = path
-        self.grid = Timebase(fps, 1)
+        self.grid = Timebase(fps, 1.0)
         self.pixels = pixels
         self.crop: Crop = crop
         self.aspect = 1.0
@@ -119,7 +120,8 @@ class Frames:
         turns = round(frame.rotation / 90) % 4
         self.report.rotation = 90 * turns
         try:
-            size = _size((frame.width * self.aspect, frame.height), self.pixels, self.crop)
+            shape = (frame.width * self.aspect, float(frame.height))
+            size = _size(shape, self.pixels, self.crop)
             scaled = frame.reformat(*size, format="rgb24").to_ndarray()
         except (av.error.FFmpegError, ValueError) as error:
             raise NoVideo(
@@ -164,10 +166,10 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
         container = av.open(f"file:{path.absolute()}", options=OPEN, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
-        raise NoVideo(
-            f"{path} is no video that can be opened, or the index at its end is cut off; {AGAIN}"
-        ) from error
+        raise NoVideo(f"{path} {UNREADABLE}; {AGAIN}") from error
     with container:
+        if not len(container.streams):
+            raise NoVideo(f"{path} {UNREADABLE}; {AGAIN}")
         streams = [s for s in container.streams.video if not is_cover(s)]
         if not streams:
             raise NoVideo(f"{path} holds no pictures, only sound; give the file with the pictures")

@@ -49,7 +49,7 @@ class Extracted:
     @property
     def seconds(self) -> float:
         """Seconds of video that were read."""
-        return sum(report.seconds for report in self.videos.values())
+        return sum((report.seconds for report in self.videos.values()), 0.0)
 
 
 def spec_of(backbone: Backbone, crop: Crop | None = None) -> FeatureSpec:
@@ -92,7 +92,7 @@ def extract(
         if unusable and not incomplete:
             raise WorkbookError(_refusal(unusable, len(found.files)))
         usable = [video for video in waiting if video.path in stated]
-        with _bar(sum(stated.values()), progress) as bar:
+        with _bar(sum(stated.values(), 0.0), progress) as bar:
             reports, failed = _extracted(usable, backbone, folder, bar)
     unusable |= failed
     if failed and not incomplete:
