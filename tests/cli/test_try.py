@@ -128,6 +128,7 @@ def test_what_is_refused_before_anything_is_written(wtal, clips, tmp_path):  # n
     refused(*rows, words=("is no folder",), videos=tmp_path / "nowhere")
     assert_bad_input(tried(wtal, clips, tables / "nothing.csv"), "is no file")
     assert_bad_input(tried(wtal, clips, None, "--method", "nothing"), "'nothing'", "facnet")
+    assert_bad_input(tried(wtal, clips, None, "--method", "sfnet"), "clicks.csv", "--method")
     assert_bad_input(tried(wtal, clips, None, "--name", "hapt"), "hapt", "--name")
     assert_bad_input(tried(wtal, clips, None, "--out", str(clips / "labels.csv")), "is a file")
     assert written(tmp_path) == before

@@ -200,7 +200,7 @@ def export(
     from wtal_core.runs.sweep import resolve_device
     from wtal_core.study.portable import model_of, write_model
 
-    trained = _trained(run, results, resolve_device(device))
+    trained = trained_run(run, results, resolve_device(device))
     line = trained.record.line
     folder = out or Path(f"{line['method']}-{line['dataset']}-{line['id'][:8]}")
     if folder.exists():
@@ -216,11 +216,12 @@ def _model(run: str, results: Path | None, device: str) -> "tuple[Model, Trained
 
     if Path(run).is_dir():
         return read_model(Path(run)), None
-    trained = _trained(run, results, device)
+    trained = trained_run(run, results, device)
     return model_of(trained), trained
 
 
-def _trained(run: str, results: Path | None, device: str) -> "TrainedRun":
+def trained_run(run: str, results: Path | None, device: str) -> "TrainedRun":
+    """The finished run whose identity begins so, with its data set as it is here."""
     from wtal_core.runs.ledger import Ledger
     from wtal_core.runs.recompute import run_of
     from wtal_core.runs.sweep import dataset_of

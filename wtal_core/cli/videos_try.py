@@ -7,7 +7,7 @@ one after the other, and everything that they would refuse is refused before the
 import re
 import sys
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,19 +17,13 @@ from tyro.conf import Positional
 from wtal_core.errors import WorkbookError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from wtal_core.data.dataset import Dataset
-    from wtal_core.evaluation.signals import Signals
-    from wtal_core.pages.timeline import Timeline
     from wtal_core.runs.ledger import Record
     from wtal_core.videos.extraction import Extracted
     from wtal_core.videos.listing import Videos
 
 TEST_SHARE = 0.25
-FEW = 100  # training videos; the smallest data set of the papers that has no more is BEOID, with 46
+FEW = 100  # training videos
 METHOD = "basnet"
-TIOU = 0.5  # overlap from which on the page calls a detection right
 PAGE = "timeline.html"
 
 
@@ -162,9 +156,16 @@ def _check_request(
 ) -> None:
     """Refuse what only later steps would refuse."""
     from wtal_core.data.manifests import dataset_names, load_manifest, own_manifest
+    from wtal_core.runs.inputs import KINDS, inputs_of
     from wtal_core.runs.settings import configured_run
 
-    configured_run(method, "quick", plan.name, seed, settings)
+    run, _ = configured_run(method, "quick", plan.name, seed, settings)
+    clicks = plan.labels.parent / "clicks.csv"
+    if KINDS[inputs_of(run.config).clicks] and not clicks.exists():
+        raise WorkbookError(
+            f"{method} trains with clicks, and {clicks} is missing; try another --method first, and "
+            "mark clicks in its page"
+        )
     if out.exists() and not out.is_dir():
         raise WorkbookError(f"--out {out} is a file; name a folder")
     if plan.name not in dataset_names():
@@ -264,60 +265,29 @@ def _written(
     plan: Plan, record: "Record", out: Path, device: str, results: Path | None
 ) -> list[str]:
     """Detect in all videos, write the files, and say what is there."""
-    from wtal_core.cli.own import _trained as trained_run
+    from wtal_core.cli.own import trained_run
     from wtal_core.evaluation.signals import write_signals
     from wtal_core.evaluation.tables import write_detections
+    from wtal_core.pages.own_videos import timeline_of_videos, whole
     from wtal_core.pages.timeline_page import write_timeline
     from wtal_core.study.portable import detect_with_signals, model_of
 
-    trained = trained_run(record.line["id"], results, device)
-    data = trained.dataset
-    every = tuple(sorted((*data.train, *data.test), key=lambda video: video.id))
-    whole = replace(data, test=every)
-    detections, signals = detect_with_signals(model_of(trained), whole, device)
+    run = record.line["id"]
+    trained = trained_run(run, results, device)
+    videos = whole(trained.dataset)
+    detections, signals = detect_with_signals(model_of(trained), videos, device)
     write_detections(detections, out / "detections.json")
     write_signals(signals, out / "signals.npz")
-    drawn = _timeline(whole, detections, signals, plan, trained.record.line["id"])
-    write_timeline(drawn, out / PAGE, {video.id: plan.files[video.id] for video in every})
+    drawn = timeline_of_videos(trained.dataset, detections, signals, f"run {run}", "wtal try")
+    write_timeline(drawn, out / PAGE, {video.id: plan.files[video.id] for video in videos.test})
     counts = detections["label"].value_counts()
-    per_class = ", ".join(f"{name} {counts.get(name, 0)}" for name in data.classes)
-    lines = [
-        f"detections: {len(detections)} in {len(every)} videos ({per_class})",
-        f"open {out / PAGE} in a browser; mark clicks there, save them beside {plan.labels}, and "
-        "train again with them: wtal try ... --method sfnet",
-        f"next: `wtal export {trained.record.line['id']}`",
-    ]
+    per_class = ", ".join(f"{name} {counts.get(name, 0)}" for name in trained.dataset.classes)
+    lines = [f"detections: {len(detections)} in {len(videos.test)} videos ({per_class})"]
     if not len(detections):
-        lines.insert(1, "nothing passes the thresholds: look at the activation in the page")
-    return lines
-
-
-def _timeline(
-    data: "Dataset", detections: "pd.DataFrame", signals: "Signals", plan: Plan, run: str
-) -> "Timeline":
-    """All videos against time; with segments every detection of their videos is told right or
-    wrong.
-    """
-    from wtal_core.evaluation.case import Case
-    from wtal_core.evaluation.error_types import outcomes
-    from wtal_core.evaluation.ground_truth import ground_truth_of
-    from wtal_core.pages.timeline import timeline_of
-
-    own = [video.id for video in data.test]
-    segments = data.segments[data.segments["video"].isin(own)].reset_index(drop=True)
-    truth = replace(ground_truth_of(data, data.default_protocol), segments=segments)
-    case = Case(
-        name=f"run {run}",
-        title=f"{data.title}, {data.origin} videos",
-        ground_truth=truth,
-        detections=detections,
-        durations={video.id: data.timebase.seconds(float(video.length)) for video in data.test},
-        source="wtal try",
-        activation=signals.activation,
-        attention=signals.attention,
-        notes=(
-            f"test videos: {', '.join(plan.test)}; the network has been trained on the others, "
-            "of which it has seen the labels and not the times",
-        ),
-    )
-    return timeline_of(case, outcomes(truth, detections, TIOU) if len(segments) else None)
+        lines.append("nothing passes the thresholds: look at the activation in the page")
+    return [
+        *lines,
+        f"wrote {out / PAGE}: open it in a browser; wrote detections.json and signals.npz beside it",
+        "next: mark clicks in the page and save them beside the table of labels, then train with "
+        f"them by --method sfnet; `wtal export {run}` makes a network to take along",
+    ]

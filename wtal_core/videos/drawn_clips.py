@@ -25,7 +25,7 @@ CLIP = (20.0, 40.0)
 ACTION = (3.0, 5.0)
 PAUSE = (3.0, 6.0)
 REST = 2.0  # before the first and after the last action, at least
-SPEED = 2 * np.pi * 1.2  # of a motion, radians per second
+TURN = 0.8  # seconds that a motion takes to come back to its beginning
 NOISE = 4.0  # deviation of grey values
 
 
@@ -94,17 +94,21 @@ def planned(number: int, seed: int = 0, seconds: float | None = None) -> Clip:
     path = _wandering(rng, round(length * RATE))
     segments: list[tuple[str, float, float]] = []
     time = REST + rng.uniform(0, 2)
-    while (end := time + rng.uniform(*ACTION)) < length - REST:
+    while True:
+        # whole turns, so that the disc does not jump
+        end = time + round(rng.uniform(*ACTION) / TURN) * TURN
+        if end > length - REST:
+            break
         first, last = round(time * RATE), round(end * RATE)
         label = kinds[len(segments) % len(kinds)]
-        path[first:last] = path[first] + REACH * _moved(label, last - first, rng.choice((-1, 1)))
+        path[first:last] += REACH * _moved(label, last - first, int(rng.choice((-1, 1))))
         segments.append((label, first / RATE, last / RATE))
         time = end + rng.uniform(*PAUSE)
     return Clip(f"clip {number + 1}", path, tuple(segments))
 
 
 def _moved(label: str, frames: int, sense: int) -> Float[np.ndarray, "T 2"]:
-    phase = np.arange(frames) / RATE * SPEED * sense
+    phase = 2 * np.pi * np.arange(frames) / RATE / TURN * sense
     return MOTIONS[label](phase)
 
 

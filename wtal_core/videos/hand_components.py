@@ -2,7 +2,8 @@
 
 `hand_components.npz` holds per stream one matrix and one offset, which do in one step what the data
 set does in three (standardise, principal axes, standardise), all by its training bags and without
-labels. `python -m wtal_core.videos.hand_components FOLDER` writes it anew from the data set's files.
+labels. `python -m wtal_core.videos.hand_components FOLDER` writes it anew from the data set's
+files.
 """
 
 import hashlib

@@ -34,8 +34,8 @@ WORKER = Path(hand_worker.__file__)
 STREAMS: Mapping[str, int] = MappingProxyType({"motion": CHANNELS, "pose": CHANNELS})
 BESIDE = (WINDOWS.size - WINDOWS.hop) // 2  # samples of a window on either side of its snippet
 REMEDY = (
-    f"make a Python (3.9 to 3.12) for it: `python -m venv hands-env`, `hands-env/bin/pip install "
-    f"mediapipe=={VERSION}`, `export {VARIABLE}=hands-env/bin/python`"
+    "make a Python for it (3.9 to 3.12): `python3.11 -m venv hands-env`, `hands-env/bin/pip "
+    f"install mediapipe=={VERSION}`, `export {VARIABLE}=hands-env/bin/python`"
 )
 LAST_WORDS = 3  # lines of the worker's errors in a message
 
@@ -172,7 +172,8 @@ def rows_of(samples: Float[np.ndarray, "S 64"]) -> Rows:
     """
     if not holds_a_hand(samples).any():
         raise WorkbookError(
-            "no hand is seen in any frame; one hand, of at least a tenth of the picture, is expected"
+            "no hand is seen in any frame; expected is one hand, before a camera that looks at the "
+            "person"
         )
     whole = np.pad(filled(samples), ((BESIDE, BESIDE), (0, 0)), mode="edge")
     return hand_components.reduced(hand_statistics(whole, WINDOWS))
