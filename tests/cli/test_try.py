@@ -70,8 +70,8 @@ def test_from_clips_to_a_page_that_plays_them(wtal, clips, tmp_path):  # noqa: F
     status, out, _ = tried(wtal, clips)
     assert status == 0, out
     steps = [line for line in out.splitlines() if re.match(r"\d/5 ", line)]
-    assert len(steps) == 5 and "6, of 3 classes" in steps[0] and "3 to train on" in steps[0]
-    assert "average mAP" in steps[3]
+    assert len(steps) == 5 and "6 videos of 3 classes" in out and "3 to train on" in out
+    assert "average mAP" in out
     out_folder = tmp_path / "my-clips-try"
     page = (out_folder / "timeline.html").read_text(encoding="utf-8")
     assert "clip%201.mp4" in page
@@ -92,6 +92,7 @@ def test_given_again_it_goes_on_and_after_new_labels_it_trains_again(wtal, clips
     run = re.compile(r"run ([0-9a-f]{16})")
     assert run.search(again).group(1) == run.search(first).group(1)
     table(tmp_path, *(clips / "labels.csv").read_text().splitlines()[1:], "clip 1,Bounce")
+    sweep._opened.cache_clear()  # as another process, which a further command is
     status, other, _ = tried(wtal, clips, labels)
     assert status == 0 and run.search(other).group(1) != run.search(first).group(1)
     assert features == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")}

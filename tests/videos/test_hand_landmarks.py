@@ -91,6 +91,7 @@ def test_frames_without_a_hand_are_no_hands(moving):
         rows_of(skeletons(np.full_like(landmarks, np.nan), WIDTH, HEIGHT))
 
 
+@pytest.mark.slow
 @needs_real_data
 def test_the_features_are_those_of_shrec21():
     folder = REAL / "shrec21"

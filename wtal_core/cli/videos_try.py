@@ -5,7 +5,6 @@ one after the other, and everything that they would refuse is refused before the
 """
 
 import re
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from wtal_core.errors import WorkbookError
 if TYPE_CHECKING:
     from wtal_core.runs.ledger import Record
     from wtal_core.videos.extraction import Extracted
-    from wtal_core.videos.listing import Videos
+    from wtal_core.videos.listing import VideoFile, Videos
 
 TEST_SHARE = 0.25
 FEW = 100  # training videos
@@ -90,22 +89,28 @@ def try_videos(
     out = out or Path(f"{plan.name}-try")
     _check_request(plan, method, settings, seed, out)
     network = find_backbone(backbone, device, weights, python)
-    _tell(1, plan_lines(plan))
+    _step(1, f"videos of {videos} and labels of {labels}")
+    _found(plan_lines(plan))
+    _step(2, f"features by {backbone}; videos that are finished are not read again")
     extracted = extract(videos, network, out / "features", None, incomplete)
-    _tell(2, feature_lines(extracted))
-    _tell(3, [_add(plan, extracted.folder, seed, incomplete)])
+    _found(feature_lines(plan, extracted))
+    _step(3, f"data set {plan.name}")
+    _found([_add(plan, extracted.folder, seed, incomplete)])
+    _step(4, f"training {method} on {len(plan.train)} videos")
     record, lines = _trained(plan.name, method, settings, seed, device, results)
-    _tell(4, lines)
-    _tell(5, _written(plan, record, out, device, results))
+    _found(lines)
+    _step(5, "detections and page")
+    _found(_written(plan, record, out, device, results))
     return 0
 
 
-def _tell(step: int, lines: list[str]) -> None:
-    first, *rest = lines
-    print(f"{step}/5 {first}")
-    for line in rest:
+def _step(number: int, what: str) -> None:
+    print(f"{number}/5 {what}", flush=True)
+
+
+def _found(lines: list[str]) -> None:
+    for line in lines:
         print(f"    {line}")
-    sys.stdout.flush()
 
 
 def _planned(videos: Path, labels: Path, name: str, seed: int, incomplete: bool) -> Plan:
@@ -122,9 +127,10 @@ def _planned(videos: Path, labels: Path, name: str, seed: int, incomplete: bool)
             "per video and action"
         )
     listed = find_videos(videos)
+    usable, unusable = _readable(listed.files, incomplete)
     name = name or _plain(videos)
-    sides = {file.name: file.side for file in listed.files if file.side}
-    told = told_of_files([file.name for file in listed.files], labels, sides, incomplete)
+    sides = {file.name: file.side for file in usable if file.side}
+    told = told_of_files([file.name for file in usable], labels, sides, incomplete)
     classes = Counter(label for own in told.labels.values() for label in own)
     if len(classes) < 2:
         raise WorkbookError(
@@ -133,9 +139,31 @@ def _planned(videos: Path, labels: Path, name: str, seed: int, incomplete: bool)
         )
     train, test = split_of(told.labels, told.sides, seed, TEST_SHARE)
     check_sides(name, tuple(classes), told.labels, train, test)
-    files = {file.name: file.path for file in listed.files}
-    notes = (*told.lacking, *_beside(listed, labels))
+    files = {file.name: file.path for file in usable}
+    notes = (*unusable, *told.lacking, *_beside(listed, labels))
     return Plan(name, labels, files, dict(classes), tuple(train), tuple(test), notes)
+
+
+def _readable(
+    files: "tuple[VideoFile, ...]", incomplete: bool
+) -> "tuple[list[VideoFile], list[str]]":
+    """Files that have a frame, and what is said of the others. A frame of each is decoded."""
+    from wtal_core.videos.decoding import probe
+
+    usable = []
+    notes = []
+    for file in files:
+        try:
+            probe(file.path)
+        except WorkbookError as error:
+            if not incomplete:
+                raise WorkbookError(
+                    f"{error}; or leave such files out with --incomplete"
+                ) from error
+            notes.append(f"left out {file.path.name}: {error}")
+        else:
+            usable.append(file)
+    return usable, notes
 
 
 def _plain(folder: Path) -> str:
@@ -163,7 +191,7 @@ def _check_request(
     clicks = plan.labels.parent / "clicks.csv"
     if KINDS[inputs_of(run.config).clicks] and not clicks.exists():
         raise WorkbookError(
-            f"{method} trains with clicks, and {clicks} is missing; try another --method first, and "
+            f"{method} trains with clicks, and {clicks} is missing; try another --method first and "
             "mark clicks in its page"
         )
     if out.exists() and not out.is_dir():
@@ -174,7 +202,7 @@ def _check_request(
     is_own = own_manifest(plan.name).exists()
     if not is_own or load_manifest(plan.name).own.get("features") != features:
         raise WorkbookError(
-            f"data set {plan.name} is there already and is not of {features}; choose another --name"
+            f"data set {plan.name} is there already, and is not of {features}; give another --name"
         )
 
 
@@ -182,7 +210,7 @@ def plan_lines(plan: Plan) -> list[str]:
     """What was found, and what can be expected of it."""
     counts = ", ".join(f"{name} {count}" for name, count in sorted(plan.classes.items()))
     lines = [
-        f"videos: {len(plan.files)}, of {len(plan.classes)} classes ({counts}); "
+        f"{len(plan.files)} videos of {len(plan.classes)} classes ({counts}); "
         f"{len(plan.train)} to train on, {len(plan.test)} kept for testing",
         *plan.notes,
     ]
@@ -196,16 +224,19 @@ def plan_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def feature_lines(extracted: "Extracted") -> list[str]:
+def feature_lines(plan: Plan, extracted: "Extracted") -> list[str]:
     """What was computed, and what was wrong with single videos."""
     spec = extracted.spec
     sizes = ", ".join(f"{n} {size}" for n, size in zip(spec.streams, spec.sizes, strict=True))
     kept = f", {len(extracted.kept)} were there already" if extracted.kept else ""
     lines = [
-        f"features: {spec.backbone}, {sizes} values per snippet of "
-        f"{spec.timebase.snippet_seconds:.3g} s; {len(extracted.videos)} videos read{kept}"
+        f"{len(extracted.videos)} videos read{kept}; {sizes} values per snippet of "
+        f"{spec.timebase.snippet_seconds:.3g} s"
     ]
-    lines += [f"left out {path.name}: {why}" for path, why in extracted.unusable.items()]
+    known = set(plan.files.values())  # of the others it has been said already
+    lines += [
+        f"left out {path.name}: {why}" for path, why in extracted.unusable.items() if path in known
+    ]
     for video, report in extracted.videos.items():
         lines += [f"{video}: {note}" for note in report.notes()]
     return lines
@@ -224,7 +255,10 @@ def _add(plan: Plan, folder: Path, seed: int, incomplete: bool) -> str:
     )
     survey = added.survey
     clicks = sum(map(len, survey.clicks.values()))
-    return f"data set: {plan.name}; known besides labels: {len(survey.segments)} segments, {clicks} clicks"
+    return (
+        f"known besides the labels: {len(survey.segments)} segments, {clicks} clicks; wrote "
+        f"{added.manifest}"
+    )
 
 
 def _trained(
@@ -250,7 +284,7 @@ def _trained(
         if "unscored" in line
         else (f"average mAP {record.average_map('activitynet'):.1f} by the protocol activitynet")
     )
-    lines = [f"training: {method}, {line['epochs']} epochs, run {line['id']}; {scored}"]
+    lines = [f"run {line['id']}, {line['epochs']} epochs; {scored}"]
     if note:
         lines.append(note)
     if not line["objective"]["met"]:
@@ -282,12 +316,12 @@ def _written(
     write_timeline(drawn, out / PAGE, {video.id: plan.files[video.id] for video in videos.test})
     counts = detections["label"].value_counts()
     per_class = ", ".join(f"{name} {counts.get(name, 0)}" for name in trained.dataset.classes)
-    lines = [f"detections: {len(detections)} in {len(videos.test)} videos ({per_class})"]
+    lines = [f"{len(detections)} detections in {len(videos.test)} videos ({per_class})"]
     if not len(detections):
         lines.append("nothing passes the thresholds: look at the activation in the page")
     return [
         *lines,
-        f"wrote {out / PAGE}: open it in a browser; wrote detections.json and signals.npz beside it",
+        f"wrote {out / PAGE}, to be opened in a browser; beside it detections.json, signals.npz",
         "next: mark clicks in the page and save them beside the table of labels, then train with "
         f"them by --method sfnet; `wtal export {run}` makes a network to take along",
     ]

@@ -1,4 +1,4 @@
-"""The timeline of a user's own videos: those that a network was tested on, and those it has seen."""
+"""The timeline of a user's own videos: those that a network is tested on, and those it has seen."""
 
 from dataclasses import replace
 

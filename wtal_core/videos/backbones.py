@@ -149,7 +149,8 @@ def find_backbone(
     """The backbone of that name, ready to compute.
 
     name: of `backbone_names`, or `module:object`. device: "cpu" or "cuda". weights: a file, for
-    those that take one. python: another Python, for those that compute there. Raises WorkbookError where there is none, or its weights are missing;
+    those that take one. python: another Python, for those that compute there. Raises WorkbookError
+    where there is none, or its weights are missing;
     ModuleNotFoundError where a package is missing.
     """
     maker: Any

@@ -22,9 +22,9 @@ RADIUS = 22
 RATE = 25  # frames per second
 # Lengths in seconds
 CLIP = (20.0, 40.0)
-ACTION = (3.0, 5.0)
-PAUSE = (3.0, 6.0)
-REST = 2.0  # before the first and after the last action, at least
+ACTION = (2.4, 4.0)
+PAUSE = (2.0, 4.0)
+REST = 1.5  # before the first and after the last action, at least
 TURN = 0.8  # seconds that a motion takes to come back to its beginning
 NOISE = 4.0  # deviation of grey values
 
@@ -93,7 +93,7 @@ def planned(number: int, seed: int = 0, seconds: float | None = None) -> Clip:
     length = rng.uniform(*CLIP) if seconds is None else seconds
     path = _wandering(rng, round(length * RATE))
     segments: list[tuple[str, float, float]] = []
-    time = REST + rng.uniform(0, 2)
+    time = REST + rng.uniform(0, 2.0)
     while True:
         # whole turns, so that the disc does not jump
         end = time + round(rng.uniform(*ACTION) / TURN) * TURN

@@ -8,6 +8,7 @@ files.
 
 import hashlib
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -18,12 +19,11 @@ from wtal_core.data.components import affine_components
 from wtal_core.data.hands import CHANNELS
 from wtal_core.data.npz import read_npz
 from wtal_core.data.shrec21 import training_bags
-from wtal_core.videos.backbones import Rows
 
 FILE = Path(__file__).with_suffix(".npz")
 
 
-def reduced(statistics: Rows) -> Rows:
+def reduced(statistics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Stream -> [T, CHANNELS], of the statistics of `data.hands.hand_statistics`."""
     stored = components()
     return {

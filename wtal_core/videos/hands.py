@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,18 +21,22 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Float
 
+from wtal_core.data.feature_spec import Crop
 from wtal_core.data.hands import CHANNELS, filled, hand_statistics, holds_a_hand
 from wtal_core.data.shrec21 import WINDOWS
 from wtal_core.errors import WorkbookError
 from wtal_core.videos import hand_components, hand_worker
-from wtal_core.videos.backbones import Crop, Rows, Windows
+from wtal_core.videos.backbones import Windows
 from wtal_core.videos.hand_landmarks import skeletons
+
+Arrays = dict[str, np.ndarray]
 
 NAME = "mediapipe-hands"
 VARIABLE = "WTAL_HANDS_PYTHON"
 VERSION = "0.10.21"  # later ones hold no models
 WORKER = Path(hand_worker.__file__)
 STREAMS: Mapping[str, int] = MappingProxyType({"motion": CHANNELS, "pose": CHANNELS})
+NO_ROWS = {stream: np.zeros((0, size), np.float32) for stream, size in STREAMS.items()}
 BESIDE = (WINDOWS.size - WINDOWS.hop) // 2  # samples of a window on either side of its snippet
 REMEDY = (
     "make a Python for it (3.9 to 3.12): `python3.11 -m venv hands-env`, `hands-env/bin/pip "
@@ -64,20 +69,20 @@ class Hands:
         """Of MediaPipe's models and of the components."""
         return f"{self.model['sha256']}-{hand_components.checksum()}"
 
-    def features(self, windows: Windows) -> Rows:
+    def features(self, windows: Windows) -> Arrays:
         """Pass the frames on; no rows yet."""
         if self.worker is None:
             self.worker = Worker(self.python, self.pixels)
         self.worker.look(windows)
-        return {stream: np.zeros((0, size), np.float32) for stream, size in self.streams.items()}
+        return dict(NO_ROWS)
 
-    def end(self) -> Rows:
+    def end(self) -> Arrays:
         """All rows of the video whose frames were given. Raises WorkbookError where no frame shows
         a hand.
         """
         worker, self.worker = self.worker, None
         if worker is None:
-            return {stream: np.zeros((0, size), np.float32) for stream, size in STREAMS.items()}
+            return dict(NO_ROWS)
         return rows_of(skeletons(worker.landmarks(), self.pixels, self.pixels))
 
     def drop(self) -> None:
@@ -140,7 +145,8 @@ class Worker:
         """What it has seen in all frames; it ends."""
         try:
             assert self.process.stdin is not None
-            self.process.stdin.close()
+            with suppress(BrokenPipeError):
+                self.process.stdin.close()
             if self.process.wait() or not self.out.exists():
                 self._refuse()
             return np.load(self.out, allow_pickle=False)
@@ -152,8 +158,9 @@ class Worker:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        if self.process.stdin is not None and not self.process.stdin.closed:
-            self.process.stdin.close()
+        if self.process.stdin is not None:
+            with suppress(BrokenPipeError):  # frames that nobody has read
+                self.process.stdin.close()
         self.said.close()
         self.folder.cleanup()
 
@@ -165,7 +172,7 @@ class Worker:
         raise WorkbookError(f"mediapipe has ended early ({words}); {REMEDY}")
 
 
-def rows_of(samples: Float[np.ndarray, "S 64"]) -> Rows:
+def rows_of(samples: Float[np.ndarray, "S 64"]) -> Arrays:
     """Features of a video's skeletons, one row per snippet of `WINDOWS.hop` samples.
 
     The window of a snippet lies around it; at the ends the first and last hand are repeated.
