@@ -60,7 +60,7 @@ def test_each_bucket_has_a_bar(diagnoses, draw):
     plt.close(figure)
 
 
-def test_the_page_holds_everything_and_names_no_other_file(tmp_path):
+def test_the_page_holds_everything_and_leads_to_the_timelines_beside_it(tmp_path):
     found = [findings(case("Mine")), findings(case("Yours & <co>", signals=False))]
     paths = write_page(found, tmp_path / "out")
     assert sorted(p.name for p in paths) == [
@@ -71,10 +71,17 @@ def test_the_page_holds_everything_and_names_no_other_file(tmp_path):
         "profile.png",
         "sensitivity.png",
         "shares.png",
+        "timeline-2.html",
+        "timeline.html",
     ]
     page = (tmp_path / "out" / "index.html").read_text()
     assert "Yours &amp; &lt;co&gt;" in page and "<co>" not in page
-    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert not re.search(r'src="(?!data:)', page)
+    links = re.findall(r'href="(?!data:)([^"]*)"', page)
+    assert {link.split("#")[0] for link in links} == {"timeline.html", "timeline-2.html"}
+    # the costliest error and the longest instance that was missed, by their place
+    assert "timeline.html#video=v2&amp;start=30.0&amp;end=33.0&amp;label=B" in links
+    assert "timeline-2.html#video=v2&amp;start=20.0&amp;end=80.0&amp;label=B" in links
     inside = re.findall(r'alt="profile" src="data:image/png;base64,([^"]+)"', page)
     assert base64.b64decode(inside[0]) == (tmp_path / "out" / "profile.png").read_bytes()
     assert page.count("<img") == 5 + 2 * 2  # the analyses, and two timelines a method

@@ -94,6 +94,15 @@ def test_many_signals_share_the_room_of_a_page():
     assert len(page) < 20e6
 
 
+def test_of_too_many_signals_those_of_the_videos_own_classes_stay(monkeypatch):
+    monkeypatch.setattr(made, "MOST_SIGNALS", 5)
+    content = content_of(judged_timeline())
+    odd, other = content["videos"]
+    assert [signal["class"] for signal in odd["signals"]] == [-1, 0, 1]
+    assert [signal["class"] for signal in other["signals"]] == [-1, 0]
+    assert "the classes of each video alone" in content["notes"][-1]
+
+
 def test_detections_beyond_what_can_be_looked_at_are_counted(monkeypatch):
     monkeypatch.setattr(made, "MOST_DETECTIONS", 2)
     odd, _ = content_of(judged_timeline())["videos"]

@@ -278,6 +278,7 @@ def diagnose(
     match_names: bool = False,
     reversed_: Annotated[Literal["refuse", "count"], tyro.conf.arg(name="reversed")] = "refuse",
     as_published: bool = False,
+    videos: Path | None = None,
 ) -> int:
     """Say what the errors of one or several methods are: an HTML page, pictures, and JSON.
 
@@ -297,12 +298,14 @@ def diagnose(
         match_names: take names that differ in spelling only as the same, as `wtal evaluate` does.
         reversed_: detections that end before they start: refuse, or count as false positives.
         as_published: repeat the published tool's slip with videos that hold no instance.
+        videos: folder of the video files, which the timelines of the page play.
     """
     from wtal_core.evaluation.case import Reading, read_cases
     from wtal_core.evaluation.formats.class_list import read_class_list
     from wtal_core.evaluation.tables import read_names
     from wtal_core.evaluation.thresholds import parse_tious
     from wtal_core.pages.diagnosis_page import findings, write_page
+    from wtal_core.pages.timeline_page import find_videos
 
     levels = parse_tious(tious)
     reading = Reading(
@@ -316,7 +319,8 @@ def diagnose(
         _tell(line)
     shown = tqdm(cases, desc="diagnosis", unit="method", disable=None)
     found = [findings(case, levels, benchmark, as_published) for case in shown]
-    for path in write_page(found, out):
+    files = {} if videos is None else find_videos(videos, cases[0].ground_truth.videos)
+    for path in write_page(found, out, files):
         print(f"wrote {path}")
     for name in found[0].diagnosis.left_out:
         print(

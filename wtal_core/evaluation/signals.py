@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
 from wtal_core.errors import MissingFile, WorkbookError
 from wtal_core.evaluation.files import write_whole
@@ -30,8 +29,8 @@ class Signals:
 
     classes: tuple[str, ...]
     timebase: Timebase
-    activation: Mapping[str, Float[np.ndarray, "T C"]]
-    attention: Mapping[str, Float[np.ndarray, " T"]]
+    activation: Mapping[str, np.ndarray]
+    attention: Mapping[str, np.ndarray]
 
 
 def write_signals(signals: Signals, path: str | Path) -> None:

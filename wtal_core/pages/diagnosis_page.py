@@ -1,16 +1,18 @@
 """The page that `wtal diagnose` writes.
 
-One HTML file with everything in it, the pictures as PNG files, the numbers as JSON.
+One HTML file with everything in it, the pictures as PNG files, the numbers as JSON, and beside it
+the timeline of each method, in which the errors of the lists are found by a link.
 """
 
 import base64
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import jinja2
 import pandas as pd
@@ -34,6 +36,8 @@ from wtal_core.evaluation.worst import (
     own_class_ties,
     worst_errors,
 )
+from wtal_core.pages.timeline import timeline_of
+from wtal_core.pages.timeline_page import timeline_page
 from wtal_core.pictures import diagnosis_figures as figures
 from wtal_core.pictures.error_timeline import View, error_timeline
 from wtal_core.pictures.figures import plain_png
@@ -65,12 +69,15 @@ class Findings:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text. texts: how many columns, from the left, are words."""
+    """Cells as text. texts: how many columns, from the left, are words. links: where the first cell
+    of each row leads, if anywhere.
+    """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     texts: int = 1
+    links: Sequence[str] = ()
 
 
 def findings(
@@ -101,19 +108,30 @@ def findings(
     )
 
 
-def write_page(found: Sequence[Findings], folder: Path) -> list[Path]:
-    """Write `index.html`, the PNG files and `diagnosis.json` into `folder`; the paths written.
+def write_page(
+    found: Sequence[Findings], folder: Path, videos: Mapping[str, Path] | None = None
+) -> list[Path]:
+    """Write `index.html`, the PNG files, `diagnosis.json` and a timeline per method into `folder`;
+    the paths written.
 
-    Files are written whole.
+    videos: video -> its file, which the timelines play. Files are written whole.
     """
     pictures = draw(found)
     numbers = {f.case.name: as_values(f) for f in found}
     files = {f"{name}.png": data for name, data in pictures.items()}
+    for number, f in enumerate(found):
+        drawn = timeline_of(f.case, f.outcomes)
+        files[timeline_name(number)] = timeline_page(drawn, folder, videos or {}).encode()
     files |= {
         "index.html": _page(found, pictures).encode(),
         "diagnosis.json": (json.dumps(numbers, indent=1) + "\n").encode(),
     }
     return [_write(folder / name, data) for name, data in files.items()]
+
+
+def timeline_name(number: int) -> str:
+    """The file of the timeline of a method, by its number among them from 0."""
+    return "timeline.html" if number == 0 else f"timeline-{number + 1}.html"
 
 
 def draw(found: Sequence[Findings]) -> dict[str, bytes]:
@@ -185,7 +203,7 @@ def _plain(value: Any) -> Any:
 
 def _page(found: Sequence[Findings], pictures: dict[str, bytes]) -> str:
     methods = []
-    for f in found:
+    for place, f in enumerate(found):
         drawn = {
             f"{f.case.name}, error {number}": data
             for number, data in enumerate(_timelines(f), start=1)
@@ -195,8 +213,9 @@ def _page(found: Sequence[Findings], pictures: dict[str, bytes]) -> str:
             {
                 "name": f.case.name,
                 "timelines": list(drawn),
-                "worst": _worst(f),
-                "missed": _missed(f),
+                "timeline": timeline_name(place),
+                "worst": _worst(f, timeline_name(place)),
+                "missed": _missed(f, timeline_name(place)),
             }
         )
     first = found[0].diagnosis
@@ -323,7 +342,14 @@ def _changes(found: Sequence[Findings]) -> Table:
     )
 
 
-def _worst(found: Findings) -> Table:
+def _links(table: pd.DataFrame, page: str) -> list[str]:
+    """Addresses of the rows of a table in the timeline."""
+    names = {"video": "video", "t_start": "start", "t_end": "end", "label": "label"}
+    rows = table[list(names)].round(3).rename(columns=names).to_dict("records")
+    return [f"{page}#{urlencode(row)}" for row in rows]
+
+
+def _worst(found: Findings, page: str) -> Table:
     errors = found.errors.head(WORST)
     rows = [
         [
@@ -348,20 +374,21 @@ def _worst(found: Findings) -> Table:
         "tIoU",
         "cost (points of mAP)",
     ]
-    return Table("false positives", columns, rows, 3)
+    return Table("false positives", columns, rows, 3, _links(errors, page))
 
 
-def _missed(found: Findings) -> Table:
-    missed = found.missed
+def _missed(found: Findings, page: str) -> Table:
+    longest = found.missed.head(WORST)
     rows = [
         [m.label, m.video, f"{m.t_start:.1f}", f"{m.t_end:.1f}", f"{m.best:.2f}"]
-        for m in missed.head(WORST).itertuples()
+        for m in longest.itertuples()
     ]
     return Table(
-        f"the longest of {len(missed)} instances that no detection matched",
+        f"the longest of {len(found.missed)} instances that no detection matched",
         ["class", "video", "start (s)", "end (s)", "best tIoU"],
         rows,
         2,
+        _links(longest, page),
     )
 
 

@@ -29,12 +29,14 @@ BACKGROUND = "background"  # the label of a click beside any action, as `wtal da
 MOST_DETECTIONS = 3000  # per video; the lower-scored ones are left out, and counted
 MOST_BINS = 4000  # per signal of a video: finer than any screen
 MOST_VALUES = 12_000_000  # bytes of signals in one page
+CROWDED = "class activation is in the page for the classes of each video alone; there are too many"
 # letters beside the colour, for those who cannot tell colours
 KIND_MARKS = ("TP", "DD", "WL", "LO", "CO", "BG")
 KINDS = [
     {"name": name, "mark": mark, "colour": OUTCOME_COLOURS[name]}
     for name, mark in zip(OUTCOMES, KIND_MARKS, strict=True)
 ]
+MOST_SIGNALS = 20_000  # of all videos; of more, those of classes that are in their video
 LEVELS = 255  # steps of a signal's height; a lane is about forty pixels high
 
 
@@ -42,13 +44,16 @@ LEVELS = 255  # steps of a signal's height; a lane is about forty pixels high
 class Timeline:
     """Videos against time, in seconds.
 
-    title: data set and origin. detections: `video, label, t_start, t_end, score`, and `outcome` (of
-    OUTCOMES, or "") where they were judged. truth: `video, label, t_start, t_end`, and `is_found`
-    where detections were judged. clicks: `video, label, t`; segments: `video, label, t_start, t_end`:
-    marks to go on with, which can be changed and saved, unlike the truth. durations: seconds of
-    each video; without one, until the last thing in it. activation: video -> [T, C], columns as
-    `classes`; attention: video -> [T]; both on the snippets of `timebase`. source: where the
-    detections are from. notes: what a reader should know.
+    title: data set and origin.
+    detections: `video, label, t_start, t_end, score`, and `outcome` (of OUTCOMES, or "") where they
+        were judged.
+    truth: `video, label, t_start, t_end`, and `is_found` where detections were judged.
+    clicks: `video, label, t`; segments: `video, label, t_start, t_end`: marks to go on with, which
+        can be changed and saved, unlike the truth.
+    durations: seconds of each video; without one, until the last thing in it.
+    activation: video -> [T, C], columns as `classes`; attention: video -> [T]; both on the snippets
+        of `timebase`.
+    source: where the detections are from. notes: what a reader should know.
     """
 
     title: str
@@ -57,8 +62,8 @@ class Timeline:
     clicks: pd.DataFrame | None = None
     segments: pd.DataFrame | None = None
     durations: Mapping[str, float] = field(default_factory=dict)
-    activation: Mapping[str, Float[np.ndarray, "T C"]] = field(default_factory=dict)
-    attention: Mapping[str, Float[np.ndarray, " T"]] = field(default_factory=dict)
+    activation: Mapping[str, np.ndarray] = field(default_factory=dict)
+    attention: Mapping[str, np.ndarray] = field(default_factory=dict)
     classes: Sequence[str] = ()
     timebase: Timebase = field(default_factory=Timebase)
     source: str = ""
@@ -158,19 +163,21 @@ def content_of(timeline: Timeline) -> dict[str, Any]:
         "clicks": _rows(timeline.clicks, number, ("t",)),
         "segments": _rows(timeline.segments, number, ("t_start", "t_end")),
     }
-    bins = _bins_per_signal(timeline)
+    is_crowded = len(timeline.activation) * len(timeline.classes) > MOST_SIGNALS
+    bins = _bins_per_signal(timeline, is_crowded)
     shown = []
     for video in videos:
         rows: dict[str, Any] = {name: table.get(video, []) for name, table in tables.items()}
         left_out = len(rows["detections"]) - MOST_DETECTIONS
         rows["detections"] = rows["detections"][:MOST_DETECTIONS]
         rows["left_out"] = max(0, left_out)
+        own = {row[0] for name in tables for row in rows[name]}
         shown.append(
             {
                 "name": video,
                 "duration": _last(timeline, video, rows),
                 "is_stated": video in timeline.durations,
-                "signals": _signals(timeline, video, number, bins),
+                "signals": _signals(timeline, video, number, bins, own if is_crowded else None),
                 **rows,
             }
         )
@@ -179,7 +186,7 @@ def content_of(timeline: Timeline) -> dict[str, Any]:
     return {
         "title": timeline.title,
         "source": timeline.source,
-        "notes": list(timeline.notes),
+        "notes": [*timeline.notes, *([CROWDED] if is_crowded else [])],
         "classes": list(labels),
         "kinds": KINDS if "outcome" in timeline.detections.columns else [],
         "scores": [float(finite.min()), float(finite.max())] if len(finite) else [0.0, 1.0],
@@ -251,22 +258,29 @@ def _last(timeline: Timeline, video: str, rows: Mapping[str, Any]) -> float:
     return round(max([*ends, 0.001]), 3)
 
 
-def _bins_per_signal(timeline: Timeline) -> int:
+def _bins_per_signal(timeline: Timeline, is_crowded: bool) -> int:
     """Into how many bins a signal is cut at most, so that all of them fit into a page."""
-    count = len(timeline.attention) + len(timeline.activation) * len(timeline.classes)
+    of_classes = len(timeline.activation) * (1 if is_crowded else len(timeline.classes))
+    count = len(timeline.attention) + of_classes
     return int(np.clip(MOST_VALUES // max(1, 2 * count), 50, MOST_BINS))
 
 
 def _signals(
-    timeline: Timeline, video: str, number: Mapping[str, int], bins: int
+    timeline: Timeline,
+    video: str,
+    number: Mapping[str, int],
+    bins: int,
+    wanted: set[int] | None,
 ) -> list[dict[str, Any]]:
-    """Attention (of no class, -1) and the activation of each class."""
+    """Attention (of no class, -1) and the activation of each class, or of those that are wanted."""
     signals = []
     if video in timeline.attention:
         signals.append(_signal(timeline, -1, timeline.attention[video], bins))
     if video in timeline.activation:
         columns = np.asarray(timeline.activation[video], dtype=np.float64).T
         for label, values in zip(timeline.classes, columns, strict=True):
+            if wanted is not None and number[label] not in wanted:
+                continue
             signals.append(_signal(timeline, number[label], values, bins))
     return signals
 
