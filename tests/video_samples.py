@@ -90,7 +90,8 @@ def write_sound(path: Path, seconds: float = 1.0) -> Path:
 def turn_clockwise(path: Path, quarters: int) -> None:
     """Write a telephone's way of holding into an MP4: the matrix of its track header.
 
-    The matrix takes (x, y), y downwards, to (a x + c y, b x + d y); source: ISO/IEC 14496-12, 8.3.2.
+    The matrix takes (x, y), y downwards, to (a x + c y, b x + d y); source: ISO/IEC 14496-12,
+    section 8.3.2.
     """
     a, b, c, d = {1: (0, 1, -1, 0), 2: (-1, 0, 0, -1), 3: (0, -1, 1, 0)}[quarters]
     one = 1 << 16

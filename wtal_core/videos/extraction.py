@@ -35,13 +35,15 @@ class Extracted:
     """What an extraction has done.
 
     videos: that were read now, with what was read of them. kept: names of those that were there
-    already. unusable: path -> why, of files that were left out. took: seconds of the clock.
+    already. anew: those of which another file of the same name was there. unusable: path -> why, of
+    files that were left out. took: seconds of the clock.
     """
 
     folder: Path
     spec: FeatureSpec
     videos: dict[str, Report]
     kept: tuple[str, ...]
+    anew: tuple[str, ...]
     unusable: dict[Path, str]
     left_alone: tuple[Path, ...]
     took: float
@@ -88,6 +90,7 @@ def extract(
     with feature_folder(Path(out), spec) as folder:
         waiting = [video for video in found.files if not folder.is_done(video)]
         kept = tuple(video.name for video in found.files if video not in waiting)
+        before = set(folder.done)
         stated, unusable = _probed(waiting)
         if unusable and not incomplete:
             raise WorkbookError(_refusal(unusable, len(found.files)))
@@ -98,7 +101,8 @@ def extract(
     if failed and not incomplete:
         raise WorkbookError(_refusal(failed, len(found.files)))
     took = time.monotonic() - begun
-    return Extracted(Path(out), spec, reports, kept, unusable, found.left_alone, took)
+    anew = tuple(name for name in reports if name in before)
+    return Extracted(Path(out), spec, reports, kept, anew, unusable, found.left_alone, took)
 
 
 def _probed(videos: Iterable[VideoFile]) -> tuple[dict[Path, float], dict[Path, str]]:

@@ -14,7 +14,7 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -25,8 +25,8 @@ from jaxtyping import Float
 from numpy.lib import format as npy
 
 from wtal_core.data.feature_spec import SPEC_FILE, FeatureSpec, read_spec, write_spec
-from wtal_core.data.own_tables import read_rows
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.refusal import reading
 from wtal_core.videos.decoding import Report
 from wtal_core.videos.listing import VideoFile
 
@@ -156,9 +156,10 @@ class GrowingFeatures:
             os.replace(_partial(target), target)
 
     def close(self) -> None:
-        """Remove what was not finished."""
+        """Remove what was not finished, also where a full disk does not take what is left."""
         for file in self.files.values():
-            file.close()
+            with suppress(OSError):
+                file.close()
         for target in self.targets.values():
             _partial(target).unlink(missing_ok=True)
 
@@ -176,6 +177,7 @@ def feature_folder(path: Path, spec: FeatureSpec) -> Iterator[FeatureFolder]:
     Raises WorkbookError where the folder holds features that were made in another way.
     """
     _check_place(path, spec)
+    is_new = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path / ".lock", timeout=0)
     try:
@@ -184,13 +186,30 @@ def feature_folder(path: Path, spec: FeatureSpec) -> Iterator[FeatureFolder]:
         raise WorkbookError(
             f"another process writes features into {path}; wait for it or name another --out"
         ) from None
+    folder = None
     try:
+        _check_place(path, spec)  # another process may have been here meanwhile
+        folder = FeatureFolder(path, spec, _done(path))
         if read_spec(path) is None:
             write_spec(spec, path)
-        yield FeatureFolder(path, spec, _done(path))
+        yield folder
     finally:
-        lock.release()
+        if folder is not None and not folder.done:
+            _tidy(path)
         (path / ".lock").unlink(missing_ok=True)
+        lock.release()
+        if is_new:
+            with suppress(OSError):  # which says that it is not empty
+                path.rmdir()
+
+
+def _tidy(path: Path) -> None:
+    """Take away what stands for features where there are none."""
+    (path / SPEC_FILE).unlink(missing_ok=True)
+    for place in sorted(path.rglob("*"), reverse=True):  # inner folders first
+        if place.is_dir():
+            with suppress(OSError):
+                place.rmdir()
 
 
 def _check_place(path: Path, spec: FeatureSpec) -> None:
@@ -219,12 +238,13 @@ def _done(path: Path) -> dict[str, str]:
     table = path / TABLE
     if not table.exists():
         return {}
-    text = table.read_text("utf-8")
-    if not text.endswith("\n"):
-        _replace(table, text[: text.rfind("\n") + 1])
-    if not table.stat().st_size:
-        return {}
-    return {row.text("video"): row.cells["mark"] for row in read_rows(table, ("video", "mark"))}
+    with reading(table, "is not the table that was written here", "name another --out"):
+        text = table.read_text("utf-8")
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:
+            _replace(table, whole)
+        rows = csv.DictReader(io.StringIO(whole, newline=""), strict=True)
+        return {row["video"]: row["mark"] for row in rows}
 
 
 def mark(path: Path) -> str:

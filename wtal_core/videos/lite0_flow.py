@@ -110,8 +110,8 @@ def motion(window: UInt8[np.ndarray, "frames pixels pixels 3"]) -> Float[np.ndar
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     still = np.zeros((FLOW_PIXELS, FLOW_PIXELS, 2), dtype=np.float32)  # a first guess
     pairs = pairwise(grey)
-    flow = np.stack([estimator.calc(before, after, still.copy()) for before, after in pairs])
-    flow /= FLOW_PIXELS
+    flows = [estimator.calc(before, after, still.copy()) for before, after in pairs]
+    flow = np.stack(flows).astype(np.float32) / FLOW_PIXELS
     directed = np.log1p(100 * _by_direction(flow))
     halves = [part.mean(0) for part in np.array_split(directed, PARTS)]
     speeds = _by_speed(flow).mean(0)
