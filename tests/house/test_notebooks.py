@@ -83,8 +83,8 @@ def test_every_promised_notebook_is_there():
     for paper, names in EXPECTED.items():
         promised = sorted((f"{paper}/{name}" for name in names), key=place)
         assert [notebook.artifact for notebook in artifacts.find_notebooks((paper,))] == promised
-    tools = {"protocols", "reported_numbers", "diagnose", "real_fusion"}
-    assert {"start_here", "simulated_data", "calibration", "ladder", "predictions", "unknowns", *tools} <= {
+    tools = {"protocols", "reported_numbers", "diagnose", "real_fusion", "your_own_videos"}
+    assert {"start_here", "simulated_data", "calibration", "ladder", "predictions", *tools} <= {
         p.stem for p in FOLDER.glob("*.ipynb")
     }
 

@@ -21,6 +21,8 @@ from wtal_core.cli import (
     scoring,
     statistics,
     timeline,
+    videos,
+    videos_try,
     workbook,
 )
 from wtal_core.cli.extras import how_to_install
@@ -31,6 +33,8 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 COMMANDS: dict[str, Command] = {
     "evaluate": scoring.evaluate,
     "diagnose": scoring.diagnose,
+    "try": videos_try.try_videos,
+    "features": videos.features,
     "timeline": timeline.timeline,
     "train": own.train,
     "detect": own.detect,

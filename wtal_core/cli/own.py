@@ -27,8 +27,8 @@ Settings = Annotated[tuple[str, ...], tyro.conf.arg(name="set"), tyro.conf.UseAp
 def add_dataset(
     name: Positional[str],
     folder: Positional[Path],
-    fps: float,
-    stride: float,
+    fps: float | None = None,
+    stride: float | None = None,
     labels: Path | None = None,
     streams: tuple[str, ...] = (),
     seed: int = 0,
@@ -48,8 +48,8 @@ def add_dataset(
     Args:
         name: what the data set shall be called.
         folder: where the features lie.
-        fps: frames per second at which the features were made.
-        stride: frames from one snippet to the next.
+        fps: frames per second at which the features were made; `wtal features` has noted it.
+        stride: frames from one snippet to the next, likewise.
         labels: the file of labels, where it does not lie in the folder; the other tables are
             looked for beside it.
         streams: names of the streams, the leading one last, such as rgb flow.
@@ -60,13 +60,13 @@ def add_dataset(
         root: folder of the data sets; default $WTAL_DATA, else ./data of the checkout.
         check: when all values are read: in the background, now, or later by `wtal data verify`.
     """
+    from wtal_core.data.feature_spec import stated_timebase
     from wtal_core.data.own_data import add
-    from wtal_core.timebase import Timebase
 
     added = add(
         name,
         folder,
-        Timebase(fps, stride),
+        stated_timebase(folder, fps, stride),
         labels,
         streams,
         seed,
@@ -172,8 +172,9 @@ def detect(
         data: data set, or a folder of feature files, which need no labels; default: the data that
             the run was trained on.
         videos: of a data set: its test videos, its training videos, or all.
-        fps: frames per second of a folder's features; default: as the network was trained.
-        stride: frames per snippet of a folder's features; default: as the network was trained.
+        fps: frames per second of a folder's features; default: as `wtal features` has noted it,
+            else as the network was trained.
+        stride: frames per snippet of a folder's features, likewise.
         out: file to write, .json or .parquet.
         signals: file to write class activation and attention into, for `wtal timeline`.
         device: cpu, cuda or auto.
@@ -224,7 +225,7 @@ def export(
     from wtal_core.runs.sweep import resolve_device
     from wtal_core.study.portable import model_of, write_model
 
-    trained = _trained(run, results, resolve_device(device))
+    trained = trained_run(run, results, resolve_device(device))
     line = trained.record.line
     folder = out or Path(f"{line['method']}-{line['dataset']}-{line['id'][:8]}")
     if folder.exists():
@@ -240,11 +241,12 @@ def _model(run: str, results: Path | None, device: str) -> "tuple[Model, Trained
 
     if Path(run).is_dir():
         return read_model(Path(run)), None
-    trained = _trained(run, results, device)
+    trained = trained_run(run, results, device)
     return model_of(trained), trained
 
 
-def _trained(run: str, results: Path | None, device: str) -> "TrainedRun":
+def trained_run(run: str, results: Path | None, device: str) -> "TrainedRun":
+    """The finished run whose identity begins so, with its data set as it is here."""
     from wtal_core.runs.ledger import Ledger
     from wtal_core.runs.recompute import run_of
     from wtal_core.runs.sweep import dataset_of
@@ -292,6 +294,7 @@ def _data(
     """The videos to detect in, as the test videos of a data set."""
     from dataclasses import replace
 
+    from wtal_core.data.feature_spec import read_spec, stated_timebase
     from wtal_core.data.manifests import dataset_names
     from wtal_core.data.opening import open_dataset
     from wtal_core.data.own_data import features_of
@@ -307,6 +310,9 @@ def _data(
             raise WorkbookError(
                 f"--data {data!r} is neither a data set nor a folder; see `wtal data list`"
             )
+        if read_spec(Path(data)) is not None:
+            timebase = stated_timebase(Path(data), *grid)
+            return features_of(Path(data), model.streams, model.size, timebase)
         base = model.timebase
         fps = base.fps if grid[0] is None else grid[0]
         stride = base.stride if grid[1] is None else grid[1]

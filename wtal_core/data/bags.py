@@ -143,17 +143,14 @@ def standardise(train: Bags, test: Bags) -> tuple[Bags, Bags]:
 
     A constant channel becomes 0.
     """
-    moments = {}
-    for stream in train.videos[0].features:
-        stacked = np.concatenate([video.features[stream] for video in train.videos])
-        values = stacked.astype(np.float64)
-        deviation = values.std(0)
-        moments[stream] = _Moments(values.mean(0), np.where(deviation > 1e-8, deviation, 1.0))
+    moments = moments_of(train)
     return _scaled(train, moments), _scaled(test, moments)
 
 
 @dataclass(frozen=True)
-class _Moments:
+class Moments:
+    """Of each channel over all snippets; a constant channel has deviation 1."""
+
     mean: Float[np.ndarray, " D"]
     deviation: Float[np.ndarray, " D"]
 
@@ -161,7 +158,18 @@ class _Moments:
         return ((features - self.mean) / self.deviation).astype(np.float32)
 
 
-def _scaled(bags: Bags, moments: dict[str, _Moments]) -> Bags:
+def moments_of(bags: Bags) -> dict[str, Moments]:
+    """Stream -> mean and deviation of its channels."""
+    moments = {}
+    for stream in bags.videos[0].features:
+        stacked = np.concatenate([video.features[stream] for video in bags.videos])
+        values = stacked.astype(np.float64)
+        deviation = values.std(0)
+        moments[stream] = Moments(values.mean(0), np.where(deviation > 1e-8, deviation, 1.0))
+    return moments
+
+
+def _scaled(bags: Bags, moments: dict[str, Moments]) -> Bags:
     videos = []
     for video in bags.videos:
         features = {

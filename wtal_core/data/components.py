@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from wtal_core.data.bags import Bags, standardise
+from wtal_core.data.bags import Bags, moments_of, standardise
 
 
 def reduce_channels(train: Bags, test: Bags, channels: int) -> tuple[Bags, Bags]:
@@ -23,6 +23,22 @@ def reduce_channels(train: Bags, test: Bags, channels: int) -> tuple[Bags, Bags]
         for stream in train.videos[0].features
     }
     return standardise(_projected(train, axes), _projected(test, axes))
+
+
+def affine_components(
+    train: Bags, channels: int
+) -> dict[str, tuple[Float[np.ndarray, "D K"], Float[np.ndarray, " K"]]]:
+    """What `reduce_channels` does to features x of a stream, in one step: x @ axes + offset."""
+    raw = moments_of(train)
+    standard, _ = standardise(train, train)
+    axes = {stream: principal_axes(_stacked(standard, stream), channels) for stream in raw}
+    scores = moments_of(_projected(standard, axes))
+    affine = {}
+    for stream, moments in raw.items():
+        directions = axes[stream] / moments.deviation[:, None] / scores[stream].deviation
+        offset = -moments.mean @ directions - scores[stream].mean / scores[stream].deviation
+        affine[stream] = (directions, offset)
+    return affine
 
 
 def principal_axes(values: Float[np.ndarray, "N D"], count: int) -> Float[np.ndarray, "D K"]:

@@ -119,7 +119,7 @@ def add(
         raise MissingData(f"{labels} is missing; name the file of labels")
     data = survey(name, folder, table, timebase, streams, incomplete)
     train, test, split_by = _split(data, seed, test_share)
-    _check_sides(name, data, train, test)
+    check_sides(name, data.classes, data.labels, train, test)
     content = {
         "name": name,
         "title": name,
@@ -169,24 +169,37 @@ def _check_request(
 
 
 def _split(data: Survey, seed: int, share: float) -> tuple[list[str], list[str], str]:
-    if data.sides:
-        by_side: dict[str, list[str]] = {"train": [], "test": []}
-        for video, side in data.sides.items():
-            if side == "test" or video in data.labels:
-                by_side[side].append(video)
-        by = "folders" if data.sides is data.files.sides else "split.csv"
-        return sorted(by_side["train"]), sorted(by_side["test"]), by
-    train, test = split_by_seed(data.labels, seed, share)
-    return train, test, f"seed {seed}, {share:.0%} of each label for testing"
+    train, test = split_of(data.labels, data.sides, seed, share)
+    if not data.sides:
+        return train, test, f"seed {seed}, {share:.0%} of each label for testing"
+    return train, test, "folders" if data.sides is data.files.sides else "split.csv"
 
 
-def _check_sides(name: str, data: Survey, train: list[str], test: list[str]) -> None:
+def split_of(
+    labels: Mapping[str, tuple[str, ...]], sides: Mapping[str, str], seed: int, share: float
+) -> tuple[list[str], list[str]]:
+    """Training and test videos: as `sides` says, else by the seed."""
+    if not sides:
+        return split_by_seed(labels, seed, share)
+    train = [video for video, side in sides.items() if side == "train" and video in labels]
+    test = [video for video, side in sides.items() if side == "test"]
+    return sorted(train), sorted(test)
+
+
+def check_sides(
+    name: str,
+    classes: Sequence[str],
+    labels: Mapping[str, tuple[str, ...]],
+    train: Sequence[str],
+    test: Sequence[str],
+) -> None:
+    """Refuse a split that lacks a side, or of which a class is never trained. labels: by video."""
     for side, videos in (("training", train), ("test", test)):
         if not videos:
             raise WorkbookError(
                 f"{name} has no {side} video; say in split.csv (video,split) which ones are"
             )
-    untrained = set(data.classes).difference(*(data.labels[video] for video in train))
+    untrained = set(classes).difference(*(labels[video] for video in train))
     if untrained:
         raise WorkbookError(
             f"{name}: no training video shows {min(untrained)!r}; label one, or move one of the "

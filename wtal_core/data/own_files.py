@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wtal_core.data.feature_spec import SPEC_FILE
 from wtal_core.data.features import BACKTAL_KEYS, JOINT_KEYS
 from wtal_core.data.paths import inside
 from wtal_core.data.problems import MissingData, WrongShape
@@ -157,7 +158,7 @@ def _entries(folder: Path, listed: _Listed) -> tuple[dict[str, Path], list[str]]
             if entry.is_dir(follow_symlinks=False):
                 folders.append(entry.name)
             elif entry.name.startswith(".") or not entry.name.endswith(ENDINGS):
-                if entry.name not in TABLES:
+                if entry.name not in (*TABLES, SPEC_FILE):
                     listed.left_alone.append(entry.path)
             elif entry.is_symlink():
                 files[entry.name] = inside(folder, entry.name)

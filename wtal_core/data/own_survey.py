@@ -6,7 +6,7 @@ asked for.
 """
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -66,18 +66,23 @@ class Survey:
 
 @dataclass
 class _Names:
-    """Resolves names of tables to videos, and remembers what it could not."""
+    """Resolves names of tables to videos, and remembers what it could not. thing: by which a video
+    is there.
+    """
 
     videos: frozenset[str]
     incomplete: bool
     lacking: list[str]
+    thing: str = "features"
 
     def resolved(self, rows: list[Row]) -> list[tuple[str, Row]]:
         """The rows of videos that are there. Others are an error, unless that is allowed."""
         pairs = [(self.video(row.text("video")), row) for row in rows]
         absent = list(dict.fromkeys(row.text("video") for video, row in pairs if video is None))
         if absent:
-            self.tell(f"{rows[0].path.name} names {len(absent)} videos without features", absent)
+            self.tell(
+                f"{rows[0].path.name} names {len(absent)} videos without {self.thing}", absent
+            )
         return [(video, row) for video, row in pairs if video is not None]
 
     def video(self, name: str) -> str | None:
@@ -125,7 +130,8 @@ def survey(
     segments = _segments(place / "segments.csv", names)
     shown = _labels(labels, names, segments)
     sides = _sides(place / "split.csv", names) or files.sides
-    durations = _durations(place / "durations.csv", names)
+    tables = [where / "durations.csv" for where in (place, folder)]  # videos' own lie with features
+    durations = _durations(next((path for path in tables if path.exists()), tables[0]), names)
     lengths = {video: own.shape[0] for video, own in features.items()}
     stated = {video: durations.get(video, np.nan) for video in lengths}
     check = check_lengths(lengths, stated, timebase)
@@ -150,6 +156,32 @@ def survey(
         notes.append(f"{cut} videos have one snippet more in one stream, which is cut off")
     notes += _about_segments(result)
     return Survey(**{**vars(result), "notes": tuple(notes)})
+
+
+@dataclass(frozen=True)
+class Told:
+    """What tables tell of videos whose features need not be there yet.
+
+    labels: video -> its labels. sides: video -> "train" or "test". lacking: what is left out, in
+    words.
+    """
+
+    labels: dict[str, tuple[str, ...]]
+    sides: dict[str, str]
+    lacking: tuple[str, ...]
+
+
+def told_of_files(
+    videos: Iterable[str], labels: Path, sides: Mapping[str, str], incomplete: bool = False
+) -> Told:
+    """What the file of labels, and the tables beside it, tell of video files; refused as `survey`
+    refuses it. sides: of folders, which count where there is no `split.csv`.
+    """
+    names = _Names(frozenset(videos), incomplete, [], "a file")
+    shown = _labels(labels, names, _segments(labels.parent / "segments.csv", names))
+    split = _sides(labels.parent / "split.csv", names) or dict(sides)
+    _check_complete(names, shown, split, names.videos)
+    return Told(shown, split, tuple(names.lacking))
 
 
 def _stored(name: str, files: FeatureFiles) -> tuple[dict[str, Stored], int]:
@@ -227,7 +259,7 @@ def _check_complete(
     names: _Names,
     labels: dict[str, tuple[str, ...]],
     sides: dict[str, str],
-    features: dict[str, Stored],
+    features: Collection[str],
 ) -> None:
     """A training video needs a label; where a split is given, every video is in it."""
     told = {*labels, *(video for video, side in sides.items() if side == "test")}

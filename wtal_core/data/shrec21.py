@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from wtal_core.data.bagged import bagged_dataset, require_both_sides
-from wtal_core.data.bags import WHOLE, Cutting, Recording, cut_recordings, equal_edges
+from wtal_core.data.bags import WHOLE, Bags, Cutting, Recording, cut_recordings, equal_edges
 from wtal_core.data.components import reduce_channels
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.fingerprint import fingerprint
@@ -70,21 +70,25 @@ def _open(name: str, folder: Path, cutting: Cutting) -> Dataset:
     manifest = load_manifest(name)
     skeletons = read_skeletons(folder)
     segments = read_segments(folder, skeletons)
-    bags = {
-        side: cut_recordings(
-            _recordings(skeletons, segments, side),
-            partial(hand_statistics, windows=WINDOWS),
-            cutting,
-        )
-        for side in SIDES
-    }
-    train, test = bags["train"].labelled(), bags["test"]
+    train = _bags(skeletons, segments, "train", cutting).labelled()
+    test = _bags(skeletons, segments, "test", cutting)
     require_both_sides(name, train, test)
     train, test = reduce_channels(train, test, CHANNELS)
     identity = fingerprint(
         folder, source_files(folder), name, WINDOWS, BAG_SECONDS, RULES, manifest.timebase()
     )
     return bagged_dataset(manifest, CLASSES, train, test, identity)
+
+
+def training_bags(folder: Path) -> Bags:
+    """The bags of `shrec21` that training sees, with all values that are computed of skeletons."""
+    skeletons = read_skeletons(folder)
+    return _bags(skeletons, read_segments(folder, skeletons), "train", BAGS).labelled()
+
+
+def _bags(skeletons: Skeletons, segments: pd.DataFrame, side: str, cutting: Cutting) -> Bags:
+    recordings = _recordings(skeletons, segments, side)
+    return cut_recordings(recordings, partial(hand_statistics, windows=WINDOWS), cutting)
 
 
 def source_files(folder: Path) -> list[Path]:
