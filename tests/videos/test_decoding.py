@@ -218,16 +218,40 @@ def test_any_name_is_opened_as_a_file(tmp_path, name):
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.avi", "mpeg4")]
+)
+def test_damaged_bytes_are_read_or_refused(tmp_path, name, codec):
+    content = write_video(tmp_path / name, 20, codec=codec).read_bytes()
+    damaged = tmp_path / f"damaged {name}"
+    rng = np.random.default_rng(0)
+    refusals = 0
+    for _ in range(40):
+        changed = np.frombuffer(content, dtype=np.uint8).copy()
+        places = rng.integers(len(changed), size=rng.integers(1, 30))
+        changed[places] = rng.integers(256, size=len(places))
+        damaged.write_bytes(changed.tobytes())
+        frames = frames_of(damaged, 25.0, 32)
+        try:
+            pictures = list(frames)
+        except WorkbookError as refusal:
+            assert str(damaged) in str(refusal)
+            refusals += 1
+        else:
+            assert len(pictures) == frames.report.sampled >= 1
+    assert 0 < refusals < 40
+
+
 def in_memory() -> int:
     """Bytes that the process holds."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def test_memory_does_not_grow_with_the_length(tmp_path):
-    """2,000 frames of 128 x 128 are 98 MB; what is held stays below a fifth of them."""
+    """1,000 frames of 128 x 128 are 49 MB; what is held stays below a third of them."""
     path = write_video(
         tmp_path / "long.avi",
-        2000,
+        1000,
         codec="mpeg4",
         pictures=lambda number: np.full((64, 64, 3), number % 256, dtype=np.uint8),
     )
@@ -239,6 +263,6 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
     number = 20 + sum(1 for _ in windows)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert number == 125
+    assert number == 62 or number == 63
     assert peak < 10e6
-    assert in_memory() - before < 20e6
+    assert in_memory() - before < 15e6

@@ -134,7 +134,7 @@ def _marks(clicks: Path | None, segments: Path | None) -> dict[str, "pd.DataFram
     import pandas as pd
 
     from wtal_core.data.dataset import CLICK_COLUMNS, SEGMENT_COLUMNS
-    from wtal_core.data.own_tables import read_rows
+    from wtal_core.reading.text_tables import read_rows
 
     marks = {}
     files = {"clicks": (clicks, CLICK_COLUMNS), "segments": (segments, SEGMENT_COLUMNS)}

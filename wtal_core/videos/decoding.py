@@ -34,6 +34,8 @@ OPEN = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
 TOLERANCE = 1e-3  # seconds
 # A time so far behind the end that the file states is a damaged one
 BEHIND_SHARE, BEHIND_SECONDS = 0.1, 10.0
+LONGEST_SHOWN = 3600.0  # seconds of one frame; beyond them its time is taken for damaged
+SLOWEST = 1e-2  # frames per second
 LACKING_SHARE, LACKING_SECONDS = 0.02, 0.5  # from which on a video is said to break off
 AGAIN = "copy or encode it again, such as with: ffmpeg -i IN -map 0:v:0 OUT.mp4"
 UNREADABLE = "is no video that can be opened, or the index at its end is cut off"
@@ -215,7 +217,7 @@ def _timed(container: InputContainer, stream: VideoStream, report: Report) -> It
         if time <= before:
             report.damaged += 1
             continue
-        if time > latest:
+        if time > latest or time - max(before, 0.0) > LONGEST_SHOWN:
             report.damaged += 1
             return
         before = time
@@ -247,8 +249,8 @@ def _decoded(
 
 
 def _usual(stream: VideoStream) -> float:
-    """Seconds from one frame to the next, on average."""
-    return 1 / float(stream.average_rate or stream.guessed_rate or 25)
+    """Seconds from one frame to the next, on average; a slower rate than SLOWEST is damaged."""
+    return 1 / max(SLOWEST, float(stream.average_rate or stream.guessed_rate or 25))
 
 
 def _with_ends(timed: Iterator[Shown], stream: VideoStream) -> Iterator[Shown]:
@@ -264,7 +266,7 @@ def _with_ends(timed: Iterator[Shown], stream: VideoStream) -> Iterator[Shown]:
         waiting = (time, duration, frame)
     if waiting is not None:
         begin, duration, frame = waiting
-        yield begin, begin + (duration or gap), frame
+        yield begin, begin + (duration if 0 < duration <= LONGEST_SHOWN else gap), frame
 
 
 def _size(shape: tuple[float, float], pixels: int | None, crop: Crop) -> tuple[int, int]:

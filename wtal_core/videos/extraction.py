@@ -25,6 +25,7 @@ from wtal_core.videos.listing import VideoFile, find_videos
 from wtal_core.videos.windows import batches_of, windows_of
 
 AHEAD = 2  # batches
+PATIENCE = 1.0  # seconds that a frame may still take to decode, when all is to stop
 SHOWN = 3  # files in a message
 
 Item = TypeVar("Item")
@@ -91,7 +92,7 @@ def extract(
         waiting = [video for video in found.files if not folder.is_done(video)]
         kept = tuple(video.name for video in found.files if video not in waiting)
         before = set(folder.done)
-        stated, unusable = _probed(waiting)
+        stated, unusable = _probed(waiting, progress)
         if unusable and not incomplete:
             raise WorkbookError(_refusal(unusable, len(found.files)))
         usable = [video for video in waiting if video.path in stated]
@@ -105,11 +106,14 @@ def extract(
     return Extracted(Path(out), spec, reports, kept, anew, unusable, found.left_alone, took)
 
 
-def _probed(videos: Iterable[VideoFile]) -> tuple[dict[Path, float], dict[Path, str]]:
+def _probed(
+    videos: Iterable[VideoFile], progress: bool | None
+) -> tuple[dict[Path, float], dict[Path, str]]:
     """Seconds that each video states, and why the others cannot be used."""
+    is_silent = None if progress is None else not progress
     stated: dict[Path, float] = {}
     unusable: dict[Path, str] = {}
-    for video in videos:
+    for video in tqdm(videos, "first frames", leave=False, disable=is_silent):
         try:
             stated[video.path] = probe(video.path)
         except WorkbookError as error:
@@ -243,7 +247,7 @@ def _ahead(make: Callable[[], Iterator[Item]], size: int = AHEAD) -> Iterator[It
         yield taken()
     finally:
         is_over.set()
-        thread.join()
+        thread.join(PATIENCE)
 
 
 def _advance(bar: "tqdm", seconds: float) -> None:

@@ -53,5 +53,5 @@ def fitted(folder: Path) -> dict[str, Float[np.ndarray, "..."]]:
 
 
 if __name__ == "__main__":
-    np.savez_compressed(FILE, **fitted(Path(sys.argv[1])))
+    np.savez_compressed(FILE, allow_pickle=False, **fitted(Path(sys.argv[1])))
     print(f"wrote {FILE.name}")
