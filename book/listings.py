@@ -121,19 +121,18 @@ class LinkCode(SphinxPostTransform):
     def _address(self, where: str) -> str | None:
         """From this page to a document or a listing; None where the book has neither."""
         path, _, anchor = where.partition("#")
-        document = str(Path(path).with_suffix("")) if path.endswith((".md", ".ipynb")) else ""
         anchor = f"#{anchor}" if anchor else ""
-        builder, here = self.app.builder, self.env.docname
-        if document in self.env.all_docs:
-            return builder.get_relative_uri(here, document) + anchor
-        if document:
+        page = path.strip("/")
+        if page.endswith((".md", ".ipynb")):
+            page = str(Path(page).with_suffix(""))
+        elif (ROOT / page).is_dir():
+            below = sorted(name for name in self.env.all_docs if name.startswith(f"{page}/"))
+            page = below[0] if below else f"{FOLDER}/index"
+        elif ROOT / page in files(Path(self.app.srcdir)):
+            page = f"{FOLDER}/{page}"
+        if page not in self.env.all_docs and not page.startswith(f"{FOLDER}/"):
             return None
-        if (ROOT / path).is_dir():
-            return (
-                builder.get_relative_uri(here, f"{FOLDER}/index") + f"#{_anchor(path.strip('/'))}"
-            )
-        listed = (ROOT / path) in files(Path(self.app.srcdir))
-        return builder.get_relative_uri(here, f"{FOLDER}/{path}") + anchor if listed else None
+        return self.app.builder.get_relative_uri(self.env.docname, page) + anchor
 
     def _commands(self) -> set[str]:
         """The anchors of the page of commands."""
@@ -180,7 +179,7 @@ def _index(app: Sphinx) -> str:
     body = [INDEX.format(layout=app.builder.get_relative_uri(here, "docs/layout"))]
     for folder in dict.fromkeys(path.parent for path in files(Path(app.srcdir))):
         place = folder.relative_to(ROOT).as_posix()
-        body.append(f'<h2 id="{_anchor(place)}">{escape(place)}</h2><ul>')
+        body.append(f"<h2>{escape(place)}</h2><ul>")
         for path in (path for path in files(Path(app.srcdir)) if path.parent == folder):
             uri = app.builder.get_relative_uri(
                 here, f"{FOLDER}/{path.relative_to(ROOT).as_posix()}"
@@ -188,10 +187,6 @@ def _index(app: Sphinx) -> str:
             body.append(f'<li><a href="{uri}">{escape(path.name)}</a></li>')
         body.append("</ul>")
     return "\n".join(body)
-
-
-def _anchor(folder: str) -> str:
-    return "folder-" + folder.replace("/", "-")
 
 
 def _there(place: str) -> str:

@@ -124,26 +124,24 @@ def front(text: str, chapters: list[Notebook], taken: set[str]) -> str:
     return text[:picture] + buttons + text[picture:] + "".join(contents)
 
 
-def toctree(places: list[str], caption: str = "", within: str = "") -> str:
-    """Contents that stand at the side of the page. within: the folder of the page, if not the top;
-    only places below it are taken.
-    """
-    if within:
-        places = [place for place in places if place.startswith(f"{within}/")]
+def toctree(places: list[str], caption: str = "") -> str:
+    """Contents that stand at the side of the page."""
     lines = [f"/{place.lstrip('/').removesuffix('.md').removesuffix('.ipynb')}" for place in places]
     options = f":caption: {caption}\n" if caption else ""
     return "\n```{toctree}\n:hidden:\n" + options + "\n" + "\n".join(lines) + "\n```\n"
 
 
 def result(text: str, place: str) -> str:
-    """A page of tables, with the pictures of the same artifact and the notebook that made them."""
+    """A page of tables, with a title that says of what, and the notebook that made them."""
     _, dataset, paper, file = place.split("/")
-    artifact = f"{paper}/{Path(file).stem}"
-    pictures = "\n\n".join(f"![{artifact}](/{picture})" for picture in _pictures(dataset, artifact))
+    short = Path(file).stem
+    title, _, tables = text.partition("\n")
+    if title != f"# {short}":
+        return text
+    artifact = f"{paper}/{short}"
     made_by = [notebook for notebook in notebooks() if notebook.artifact == artifact]
     about = [f"From [{notebook.title}]({address(notebook)})." for notebook in made_by]
-    _, _, tables = text.partition("\n")
-    return "\n\n".join([f"# {_named(artifact)}, on {dataset}", *about, pictures, tables])
+    return "\n\n".join([f"# {_named(artifact)}, on {dataset}", *about, tables])
 
 
 def links_of(place: str) -> str:
@@ -288,9 +286,10 @@ def _arxiv(facts: dict) -> str:
 
 
 def _named(artifact: str) -> str:
-    """ "FAC-Net, table3" of "facnet/table3", "ladder" of "ladder/ladder"."""
+    """ "FAC-Net, Table 3" of "facnet/table3", "Ladder" of "ladder/ladder"."""
     paper, short = artifact.split("/")
-    return f"{reported(paper)['method']}, {short}" if paper in known_papers() else short
+    words = re.sub(r"(\d+)$", r" \1", short).replace("_", " ").capitalize()
+    return f"{reported(paper)['method']}, {words}" if paper in known_papers() else words
 
 
 def _pictures(dataset: str, artifact: str) -> list[str]:
@@ -299,6 +298,11 @@ def _pictures(dataset: str, artifact: str) -> list[str]:
     folder = ROOT / "results" / dataset / paper
     files = [*folder.glob(f"{short}.png"), *sorted(folder.glob(f"{short}_*.png"))]
     return [path.relative_to(ROOT).as_posix() for path in files]
+
+
+def numbers_apart(place: str) -> list[str | int]:
+    """A key that sorts figure2 before figure10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", place)]
 
 
 def _papers_of(chapters: list[Notebook]) -> list[str]:

@@ -81,10 +81,15 @@ class Sources:
         if place == "README.md":
             return pages.front(text, self.chapters(), self.taken)
         if place == "results/README.md":
-            return text + pages.toctree(sorted(self.taken - {place}), within="results")
+            return text + pages.toctree(self._below("results"))
         if place.startswith("results/"):
             return pages.result(text, place)
         return text
+
+    def _below(self, folder: str) -> list[str]:
+        """The documents of a folder of the book but for its own README."""
+        below = {place for place in self.taken if place.startswith(f"{folder}/")}
+        return sorted(below - {f"{folder}/README.md"}, key=pages.numbers_apart)
 
     def _notebook(self, text: str, place: str) -> str:
         content = json.loads(text)
