@@ -9,11 +9,11 @@ DEVICE ?= cpu
 # Options for installing torch alone, such as an index of CPU builds
 TORCH_OPTIONS ?=
 BIN = $(VENV)/bin
-LINTED = wtal_core tests benchmarks tools
+LINTED = wtal_core tests benchmarks tools book
 # Small networks are slower with several threads, and each worker of a parallel run has one core
 RUN = OMP_NUM_THREADS=1 $(BIN)/python -m
 
-.PHONY: reproduce check test fuzz lint setup docs benchmarks notebooks clean
+.PHONY: reproduce check test fuzz lint setup docs benchmarks notebooks book book-check clean
 
 reproduce: $(VENV)/.installed
 	$(BIN)/wtal reproduce ladder facnet/table1 backtal/table1 ten/table1 gaufuse/table2 --results $(RESULTS) --jobs $(JOBS) --device $(DEVICE)
@@ -73,6 +73,14 @@ benchmarks: $(VENV)/.installed
 
 notebooks: $(VENV)/.installed
 	$(BIN)/wtal notebooks
+
+# A site of the committed notebooks, docs and results, in build/book; nothing is executed
+book: $(VENV)/.installed
+	$(RUN) book build/book
+
+# Every link of it, and its pages in a real browser
+book-check: $(VENV)/.installed
+	$(RUN) book.check build/book
 
 clean:
 	rm -rf $(VENV) $(RESULTS) *.egg-info

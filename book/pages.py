@@ -1,0 +1,323 @@
+"""Pages that the book has beside the repository's documents, and what it adds to those."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from book.settings import ROOT, citation, repository
+from wtal_core.papers.manifests import known_papers, reported
+from wtal_core.report.findings import Judged
+from wtal_core.report.messages import VERDICTS
+from wtal_core.study.own_parameters import artifact_of
+from wtal_core.workbook.artifacts import FOLDER, Notebook, find_notebooks
+
+# of notebooks that belong to no paper, in this order; those that are not named here come after
+CHAPTER_ZERO = (
+    "start_here",
+    "simulated_data",
+    "protocols",
+    "diagnose",
+    "ladder",
+    "predictions",
+    "unknowns",
+    "calibration",
+    "reported_numbers",
+    "real_fusion",
+)
+PAPERS = ("facnet", "backtal", "ten", "gaufuse")  # in the order of the README
+FIRST = ("idea", "method")  # notebooks of a paper that come before its tables
+WHAT_CAME_OUT = ("findings", "predictions", "teaching", "profiles", "rows")
+DATASETS = ("simulated-2", "simulated", "shrec21")  # whose picture stands for a table
+DIFFERS = re.compile(r"^## (What differs .+)$", re.MULTILINE)
+BUTTONS = """:::{container} buttons
+[Start here](/notebooks/start_here.ipynb)
+[FAC-Net, step by step](/notebooks/facnet/method.ipynb)
+[Does it hold?](/docs/findings.md)
+:::
+
+"""
+RUNNING = """# Run it yourself
+
+The pages of this book are notebooks that were executed before they were committed. To change a
+line, move a slider or train a network, take the workbook itself: Linux, Python 3.11 or newer. In a
+checkout:
+
+```
+make setup                                # everything, pinned, into .venv
+. .venv/bin/activate
+jupyter lab notebooks/start_here.ipynb    # opens in the browser
+```
+
+Any other notebook opens in the same way. Each has a cell of parameters, folded in this book, where
+another data set, profile or number of seeds can be given. Runs that are committed are read; what is
+missing is trained, as the line "Cost" of the notebook says.
+
+A single notebook is downloaded by the button at the top of its page. It needs the package beside
+it: `pip install ".[notebooks]"` in a checkout.
+
+All commands: [](/docs/commands.md).
+"""
+HOSTED = """
+## Without installing
+
+The rocket at the top of a notebook's page opens it in Binder, which installs the workbook first:
+this takes some minutes. The repository is <{repository}>.
+"""
+CITE = """# Cite
+
+If you use this workbook, please cite it, and the papers whose methods you run.
+
+```bibtex
+@software{{wtal_workbook,
+  title   = {{{title}}},
+  author  = {{{author}}},
+  version = {{{version}}},{url}
+}}
+```
+
+The same as [CITATION.cff](/CITATION.cff), which reference managers read.
+
+## The papers
+
+{papers}
+"""
+
+
+def notebooks() -> list[Notebook]:
+    """All, in the order of the book: those of no paper, then paper by paper."""
+    own = [Notebook(artifact_of(path), path) for path in sorted(FOLDER.glob("*.ipynb"))]
+    own.sort(key=lambda notebook: _place(notebook.path.stem, CHAPTER_ZERO))
+    return own + [notebook for paper in PAPERS for notebook in of_paper(paper)]
+
+
+def of_paper(paper: str) -> list[Notebook]:
+    """The idea and the method, then tables, figures and the others."""
+    return sorted(find_notebooks((paper,)), key=lambda notebook: _place(notebook.path.stem, FIRST))
+
+
+def address(notebook: Notebook) -> str:
+    """Of a link from anywhere in the book."""
+    return f"/notebooks/{notebook.path.relative_to(FOLDER).as_posix()}"
+
+
+def front(text: str, chapters: list[Notebook], taken: set[str]) -> str:
+    """The README, with the contents of the book."""
+    picture = text.index("![")
+    zero = [address(notebook) for notebook in chapters if notebook.path.parent == FOLDER]
+    docs = sorted(place for place in taken if place.startswith("docs/"))
+    outcome = [f"docs/{name}.md" for name in WHAT_CAME_OUT if f"docs/{name}.md" in docs]
+    others = [place for place in docs if place not in outcome]
+    papers = [f"papers/{paper}" for paper in _papers_of(chapters)]
+    results = [place for place in taken if place == "results/README.md"]
+    last = [place for place in ("CONTRIBUTING.md", "CHANGELOG.md") if place in taken]
+    parts = {
+        "Chapter zero": zero,
+        "The papers": papers,
+        "What came out": [*outcome, *results],
+        "To look up": ["running", *others, *last, "cite"],
+    }
+    contents = [toctree(places, caption=part) for part, places in parts.items() if places]
+    buttons = BUTTONS if not _missing(BUTTONS, taken) else ""
+    return text[:picture] + buttons + text[picture:] + "".join(contents)
+
+
+def toctree(places: list[str], caption: str = "") -> str:
+    """Contents that stand at the side of the page."""
+    lines = [f"/{place.lstrip('/').removesuffix('.md').removesuffix('.ipynb')}" for place in places]
+    options = f":caption: {caption}\n" if caption else ""
+    return "\n```{toctree}\n:hidden:\n" + options + "\n" + "\n".join(lines) + "\n```\n"
+
+
+def result(text: str, place: str) -> str:
+    """A page of tables, with a title that says of what, and the notebook that made them."""
+    _, dataset, paper, file = place.split("/")
+    short = Path(file).stem
+    title, _, tables = text.partition("\n")
+    if title != f"# {short}":
+        return text
+    artifact = f"{paper}/{short}"
+    made_by = [notebook for notebook in notebooks() if notebook.artifact == artifact]
+    about = [f"From [{notebook.title}]({address(notebook)})." for notebook in made_by]
+    return "\n\n".join([f"# {_named(artifact)}, on {dataset}", *about, tables])
+
+
+def links_of(place: str) -> str:
+    """The line below a notebook's title: its paper, its results, how to run it."""
+    notebook = next(n for n in notebooks() if address(n) == f"/{place}")
+    paper = notebook.path.parent.name
+    links = [f"[{reported(paper)['method']}](/papers/{paper}.md)"] if paper in PAPERS else []
+    found = results_of(notebook.artifact)
+    if found:
+        links.append("results on " + ", ".join(f"[{d}](/{page})" for d, page in found.items()))
+    links.append("[run it yourself](/running.md)")
+    return ":::{container} places\n" + " · ".join(links) + "\n:::"
+
+
+def results_of(artifact: str) -> dict[str, str]:
+    """Data set -> page of results of an artifact."""
+    files = sorted((ROOT / "results").glob(f"*/{artifact}.md"))
+    found = {path.parent.parent.name: path.relative_to(ROOT).as_posix() for path in files}
+    return dict(sorted(found.items(), key=lambda item: _place(item[0], DATASETS)))
+
+
+def all_pages(chapters: list[Notebook], judged: list[Judged]) -> list[tuple[str, str]]:
+    """(place, text) of the pages of the book that are no document of the repository."""
+    papers = [
+        (f"papers/{paper}.md", _paper(paper, chapters, judged)) for paper in _papers_of(chapters)
+    ]
+    hosted = HOSTED.format(repository=repository()) if repository() else ""
+    return [*papers, ("running.md", RUNNING + hosted), ("cite.md", _cite())]
+
+
+def _paper(paper: str, chapters: list[Notebook], judged: list[Judged]) -> str:
+    facts = reported(paper)
+    own = [notebook for notebook in chapters if notebook.path.parent.name == paper]
+    of_paper = [one for one in judged if one.paper == paper and one.is_papers]
+    artifacts = "\n".join(_entry(notebook) for notebook in own)
+    code = f"wtal_core/models/{paper}.py"
+    numbers = f"data_manifests/papers/{paper}.yaml"
+    return f"""# {facts["method"]}
+
+*{facts["title"]}*, {facts["venue"]}.{_arxiv(facts)} The method is one file,
+[`{code}`](/{code}). What the paper prints: [`{numbers}`](/{numbers}).
+
+## What is here
+
+{artifacts}
+
+## What holds
+
+How many comparisons of each message hold, on which data. The words are explained, and each
+comparison has its interval, on the page [](/docs/findings.md).
+
+{_verdicts(of_paper)}
+
+![Paired differences of {paper}'s comparisons](/docs/holds/{paper}.png)
+
+## What differs from paper and code
+
+{_differences(own)}
+{toctree([address(notebook) for notebook in own])}"""
+
+
+def _entry(notebook: Notebook) -> str:
+    """A notebook with what came out, in a line and a picture."""
+    found = results_of(notebook.artifact)
+    pages = ", ".join(f"[{dataset}](/{page})" for dataset, page in found.items())
+    lines = [f"### [{_without_paper(notebook.title)}]({address(notebook)})\n"]
+    if found:
+        lines.append(f"Tables: {pages}.\n")
+        lines.append(_folded(*next(iter(found.items()))))
+    drawn = [(d, _pictures(d, notebook.artifact)) for d in found if _pictures(d, notebook.artifact)]
+    if drawn:
+        dataset, pictures = drawn[0]
+        lines.append(f"![{notebook.title}, on {dataset}](/{pictures[0]})\n")
+    return "\n".join(lines)
+
+
+def _folded(dataset: str, page: str) -> str:
+    """The first table of a page of results, behind a line to click on; "" where it has none."""
+    table = re.search(r"(?:^\|.*\n)+", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    if table is None:
+        return ""
+    summary = f"<summary>The table on {dataset}</summary>"
+    return f"<details>{summary}\n\n{table[0]}\n</details>\n"
+
+
+def _verdicts(judged: list[Judged]) -> str:
+    """One row per message, one column per data set."""
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for one in judged:
+        counts.setdefault((one.claim, one.dataset), Counter())[one.verdict] += 1
+    columns = sorted({dataset for _, dataset in counts}, key=lambda d: _place(d, DATASETS))
+    rows = [
+        {
+            "message": claim,
+            **{d: _told(counts.get((claim, d), Counter())) for d in columns},
+        }
+        for claim in dict.fromkeys(claim for claim, _ in counts)
+    ]
+    if not rows:
+        return "Nothing is judged yet."
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True, tablefmt="pipe")
+
+
+def _told(verdicts: Counter[str]) -> str:
+    return ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS if verdicts[name]) or "–"
+
+
+def _differences(own: list[Notebook]) -> str:
+    """Links to the sections of the notebooks that tell them."""
+    lines = []
+    for notebook in own:
+        for heading in DIFFERS.findall(_prose(notebook)):
+            anchor = re.sub(r"\W+", "-", heading.lower()).strip("-")
+            link = f"{address(notebook)}#{anchor}"
+            lines.append(f"* [{_without_paper(notebook.title)}]({link})")
+    return "\n".join(lines)
+
+
+def _prose(notebook: Notebook) -> str:
+    """The text of its Markdown cells."""
+    content = json.loads(notebook.path.read_text(encoding="utf-8"))
+    cells = [cell for cell in content["cells"] if cell["cell_type"] == "markdown"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells)
+
+
+def _cite() -> str:
+    facts = citation()
+    url = f"\n  url     = {{{repository()}}}," if repository() else ""
+    papers = [reported(paper) for paper in PAPERS]
+    return CITE.format(
+        title=facts["title"],
+        author=" and ".join(author["name"] for author in facts["authors"]),
+        version=facts["version"],
+        url=url,
+        papers="\n".join(f"* *{p['title']}*, {p['venue']}.{_arxiv(p)}" for p in papers),
+    )
+
+
+def _arxiv(facts: dict) -> str:
+    number = facts.get("arxiv")
+    return f" [arXiv {number}](https://arxiv.org/abs/{number})." if number else ""
+
+
+def _named(artifact: str) -> str:
+    """ "FAC-Net, Table 3" of "facnet/table3", "Ladder" of "ladder/ladder"."""
+    paper, short = artifact.split("/")
+    words = re.sub(r"(\d+)$", r" \1", short).replace("_", " ").capitalize()
+    return f"{reported(paper)['method']}, {words}" if paper in known_papers() else words
+
+
+def _pictures(dataset: str, artifact: str) -> list[str]:
+    """The picture of the artifact, and its others."""
+    paper, short = artifact.split("/")
+    folder = ROOT / "results" / dataset / paper
+    files = [*folder.glob(f"{short}.png"), *sorted(folder.glob(f"{short}_*.png"))]
+    return [path.relative_to(ROOT).as_posix() for path in files]
+
+
+def numbers_apart(place: str) -> list[str | int]:
+    """A key that sorts figure2 before figure10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", place)]
+
+
+def _papers_of(chapters: list[Notebook]) -> list[str]:
+    return [p for p in PAPERS if any(n.path.parent.name == p for n in chapters)]
+
+
+def _without_paper(title: str) -> str:
+    """ "Table 3: which branches" of "FAC-Net, Table 3: which branches"."""
+    words = re.sub(r"^[A-Z][\w+ -]*?[,:] ", "", title)
+    return words[0].upper() + words[1:]
+
+
+def _missing(text: str, taken: set[str]) -> set[str]:
+    return set(re.findall(r"\]\(/([^)]+)\)", text)) - taken
+
+
+def _place(name: str, order: tuple[str, ...]) -> int:
+    return order.index(name) if name in order else len(order)
