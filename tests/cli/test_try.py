@@ -11,6 +11,7 @@ from wtal_core.runs import sweep
 
 pytest.importorskip("av")
 pytest.importorskip("cv2")
+pytestmark = pytest.mark.slow  # drawing and encoding the clips takes seconds
 
 BRIEF = ("--set", "schedule.epochs=2", "--device", "cpu")
 
