@@ -97,7 +97,7 @@ def test_the_notebook_that_is_downloaded_is_the_committed_one(book):
 
 @pytest.mark.slow
 def test_with_an_address_a_notebook_opens_in_binder(tmp_path):
-    page = (built(tmp_path / "book", (METHOD,), HOSTED) / METHOD).with_suffix(".html")
+    page = (built(tmp_path / "book", ("README.md", METHOD), HOSTED) / METHOD).with_suffix(".html")
     address = "https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/notebooks/facnet/method.ipynb"
     assert address in page.read_text()
 
