@@ -83,4 +83,4 @@ book-check: $(VENV)/.installed
 	$(RUN) book.check build/book
 
 clean:
-	rm -rf $(VENV) $(RESULTS) *.egg-info
+	rm -rf $(VENV) $(RESULTS) build/book build/book.work *.egg-info

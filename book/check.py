@@ -9,11 +9,17 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import TimeoutError as TooLate
 
-WIDTHS = {1400: "light", 400: "dark"}  # pixels, with the theme that is looked at
+Theme = Literal["light", "dark"]
+
+# pixels, with the theme that is looked at
+WIDTHS: dict[int, Theme] = {1400: "light", 400: "dark"}
+PATIENCE = 30_000  # milliseconds that a search may take
 PAGES = (
     "index.html",
     "notebooks/start_here.html",
@@ -108,7 +114,7 @@ def complaints(folder: Path, pages: tuple[str, ...] = PAGES) -> list[str]:
     return told
 
 
-def _looked_at(browser: Browser, path: Path, width: int, theme: str) -> Iterator[str]:
+def _looked_at(browser: Browser, path: Path, width: int, theme: Theme) -> Iterator[str]:
     """The complaints of one page."""
     tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
     told: list[str] = []
@@ -132,8 +138,8 @@ def _searched(browser: Browser, folder: Path) -> Iterator[str]:
     tab = browser.new_page()
     tab.goto((folder / "search.html").as_uri() + "?q=attention")
     try:
-        tab.wait_for_selector("#search-results li a", timeout=30_000)
-    except TimeoutError:
+        tab.wait_for_selector("#search-results li a", timeout=PATIENCE)
+    except TooLate:
         yield "search.html: finds nothing"
     tab.close()
 

@@ -19,7 +19,9 @@ language = "en"
 
 extensions = ["myst_nb"]
 nb_execution_mode = "off"
-nb_ipywidgets_js = {}  # widgets need a kernel: the sources show their pictures instead
+nb_ipywidgets_js: dict[
+    str, dict[str, str]
+] = {}  # widgets need a kernel: the sources show their pictures instead
 nb_merge_streams = True
 nb_render_markdown_format = "myst"  # formulas and links of printed texts as those of the cells
 myst_enable_extensions = ["dollarmath", "colon_fence"]

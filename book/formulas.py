@@ -75,7 +75,8 @@ def _room(parent: ElementTree.Element) -> None:
 def _is_function(element: ElementTree.Element) -> bool:
     """Whether it is a name such as log, with or without an index."""
     base = element[0] if element.tag.endswith(("msub", "msup", "munder")) else element
-    return base.tag.endswith(("}mi", "}mo")) and len(base.text or "") > 1 and base.text.isalpha()
+    name = base.text or ""
+    return base.tag.endswith(("}mi", "}mo")) and len(name) > 1 and name.isalpha()
 
 
 def _text(element: ElementTree.Element) -> str:

@@ -30,8 +30,6 @@ CODE_TYPE = re.compile(r"`([^`\n]+)`")
 PLAIN_NAME = re.compile(r"[A-Za-z_][\w.]*")
 COMMAND = re.compile(r"wtal ([a-z]+)(?: ([a-z]+))?")
 COMMANDS = "docs/commands"
-# a heading's name leads to itself; a link's text has its link already
-INERT = (nodes.reference, nodes.title)
 INDEX = """<h1>The code</h1>
 <p>Files that the book links to, each with the lines that are meant. One file per method:
 <code>wtal_core/models</code>. How they hang together: <a href="{layout}">Where things are</a>.</p>
@@ -96,7 +94,7 @@ class LinkCode(SphinxPostTransform):
 
     def run(self, **kwargs: Any) -> None:
         for literal in list(self.document.findall(nodes.literal)):
-            if not any(isinstance(node, INERT) for node in _above(literal)):
+            if not any(isinstance(node, nodes.reference) for node in _above(literal)):
                 self._link(literal)
         for link in list(self.document.findall(nodes.reference)):
             if link.get("refuri", "").startswith(SCHEME):
@@ -105,7 +103,7 @@ class LinkCode(SphinxPostTransform):
     def _link(self, literal: nodes.literal) -> None:
         where = meant(literal.astext(), self._commands())
         address = self._address(where) if where else None
-        if address:
+        if address and not address.startswith("#"):  # a command's own heading
             link = nodes.reference("", "", refuri=address, internal=True)
             literal.replace_self(link)
             link += literal

@@ -21,4 +21,5 @@ def write(app: Sphinx, error: Exception | None) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with as_file(files("ziamath") / "fonts" / FONT) as font:
         options = [f"--unicodes={RANGES}", "--flavor=woff", "--layout-features=*"]
+        options.append("--name-IDs=*")  # among them the copyright and the licence
         subset.main([str(font), *options, f"--output-file={target}"])

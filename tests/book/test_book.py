@@ -31,6 +31,12 @@ HOSTED = (
 )
 
 
+browser = pytest.mark.skipif(
+    not any(map(shutil.which, check.CHROMIUM)),
+    reason="Chromium is not installed; `apt-get install chromium`",
+)
+
+
 def built(folder, documents, before=""):
     """A book of some documents; Sphinx's warnings are errors."""
     code = f"{before}{BUILD}sys.exit(build(Path({str(folder)!r}), {documents!r}, jobs=1))"
@@ -71,10 +77,7 @@ def test_every_link_of_a_book_leads_somewhere(book):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not any(map(shutil.which, check.CHROMIUM)),
-    reason="Chromium is not installed; `apt-get install chromium`",
-)
+@browser
 def test_a_browser_has_nothing_to_say(book):
     assert check.complaints(book, (METHOD.replace("ipynb", "html"), "papers/facnet.html")) == []
 
@@ -97,7 +100,7 @@ def test_the_notebook_that_is_downloaded_is_the_committed_one(book):
 
 @pytest.mark.slow
 def test_with_an_address_a_notebook_opens_in_binder(tmp_path):
-    page = (built(tmp_path / "book", (METHOD,), HOSTED) / METHOD).with_suffix(".html")
+    page = (built(tmp_path / "book", ("README.md", METHOD), HOSTED) / METHOD).with_suffix(".html")
     address = "https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/notebooks/facnet/method.ipynb"
     assert address in page.read_text()
 
@@ -225,10 +228,8 @@ def test_what_the_check_lets_pass(tmp_path):
     assert check.broken(write_book(tmp_path / "book", body)) == ([], 1, 3)
 
 
-@pytest.mark.skipif(
-    not any(map(shutil.which, check.CHROMIUM)),
-    reason="Chromium is not installed; `apt-get install chromium`",
-)
+@pytest.mark.slow
+@browser
 def test_what_the_browser_finds(tmp_path):
     script = (
         "<script>document.documentElement.dataset.theme = 'light'; console.error('oh')</script>"
@@ -241,3 +242,12 @@ def test_what_the_browser_finds(tmp_path):
     told = "\n".join(check.complaints(folder, ("index.html",)))
     for complaint in ("oh", "px wide", "asks http://example.invalid", "shows the theme light"):
         assert complaint in told
+
+
+@pytest.mark.slow
+@browser
+def test_a_search_that_finds_nothing_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "PATIENCE", 200)
+    folder = write_book(tmp_path / "book", "")
+    (folder / "search.html").write_text('<ul id="search-results"></ul>')
+    assert check.complaints(folder, ()) == ["search.html: finds nothing"]
