@@ -38,7 +38,7 @@ EXPECTED = {
     "backtal": {
         "idea",
         "method",
-        "warm_start",
+        "starts",
         *(f"table{n}" for n in range(1, 14)),
         *(f"figure{n}" for n in (2, 4, 5, 7, 8, 9, 10)),
     },
@@ -46,7 +46,7 @@ EXPECTED = {
         "idea",
         "method",
         "gradients",
-        "warm_start",
+        "starts",
         *(f"table{n}" for n in range(1, 7)),
         *(f"figure{n}" for n in (4, 5)),
     },
