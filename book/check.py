@@ -155,6 +155,7 @@ def main(folder: Path) -> int:
         return 2
     offences, pages, links = broken(folder)
     print(f"{pages} pages, {links} links, {len(offences)} of them broken")
+    offences += [f"{page}: is not there" for page in PAGES if not (folder / page).is_file()]
     offences += complaints(folder)
     print("\n".join(offences) or f"{len(PAGES)} pages at {len(WIDTHS)} widths: nothing to say")
     return int(bool(offences))
