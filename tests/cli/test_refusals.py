@@ -47,7 +47,7 @@ def refused(capsys):
         (("reproduce", "--device", "x"), ("unknown device 'x'", "cpu, cuda or auto")),
         (("reproduce", "facnet/table3", "--results", "/proc/x"), ("/proc/x", "--results FOLDER")),
         (("notebooks", "/nope.ipynb"), ("/nope.ipynb", "No such file")),
-        (("evaluate", "a\nb\x1b[31m", "c"), (r"a b\x1b[31m",)),
+        (("evaluate", "a\nb\x1b[31m", "c"), (r"a\nb\x1b[31m",)),
     ],
 )
 def test_each_refusal_is_one_line_that_names_the_remedy(refused, arguments, words):

@@ -137,6 +137,6 @@ def test_reproduce_writes_into_the_users_folder(installed):
     before = sorted((installed.packages / "wtal_core").rglob("*.[!p]*"))
     outcome = installed.wtal("reproduce", "backtal/figure7", "--seeds", "1")
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    written = installed.user / "results" / "simulated" / "backtal"
+    written = installed.user / "results" / "simulated-2" / "backtal"
     assert (written / "figure7_click_positions.ipynb").is_file()
     assert sorted((installed.packages / "wtal_core").rglob("*.[!p]*")) == before

@@ -75,8 +75,8 @@ def test_no_command_writes_outside_its_folder(home):
     above = home.parents[1]
     before = everything(above)
     pictures = ("profile", "shares", "impact", "sensitivity", "missed")
-    expected = {"index.html", "diagnosis.json", *(f"{name}.png" for name in pictures)}
-    assert everything(home / "out") == expected
+    pages = {"index.html", "timeline.html", "timeline-2.html", "diagnosis.json"}
+    assert everything(home / "out") == pages | {f"{name}.png" for name in pictures}
     for name in ("t.json", "t.csv", "t.parquet", "t.json.gz"):
         assert status("convert", home / "one.json", home / name) == 0
         assert status("evaluate", home / "gt.json", home / name) == 0

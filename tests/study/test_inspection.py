@@ -15,13 +15,13 @@ from wtal_core.study.session import open_session
 def test_its_detections_have_the_maps_of_the_record(name, monkeypatch):
     """The committed records, so that nothing is trained."""
     monkeypatch.setattr(kept, "weights_of", None)
-    session = open_session("tools/diagnose")
+    session = open_session("tools/diagnose", "simulated-2")
     run = session.trained(name, session.base(name))
     case = run.case(session.profile)
     score = evaluate(case.ground_truth, case.detections, protocol("activitynet"))
     assert 100 * score.average == pytest.approx(run.record.average_map("activitynet"), abs=1e-4)
     assert case.name == f"{name}, seed 0"
-    assert case.title == "Simulated (simulated data), profile quick, last epoch"
+    assert case.title == "Simulated, version 2 (simulated data), profile quick, last epoch"
     lengths = {v.id: v.length for v in session.dataset.test}
     assert {video: len(cas) for video, cas in case.activation.items()} == lengths
     assert set(case.attention) == set(case.durations) == set(case.activation)

@@ -13,6 +13,7 @@ from filelock import FileLock
 from tests.cli.test_commands import assert_bad_input, wtal  # noqa: F401  a fixture
 from tests.video_samples import MeanColours, drawn, number_of, write_sound, write_video
 from tests.videos.test_decoding import unusable
+from wtal_core.cli import own
 from wtal_core.data.feature_spec import FeatureSpec, read_spec
 from wtal_core.data.opening import open_dataset
 from wtal_core.errors import WorkbookError
@@ -26,6 +27,12 @@ MEAN_COLOURS = ("--backbone", "tests.video_samples:MeanColours")
 @pytest.fixture(autouse=True)
 def at_home(tmp_path, monkeypatch):
     monkeypatch.setenv("WTAL_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture(autouse=True)
+def no_check_in_the_background(monkeypatch):
+    """Which would outlive the test."""
+    monkeypatch.setattr(own, "verify_in_background", lambda *arguments: None)
 
 
 @pytest.fixture

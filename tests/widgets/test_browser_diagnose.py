@@ -157,7 +157,7 @@ def test_the_threshold_slider_cuts_other_proposals(viewer):
     before, at_first = picture(viewer), summary(viewer)
     keep(viewer, "opened")
     handle.focus()
-    for _ in range(25):
+    for _ in range(60):
         handle.press("ArrowRight")
     settled(viewer, before)
     threshold = viewer.locator(".widget-readout").first.inner_text()

@@ -15,6 +15,7 @@ from wtal_core.evaluation.ground_truth import Detections, GroundTruth, checked
 from wtal_core.evaluation.mean_average_precision import thresholds
 from wtal_core.evaluation.preparation import matches_of, prepare
 from wtal_core.evaluation.protocols import Protocol
+from wtal_core.evaluation.worst import envelope
 
 AT_ONCE = 100  # resamples whose curves are held in memory together
 
@@ -95,8 +96,7 @@ def _envelope(
     """
     found = np.cumsum(drawn * hit, axis=1)
     precision = found / np.maximum(seen, 1)
-    best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    return (drawn * hit * best).sum(axis=1)
+    return (drawn * hit * envelope(precision)).sum(axis=1)
 
 
 def _sum(

@@ -43,18 +43,18 @@ def costs(hit: Bool[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
     nth = np.arange(1, len(rank) + 1)
     precision = nth / rank
     # of those after the gap, without one before them
-    lifted = _envelope(nth / np.maximum(rank - 1, nth))
+    lifted = envelope(nth / np.maximum(rank - 1, nth))
     rest = np.append(np.cumsum(lifted[::-1])[::-1], 0.0)
     gains = np.zeros(len(rank) + 1)  # 0 after the last true positive
     for gaps in np.array_split(np.arange(len(rank)), max(1, len(rank) ** 2 // ENTRIES_AT_ONCE)):
         before_gap = nth <= gaps[:, None]  # (gaps, M)
-        envelope = _envelope(np.where(before_gap, precision, 0.0))
-        raised = np.where(before_gap, np.maximum(envelope, lifted[gaps][:, None]), 0.0)
-        gains[gaps] = raised.sum(axis=1) + rest[gaps] - _envelope(precision).sum()
+        best = envelope(np.where(before_gap, precision, 0.0))
+        raised = np.where(before_gap, np.maximum(best, lifted[gaps][:, None]), 0.0)
+        gains[gaps] = raised.sum(axis=1) + rest[gaps] - envelope(precision).sum()
     return np.where(hit, 0.0, gains[before])
 
 
-def _envelope(precision: Float[np.ndarray, "*G M"]) -> Float[np.ndarray, "*G M"]:
+def envelope(precision: Float[np.ndarray, "*G M"]) -> Float[np.ndarray, "*G M"]:
     """The best precision at that place or later."""
     return np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
 

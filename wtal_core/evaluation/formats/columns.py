@@ -97,6 +97,7 @@ def _texts(column: pd.Series, name: str) -> pd.Series:
     """Missing names stay missing, for the check that tells their row."""
     for value in column.dropna().unique():
         if not isinstance(value, str):
+            value = value.item() if isinstance(value, np.generic) else value
             raise WorkbookError(
                 f"{name}: column {column.name!r} holds {shown(value)}; write names as text"
             )
