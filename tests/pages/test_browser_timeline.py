@@ -297,10 +297,19 @@ def saved(page, kind: str, path: Path) -> list[list[str]]:
         return list(csv.reader(stream))
 
 
+def box(page, locator) -> dict[str, float]:
+    """Where an element is; a lane that is just drawn anew has no place for a moment."""
+    for _ in range(100):
+        if found := locator.bounding_box():
+            return found
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{locator} is nowhere")
+
+
 def at(page, seconds: float, label: str) -> tuple[float, float]:
     """Where a time is in the lane of a class, on the screen."""
-    ruler = page.locator(".ruler").bounding_box()
-    name = page.locator(".stage .name").filter(has_text=label).first.bounding_box()
+    ruler = box(page, page.locator(".ruler"))
+    name = box(page, page.locator(".stage .name").filter(has_text=label).first)
     return ruler["x"] + ruler["width"] * seconds / 8, name["y"] + name["height"] / 2
 
 
