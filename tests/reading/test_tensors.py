@@ -126,7 +126,7 @@ class OfPython2:
             self.write(pickle.SHORT_BINSTRING + bytes([len(data)]) + data)
             self.memoize(text)
 
-        dispatch = pickle._Pickler.dispatch | {str: save_text}  # noqa: RUF012  as pickle has it
+        dispatch = pickle._Pickler.dispatch | {str: save_text}
 
     @staticmethod
     def dump(value, file, protocol):
