@@ -75,7 +75,7 @@ def test_a_package_adds_a_backbone(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("i3d", "choose of lite0-flow, mediapipe-hands, mvit_v2_s"),
+        ("c3d", "choose of i3d, lite0-flow, mediapipe-hands, mvit_v2_s"),
         ("tests.videos.nowhere:x", "nowhere"),
         ("tests.videos.test_backbones:missing", "missing"),
         ("tests.videos.test_backbones:NOTHING", "neither a backbone nor a function"),

@@ -31,9 +31,9 @@ def features(
         videos: a video file, or a folder of them; a video is called as its file.
         out: folder to write: one file per video and stream, durations.csv, and features.json, which
             states how the features were made.
-        backbone: lite0-flow, mediapipe-hands, r2plus1d_18, mvit_v2_s, swin3d_t, one of an installed
-            package, or MODULE:OBJECT.
-        weights: file of the backbone's weights, where it takes one.
+        backbone: lite0-flow, mediapipe-hands, i3d, r2plus1d_18, mvit_v2_s, swin3d_t, one of an
+            installed package, or MODULE:OBJECT.
+        weights: file of the backbone's weights, or the folder of i3d's two, where it takes any.
         python: the Python that has mediapipe, for mediapipe-hands.
         crop: how a frame becomes a square: its centre, the whole of it squeezed, or fit with black
             beside it; default: as the backbone wants it.

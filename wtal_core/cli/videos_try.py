@@ -71,7 +71,7 @@ def try_videos(
         name: what the data set shall be called; default: as the folder of the videos.
         settings: a setting of the method, such as schedule.epochs=20; may be given again.
         seed: of the split into training and test videos, and of the training.
-        weights: file of the backbone's weights, where it takes one.
+        weights: file of the backbone's weights, or the folder of i3d's two, where it takes any.
         python: the Python that has mediapipe, for the backbone mediapipe-hands.
         incomplete: leave out videos without a label, labels without a video, and files that cannot
             be read, in place of an error.

@@ -147,9 +147,9 @@ def _index(name: str, argument: bytes) -> int:
     return place
 
 
-def scan(data: Any, place: int, also: frozenset[str] = frozenset()) -> None:
+def scan(data: Any, place: int, also: frozenset[str] = frozenset()) -> int:
     """Refuse a pickle that could stop the process. data: bytes or a memory map, from `place` on.
-    also: further opcodes that are let through, `OF_TORCH`.
+    also: further opcodes that are let through, `OF_TORCH`. Returns where the pickle ends.
 
     Raises `Refused`, or another ValueError for what is no pickle.
     """
@@ -164,7 +164,7 @@ def scan(data: Any, place: int, also: frozenset[str] = frozenset()) -> None:
         name, kind, width = opcode
         place += 1
         if name == "STOP":
-            return
+            return place
         if kind == FIXED and place + width <= end:  # quickly: most opcodes are of these
             begin, place = place, place + width
         else:

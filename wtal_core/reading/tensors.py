@@ -1,9 +1,12 @@
 """Weights and other tensors: .safetensors, and PyTorch's own files of which only tensors are made.
 
 The pickle inside a file of PyTorch is looked at before anything is made of it, see `pickles`: its
-own unpickler knows which globals it may name, but no bounds of depth and number.
+own unpickler knows which globals it may name, but no bounds of depth and number. Files of before
+PyTorch 1.6, as published weights often are, are no zip: their pickles follow each other, then the
+values.
 """
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -17,6 +20,8 @@ from wtal_core.reading.refusal import AGAIN, reading
 
 DAMAGED = "is damaged or truncated"
 PICKLE = "data.pkl"  # the member of PyTorch's zip that says which tensors there are
+ZIP = b"PK\x03\x04"  # by these bytes PyTorch, too, tells a zip from an old file
+OLD_PICKLES = 5  # of an old file: a number, version, machine, tensors, names of their values
 
 
 def read_safetensors(path: Path, remedy: str = AGAIN, device: str = "cpu") -> dict[str, Any]:
@@ -38,17 +43,59 @@ def read_arrays(path: Path, remedy: str = AGAIN) -> dict[str, np.ndarray]:
 def read_torch(path: Path, remedy: str = AGAIN, device: str = "cpu", mmap: bool = False) -> Any:
     """What `torch.save` wrote: tensors in lists, dictionaries, with texts and numbers.
 
-    mmap: values stay on the disk until they are asked for.
+    mmap: values stay on the disk until they are asked for; those of an old file never do.
     """
     import torch
 
     with reading(path, DAMAGED, remedy):
-        with ZipFile(path) as archive:
-            _scan(archive)
+        is_old = not _is_zip(path)
+        if is_old:
+            _scan_old(path.read_bytes())
+        else:
+            with ZipFile(path) as archive:
+                _scan(archive)
+        mmap = mmap and not is_old
         try:
-            return torch.load(path, weights_only=True, mmap=mmap, map_location=device)
+            content = torch.load(path, weights_only=True, mmap=mmap, map_location=device)
         except UnpicklingError:  # its text advises to load the file with all its code
             raise ValueError("it holds something else than tensors and numbers") from None
+        if is_old:
+            _check_bytes(content, path)
+        return content
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(ZIP)) == ZIP
+
+
+def _scan_old(data: bytes) -> None:
+    """Refuse an old file any of whose pickles could stop the process."""
+    place = 0
+    for _ in range(OLD_PICKLES):
+        place = scan(data, place, OF_TORCH)
+
+
+def _check_bytes(content: Any, path: Path) -> None:
+    """Refuse an old file whose tensors promise more bytes than it has: nothing has filled these."""
+    storages = (tensor.untyped_storage() for tensor in _tensors_of(content))
+    promised = sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+    if promised > path.stat().st_size:
+        raise ValueError(f"it promises {promised} bytes")
+
+
+def _tensors_of(content: Any) -> Iterator[Any]:
+    """The tensors in lists and dictionaries; the scan has bounded how deep these are."""
+    import torch
+
+    if isinstance(content, torch.Tensor):
+        yield content
+    elif isinstance(content, Mapping):
+        for value in content.values():
+            yield from _tensors_of(value)
+    elif isinstance(content, list | tuple | set):
+        for value in content:
+            yield from _tensors_of(value)
 
 
 def _scan(archive: ZipFile) -> None:

@@ -26,6 +26,7 @@ GROUP = "wtal.backbones"
 # name -> "module:function", which takes of device, weights and python what it needs
 OWN = {
     "lite0-flow": "wtal_core.videos.lite0_flow:lite0_flow",
+    "i3d": "wtal_core.videos.i3d:i3d",
     "r2plus1d_18": "wtal_core.videos.kinetics:r2plus1d_18",
     "mvit_v2_s": "wtal_core.videos.kinetics:mvit_v2_s",
     "swin3d_t": "wtal_core.videos.kinetics:swin3d_t",
@@ -148,10 +149,10 @@ def find_backbone(
 ) -> Backbone:
     """The backbone of that name, ready to compute.
 
-    name: of `backbone_names`, or `module:object`. device: "cpu" or "cuda". weights: a file, for
-    those that take one. python: another Python, for those that compute there. Raises WorkbookError
-    where there is none, or its weights are missing;
-    ModuleNotFoundError where a package is missing.
+    name: of `backbone_names`, or `module:object`. device: "cpu" or "cuda". weights: a file or
+    folder, for those that take one. python: another Python, for those that compute there. Raises
+    WorkbookError where there is none, or its weights are missing; ModuleNotFoundError where a
+    package is missing.
     """
     maker: Any
     if name in OWN:
