@@ -102,10 +102,33 @@ def test_two_commands_on_one_results_folder_compute_each_run_once(processes, und
     assert sorted(trained) == ["0", "1", "2"]
 
 
+KEPT = (("weights", "safetensors"), ("detections", "parquet"))  # of a run that has ended
+
+
 @pytest.fixture
 def tiny(monkeypatch):
     monkeypatch.setattr(sweep, "_opened", lambda name, fold: tiny_dataset())
     monkeypatch.setattr(sweep, "_start_worker", start_worker)
+
+
+def test_what_a_killed_process_left_half_written_is_gone_before_the_line_is_there(
+    tiny, tmp_path, monkeypatch
+):
+    ledger = Ledger(tmp_path)
+    (record,) = sweep.ensure(RUNS[:1], Ledger(tmp_path / "first"), jobs=1)
+    working = tmp_path / record.working_folder.relative_to(tmp_path / "first")
+    working.mkdir(parents=True)
+    (working / "checkpoint.123.partial").write_bytes(b"half")
+    seen, append = [], Ledger.append
+
+    def looking(self, *arguments):
+        seen.extend(path.name for path in working.iterdir())
+        return append(self, *arguments)
+
+    monkeypatch.setattr(Ledger, "append", looking)
+    sweep.ensure(RUNS[:1], ledger, jobs=1)
+    kept = {f"{what}_{rule}.{end}" for rule in ("last", "best") for what, end in KEPT}
+    assert set(seen) == {"lock", *kept}
 
 
 def test_a_killed_worker_is_tried_again(tiny, tmp_path, monkeypatch):

@@ -182,8 +182,11 @@ def compute(run: Run, ledger: Ledger, device: str, stamp: str) -> Record:
         with suited_threads(trained.network):  # so that it says how many threads were used
             line["by"] = provenance(device, stamp)
         line["peak_memory_mb"] = peak_memory_mb(device)
+        # Before the line: nobody comes back to this folder once that is there. What is partial was
+        # left by a process that was killed while it wrote.
+        for left in (working / "checkpoint.pt", *working.glob("*.partial")):
+            left.unlink(missing_ok=True)
         record = ledger.append(line, columns(trained.history))
-        (working / "checkpoint.pt").unlink(missing_ok=True)
     return record
 
 
@@ -302,10 +305,11 @@ def write_files(folder: Path, trained: Trained) -> None:
     """Weights and detections, into the working folder; each file whole or not at all."""
     for rule in RULES:
         weights = {name: value.cpu().contiguous() for name, value in trained.weights[rule].items()}
-        partial = folder / f"weights_{rule}.partial"
+        partial = folder / f"{rule}.partial"
         save_file(weights, partial)
         os.replace(partial, folder / f"weights_{rule}.safetensors")
-        trained.detections[rule].to_parquet(folder / f"detections_{rule}.parquet", index=False)
+        trained.detections[rule].to_parquet(partial, index=False)
+        os.replace(partial, folder / f"detections_{rule}.parquet")
 
 
 def _compute(runs: Sequence[Run], ledger: Ledger, device: str, jobs: int) -> None:
