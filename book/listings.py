@@ -153,7 +153,18 @@ def files(sources: Path) -> list[Path]:
             places |= set(re.findall(rf"\({SCHEME}([^)#]+)", text))
             places |= {meant(words, set()) or "" for words in set(CODE_TYPE.findall(text))}
     paths = {ROOT / place.partition("#")[0] for place in places}
-    return sorted(p for p in paths if p.is_file() and p.suffix not in (".md", ".ipynb"))
+    return sorted(path for path in paths if path.is_file() and _is_listed(path))
+
+
+def _is_listed(path: Path) -> bool:
+    """Whether a file is text that no other page of the book shows: not so a file of arrays."""
+    if path.suffix in (".md", ".ipynb"):
+        return False
+    try:
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def listings(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
