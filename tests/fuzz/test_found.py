@@ -9,8 +9,10 @@ from tests.fuzz.readers import TRUTH, read_results, write_results
 from tests.fuzz.user_readers import write_exported, write_formats
 from wtal_core.cli.scoring import convert
 from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.formats.class_list import read_class_list
 from wtal_core.evaluation.tables import load_detections, read_ground_truth
 from wtal_core.reading.refusal import shown
+from wtal_core.reading.text_tables import read_rows
 from wtal_core.runs import ledger
 from wtal_core.study.portable import read_model
 
@@ -108,3 +110,26 @@ def test_lines_of_facts_that_hold_none(tmp_path, line, words):
 def test_a_quote_shows_letters_of_all_languages_and_no_control_character():
     assert shown("é") == "'é'"
     assert shown("a\n\x1b\ud800") == r"'a\n\x1b\ud800'"
+
+
+def test_a_class_without_a_finite_number(tmp_path):
+    path = tmp_path / "classes.json"
+    path.write_text('{"Jump": Infinity, "Throw": 9}')
+    refused_in_one_line(lambda: read_class_list(path), "classes.json")
+    path.write_text('{"Jump": 1e999, "Throw": 9}')
+    refused_in_one_line(lambda: read_class_list(path), "classes.json")
+
+
+def test_a_long_name_of_a_column_is_quoted_short(tmp_path):
+    path = tmp_path / "points.csv"
+    path.write_text(f"video,t_start,t_end,{'x' * 5000}\nv,1,2,a\n")
+    refused_in_one_line(
+        lambda: read_ground_truth(path), "has the columns video, t_start, t_end, …;"
+    )
+    refused_in_one_line(lambda: read_rows(path, ("video", "label")), "no column 'label'")
+
+
+def test_a_cell_that_is_longer_than_a_table_may_have(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text(f"video,label{'x' * 140_000}\nv,a\n")
+    refused_in_one_line(lambda: read_rows(path, ("video", "label")), r"labels\.csv, line 1")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.refusal import shown
 from wtal_core.reading.texts import decoded, in_utf8, read_bytes
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -57,7 +58,10 @@ def header(text: str) -> tuple[str, list[str]]:
     """
     line = next((line for line in text.splitlines() if line.strip()), "")
     separator = max(SEPARATORS, key=QUOTED.sub("", line).count)
-    cells = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    try:
+        cells = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:  # a cell of more letters than the module takes: no name of a column
+        cells = []
     return separator, [cell.strip() for cell in cells]
 
 
@@ -141,8 +145,8 @@ def _place(path: Path, column: str, names: list[str]) -> int:
         if name in names:
             return names.index(name)
     raise WorkbookError(
-        f"{path}: no column {column!r} in its first line, which is {','.join(names)!r}; name the "
-        f"columns there ({column} may also be called {', '.join(aliases[1:4])})"
+        f"{path}: no column {column!r} in its first line, which is {shown(','.join(names))}; name "
+        f"the columns there ({column} may also be called {', '.join(aliases[1:4])})"
     )
 
 

@@ -73,7 +73,7 @@ def _json_pairs(opened: Opened) -> list[tuple[str, str]]:
         if all(isinstance(value, str) for value in content.values()):
             return [(class_number(key), name) for key, name in content.items()]
         return [(class_number(value), name) for name, value in content.items()]
-    except (TypeError, ValueError, KeyError, AttributeError):
+    except (TypeError, ValueError, OverflowError, KeyError, AttributeError):
         raise WorkbookError(
             f'{opened.name}: is no list of classes; expected {{"7": "Jump"}} or a list of names'
         ) from None

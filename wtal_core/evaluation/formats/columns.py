@@ -1,6 +1,7 @@
 """Tables with named columns: which column is what, and its values with the right types."""
 
 from collections.abc import Sequence
+from textwrap import shorten
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ ROLES = ("video", "label", "t_start", "t_end", "score", "subset", "duration")
 FRAMES = {"t_start": ("start_frame", "f_start"), "t_end": ("end_frame", "stop_frame", "f_end")}
 TIMES = ("t_start", "t_end", "point")
 NEEDED = ("video", "t_start", "t_end")
+LONGEST = 200  # letters of a table's names of columns that an error quotes
 
 
 def roles(columns: Sequence[object]) -> dict[str, object]:
@@ -41,8 +43,10 @@ def content_of(table: pd.DataFrame, kind: Kind | None, name: str) -> Content:
     missing = [role for role in needed if role not in chosen]
     if missing:
         wanted = "video, label, t_start, t_end" + (", score" if kind == "detections" else "")
+        there = ", ".join(map(str, table.columns))
         raise WorkbookError(
-            f"{name}: has the columns {', '.join(map(str, table.columns))}; expected {wanted}"
+            f"{name}: has the columns {shorten(there, LONGEST, placeholder=' …')}; "
+            f"expected {wanted}"
         )
     columns: dict[str, object] = {"video": _texts(table[chosen["video"]], name)}
     has_label = "label" in chosen
