@@ -67,13 +67,15 @@ def test_runs_killed_at_any_moment_and_resumed_are_the_same(
     processes, undisturbed, tmp_path, jobs, kills
 ):
     whole, seconds = undisturbed
-    # Each of two workers imports torch first, which takes longer than the runs.
-    latest = seconds if jobs == 1 else 8.0
+    # Each of two workers imports torch first, so that both together take somewhat longer.
+    latest = seconds if jobs == 1 else 1.2 * seconds
     moments = random.Random(jobs)
     hits = 0
-    for start in range(0, kills, KILLS_PER_FOLDER):
+    # Few kills per folder of two: what has ended once cannot be killed again.
+    per_folder = KILLS_PER_FOLDER if jobs == 1 else 2
+    for start in range(0, kills, per_folder):
         folder = tmp_path / str(start)
-        for _ in range(min(KILLS_PER_FOLDER, kills - start)):
+        for _ in range(min(per_folder, kills - start)):
             process = processes.Process(target=work, args=(folder, jobs))
             process.start()
             process.join(moments.uniform(0, latest))
@@ -84,8 +86,10 @@ def test_runs_killed_at_any_moment_and_resumed_are_the_same(
         process.start()
         process.join()
         assert process.exitcode == 0
-        assert outcome(folder) == whole
-    assert hits > kills / 3  # the others had ended before they were killed
+        found = outcome(folder)
+        assert set(found["files"]) == set(whole["files"])
+        assert found == whole
+    assert hits >= kills / 3  # the others had ended before they were killed
 
 
 @pytest.mark.slow
