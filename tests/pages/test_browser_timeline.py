@@ -344,7 +344,7 @@ def test_marks_by_mouse(open_page, tmp_path):
     header, segment = saved(page, "segments", tmp_path / "segments.csv")
     assert header == ["video", "label", "t_start", "t_end"] and segment[1] == "background"
     assert [float(cell) for cell in segment[2:]] == pytest.approx([1, 1.5], abs=0.02)
-    assert "not saved" not in page.locator(".marking").inner_text()
+    page.locator(".marking").filter(has_not_text="not saved").wait_for()
 
 
 def test_marks_by_keys_deleted_undone_and_done_again(open_page, tmp_path):

@@ -1,26 +1,30 @@
 """A run as a case to diagnose: the same detections as its record's, and kept beside it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.study.small_runs import forget_working_files, small_session
 from tests.tiny_dataset import CONFIG
+from wtal_core.data.paths import COMMITTED
 from wtal_core.evaluation.mean_average_precision import evaluate
 from wtal_core.evaluation.protocols import protocol
+from wtal_core.models.backtal import baseline
 from wtal_core.study import kept
 from wtal_core.study.session import open_session
 
 
-@pytest.mark.parametrize("name", ["facnet", "topk_mil"])
-def test_its_detections_have_the_maps_of_the_record(name, monkeypatch):
-    """The committed records, so that nothing is trained."""
+@pytest.mark.parametrize("row", [baseline, replace])
+def test_its_detections_have_the_maps_of_the_record(row, monkeypatch):
+    """The two committed cases of BackTAL's Figure 2, so that nothing is trained."""
     monkeypatch.setattr(kept, "weights_of", None)
-    session = open_session("tools/diagnose", "simulated-2")
-    run = session.trained(name, session.base(name))
+    session = open_session("tools/diagnose", "simulated-2", store=str(COMMITTED))
+    run = session.trained("backtal", row(session.base("backtal")))
     case = run.case(session.profile)
     score = evaluate(case.ground_truth, case.detections, protocol("activitynet"))
     assert 100 * score.average == pytest.approx(run.record.average_map("activitynet"), abs=1e-4)
-    assert case.name == f"{name}, seed 0"
+    assert case.name == "backtal, seed 0"
     assert case.title == "Simulated, version 2 (simulated data), profile quick, last epoch"
     lengths = {v.id: v.length for v in session.dataset.test}
     assert {video: len(cas) for video, cas in case.activation.items()} == lengths
