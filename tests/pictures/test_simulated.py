@@ -7,6 +7,9 @@ import pandas as pd
 import pytest
 
 from wtal_core.data.dataset import SEGMENT_COLUMNS
+from wtal_core.data.grid import inside
+from wtal_core.data.manifests import load_manifest
+from wtal_core.data.opening import open_dataset
 from wtal_core.pictures import simulated
 
 SEGMENTS = pd.DataFrame(
@@ -71,10 +74,7 @@ def test_the_committed_statistics_are_whole():
         table.loc["instances", "THUMOS14 train"] == 3007
         and table.loc["instances", "THUMOS14 test"] == 3358
     )
-    assert (
-        table.notna().all().all()
-        and len(simulated.real_statistics("timeline")) == simulated.FIRST_CLASSES
-    )
+    assert table.notna().all().all() and len(simulated.real_statistics("timeline")) == 20
     shares = simulated.real_statistics("share")
     for quantity, rows in shares.groupby("quantity"):
         assert np.allclose(rows["low"], simulated.BINS[quantity][:-1])
@@ -83,10 +83,32 @@ def test_the_committed_statistics_are_whole():
 
 def test_constants_table_leaves_no_constant_out():
     table = simulated.constants_table()
-    assert {"duration_range", "scene", "lookalike_seconds", "noise"} <= set(
-        table.index
-    ) and "timelines" not in table.index
+    constants = set(load_manifest("simulated-2").simulator)
+    assert set(table.index) == constants - {"seed", "timelines", "cosines"}
+    origin = table["set from"].to_dict()
+    assert origin["lead_in"] == "THUMOS14's annotations"
+    assert origin["gain_log_deviation"] == "a published STPN"
+    assert origin["autocorrelation"] == "unknown, never tuned"
+    assert origin["scene"] == "calibrated"
+
+
+def test_constants_of_a_variant_are_its_own():
     assert (
-        table.loc["lead_in", "set from"] == "THUMOS14"
-        and table.loc["scene", "set from"] == "chosen"
+        simulated.constants_table("simulated-2-scene-high").loc["scene_in_background", "value"]
+        == 0.75
     )
+
+
+def test_the_class_is_seen_along_its_direction():
+    data = open_dataset("simulated-2")
+    video = data.probes[0]
+    label = data.video(video).labels[0]
+    along = simulated.projections(data, video, "flow", label)["class"]
+    truth = inside(data, video)
+    assert along[truth].mean() > along[~truth].mean() + along.std()
+
+
+def test_divers_are_alike():
+    table = simulated.nearest_classes(2)
+    assert list(table.index) == ["CricketBowling and CricketShot", "CliffDiving and Diving"]
+    assert table.loc["CliffDiving and Diving"].to_list() == [0.675, 0.707]

@@ -17,11 +17,17 @@ from wtal_core.data.annotations import read_wtalc
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.manifests import load_manifest, manifest_path
 from wtal_core.data.paths import COMMITTED, require
-from wtal_core.data.simulator import draw_directions, load_constants
+from wtal_core.data.simulator_2 import NAME, STREAMS, constants_of, draw_directions
 
 STATISTICS = COMMITTED / "thumos14" / "annotation_statistics.csv"
 ANNOTATIONS = "thumos14/Thumos14reduced-Annotations"
-FIRST_CLASSES = 10  # of the alphabetical list: those of the simulated data set
+# headings of the manifest's `simulator` part -> what the constants below it are set from
+SET_FROM = {
+    "Timelines": "THUMOS14's annotations",
+    "Geometry": "a published STPN",
+    "Unknowns": "unknown, never tuned",
+    "Strengths": "calibrated",
+}
 CLASS_STATISTICS = (
     "length median (s)",
     "length log deviation",
@@ -50,7 +56,7 @@ def timeline_statistics(segments: pd.DataFrame, durations: pd.Series) -> dict[st
     found = {
         "videos": len(durations),
         "instances": len(segments),
-        "instances a video": len(segments) / len(durations),
+        "instances per video": len(segments) / len(durations),
         "length median (s)": np.median(length),
         "length log deviation": _log_normal(length[length > 0])[1],
         "gap median (s)": np.median(gap),
@@ -161,19 +167,13 @@ def real_statistics(kind: str) -> pd.DataFrame:
 def write_real_statistics(folder: Path, path: Path = STATISTICS) -> Path:
     """Compute the committed file from W-TALC's annotation arrays."""
     annotations = read_wtalc(require(folder, "the folder of annotations", "thumos14"))
-    chosen = annotations.classes[:FIRST_CLASSES]
     rows: list[tuple] = []
-    for name, subset, classes in (
-        ("THUMOS14 train", "validation", annotations.classes),
-        ("THUMOS14 train, first ten classes", "validation", chosen),
-        ("THUMOS14 test", "test", annotations.classes),
-    ):
+    for name, subset in (("THUMOS14 train", "validation"), ("THUMOS14 test", "test")):
         videos = annotations.of_subset(subset)
         segments = annotations.segments[annotations.segments["video"].isin(videos["video"])]
-        segments = segments[segments["label"].isin(classes)]
         videos = videos[videos["video"].isin(segments["video"])]
         rows += _rows(name, segments, videos.set_index("video")["duration"])
-        if subset == "validation" and classes is chosen:
+        if subset == "validation":
             rows += [
                 ("timeline", column, label, "", "", value)
                 for label, values in class_timelines(segments).items()
@@ -205,48 +205,60 @@ def _rows(name: str, segments: pd.DataFrame, durations: pd.Series) -> list[tuple
     return rows
 
 
-def constants_table() -> pd.DataFrame:
-    """The constants of the simulator, with what the manifest says about each.
+def constants_table(name: str = NAME) -> pd.DataFrame:
+    """The constants of the simulator, version 2, with what the manifest says about each.
 
-    The classes' timelines are left out.
-
-    set from: "THUMOS14", a measured statistic; "chosen", together, so that a baseline behaves as
-    published ones do.
+    The classes' timelines and cosines are left out. set from: what the number is known by, see
+    `SET_FROM`; a constant of a teaching world or a variant is shown as it is there.
     """
-    text = manifest_path("simulated").read_text().split("\nsimulator:\n")[1]
-    features = text.index("# Features")
-    found = [
-        m for m in re.finditer(r"^  (\w+): ([^#\n]+?) *(?:# (.*))?$", text, re.M) if m[1] != "seed"
-    ]
+    text = manifest_path(NAME).read_text().split("\nsimulator:\n")[1]
+    values = load_manifest(name).simulator
+    lines = re.finditer(r"^  (\w+): [^#\n]*?(?: *# (.*))?$", text, re.M)
     rows = [
         {
-            "constant": m[1],
-            "value": m[2],
-            "set from": "THUMOS14" if m.start() < features else "chosen",
-            "what it is": m[3] or "see the line above",
+            "constant": line[1],
+            "value": values[line[1]],
+            "set from": _origin(text[: line.start()]),
+            "what it is": line[2] or "see the line above",
         }
-        for m in found
+        for line in lines
+        if line[1] not in ("seed", "timelines", "cosines")
     ]
     return pd.DataFrame(rows).set_index("constant")
+
+
+def _origin(before: str) -> str:
+    """Of a constant, by the last heading of the manifest before it."""
+    heading = max(SET_FROM, key=lambda heading: before.rfind(f"  # {heading}"))
+    return SET_FROM[heading]
 
 
 def projections(
     dataset: Dataset, video: str, stream: str, label: str
 ) -> dict[str, Float[np.ndarray, " T"]]:
-    """A simulated video's features along what they were made of.
-
-    The class, its scene, the motion shared by all actions.
+    """The features of a video of `simulated-2`, channels at equal strength, along what they were
+    made of: the class, its scene, and the motion that all actions share.
     """
-    constants = load_constants()
-    size = load_manifest("simulated").feature_size
-    assert size is not None  # the simulator's own manifest names it
-    # directions are the first that the simulator draws
-    draw = np.random.default_rng(constants.seed)
-    directions = draw_directions(len(dataset.classes), size, constants, draw)[stream]
+    manifest = load_manifest(dataset.name)
+    drawn = draw_directions(constants_of(manifest), manifest.channels())[stream]
     column = dataset.classes.index(label)
-    features = dataset.video(video).features[stream]
+    features = dataset.video(video).features[stream] / drawn.gain
     return {
-        "class": features @ directions.action[column],
-        "scene of the class": features @ directions.scene[column],
-        "motion of all actions": features @ directions.motion,
+        "class": features @ drawn.action[column],
+        "scene of the class": features @ drawn.scene[column],
+        "motion of all actions": features @ drawn.motion,
     }
+
+
+def nearest_classes(count: int = 5) -> pd.DataFrame:
+    """The pairs of classes whose directions are most alike: index "pair", the cosine per stream."""
+    constants = constants_of(load_manifest(NAME))
+    first, second = np.tril_indices(len(constants.classes), -1)
+    cosines = {stream: constants.gram(stream)[first, second] for stream in STREAMS}
+    pairs = [
+        f"{constants.classes[b]} and {constants.classes[a]}"
+        for a, b in zip(first, second, strict=True)
+    ]
+    table = pd.DataFrame(cosines, index=pd.Index(pairs, name="pair"))
+    order = table.mean(axis=1).sort_values(ascending=False, kind="stable").index
+    return table.loc[order[:count]]

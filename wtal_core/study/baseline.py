@@ -42,6 +42,7 @@ def _read(path: Path) -> pd.DataFrame | None:
 
 
 def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     partial.write_text(text)
     os.replace(partial, path)
