@@ -45,8 +45,8 @@ def case_of(name: str, title: str, dataset: Dataset, arrays: dict[str, np.ndarra
     """
     videos = [v.id for v in dataset.test]
     borders = np.cumsum([v.length for v in dataset.test])[:-1]
-    activation = np.split(arrays["cas"], borders)
-    attention = np.split(arrays["attention"], borders)
+    activation = np.split(arrays["cas"].astype(np.float32), borders)
+    attention = np.split(arrays["attention"].astype(np.float32), borders)
     return Case(
         name,
         title,

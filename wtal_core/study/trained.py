@@ -230,7 +230,12 @@ class TrainedRun:
         attention = whole.attention[-1].astype(np.float32)
         attention = on_own_snippets(attention, whole.lengths, self.dataset)
         detections = inspection.as_numbers(self.dataset, self.detections)
-        return {"cas": cas, "attention": attention, "detections": detections}
+        # three digits are enough to look at, and half the size in the repository
+        return {
+            "cas": cas.astype(np.float16),
+            "attention": attention.astype(np.float16),
+            "detections": detections,
+        }
 
     @torch.no_grad()
     def _outputs(self, batch: Packed) -> Any:

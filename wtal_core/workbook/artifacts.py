@@ -10,7 +10,7 @@ from wtal_core.study.own_parameters import NAME, short_name
 
 FOLDER = NOTEBOOKS
 # notebooks of no paper that write results: "ladder" or "ladder/ladder"
-OWN = ("ladder", "predictions")
+OWN = ("ladder", "predictions", "unknowns")
 TEXTS = ("text/plain", "text/markdown")  # kinds of output that are read
 
 
