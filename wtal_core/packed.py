@@ -242,8 +242,8 @@ class Resident:
         return self._cut(range(len(self))) if self._copy is None else self._copy.to(self.dtype)
 
     def keep_as(self, dtype: torch.dtype) -> None:
-        """Keep the copy on the device in this type, such as bfloat16 in half the memory; batches are
-        still given in the type of before. Nothing happens where there is no copy.
+        """Keep the copy on the device in this type, such as bfloat16 in half the memory; batches
+        are still given in the type of before. Nothing happens where there is no copy.
         """
         if self._copy is not None:
             self._copy = self._copy.to(dtype)
