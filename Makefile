@@ -70,6 +70,11 @@ benchmarks: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.pseudo_labels
 	$(BIN)/python -m benchmarks.hacs_size
 	$(BIN)/python -m benchmarks.reading_files
+	$(RUN) benchmarks.start_up
+	$(RUN) benchmarks.evaluation_size
+	$(RUN) benchmarks.growth
+	-$(BIN)/python -m benchmarks.gpu
+	$(BIN)/python -m benchmarks.page
 
 notebooks: $(VENV)/.installed
 	$(BIN)/wtal notebooks

@@ -1,0 +1,64 @@
+"""docs/performance.md, of what the benchmarks have left in `benchmarks/tables`.
+
+Run: python -m benchmarks.page. A part that has not been measured is named as such; one that `ORDER`
+does not know comes last.
+"""
+
+from pathlib import Path
+
+from benchmarks.measured import DOCS, TABLES
+
+ORDER = ("start_up", "evaluation_size", "training_steps", "scale", "growth", "gpu")
+BEGINNING = """# Speed and memory
+
+`make benchmarks` measures all of this and writes this page. Times are of the machine that stands
+under each table; what carries over to another one are ratios, slopes and shares. A plain form is
+ours too: the same, computed one video, one detection or one line at a time, as published code does.
+"""
+PEERS = """## Times of others
+
+Neither the papers' texts nor the discussions of their code that we know of state a time together
+with the machine that it was measured on. When the official codes were read for this workbook,
+FAC-Net's evaluation of THUMOS14's test set took 7 s, that of GauFuse's code 7 to 20 s, 70 times per
+training, and one linear programme of GauFuse about 60 ms (SciPy 1.8.1); the machine was not written
+down. `python -m benchmarks.test_set_evaluation` measures ours. The code of the toolkits was not at
+hand to be timed beside ours: a plain form of it stands for it, as the tables say.
+"""
+NO_GPU = """## GPU
+
+No GPU has been at hand: every number about one would be an estimate, and there is none here.
+`python -m benchmarks.gpu` measures on whatever GPU it finds, in less than ten minutes:
+
+* every method's training of THUMOS14's size: seconds, memory, share of the matrix product's rate;
+* a packed step against the plain form;
+* every method at quick size, and how far its mAP is from the CPU's by the same weights: 0.001 at
+  most;
+* what products in TF32 and features kept in bfloat16 do to time, memory and mAP.
+
+It writes `gpu.json` and `gpu.md` into `build/gpu`; `--minutes` sets its time, `--out` the folder.
+Where a training does not fit, a part of it is measured and scaled, and the table says how large a
+part. `tests/benchmarks/test_gpu.py` rehearses all of it on the CPU at a tiny size, as `--rehearse`
+does. Goals on one H100 or H200: FAC-Net in 30 s, BackTAL in 3 min, GauFuse in 4 min.
+"""
+INSTEAD = {"gpu": NO_GPU}
+
+
+def page(folder: Path = TABLES) -> str:
+    """The text of the page."""
+    parts = {path.stem: path.read_text() for path in sorted(folder.glob("*.md"))}
+    names = [*ORDER, *(name for name in parts if name not in ORDER)]
+    texts = [BEGINNING]
+    for name in names:
+        missing = f"## {name.replace('_', ' ').capitalize()}\n\nNot measured yet.\n"
+        texts.append(parts.get(name, INSTEAD.get(name, missing)))
+    return "\n".join([*texts, PEERS])
+
+
+def main() -> None:
+    path = DOCS / "performance.md"
+    path.write_text(page())
+    print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()

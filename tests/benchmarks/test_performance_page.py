@@ -1,0 +1,52 @@
+"""docs/performance.md is made of what benchmarks have left, and says what was not measured."""
+
+import numpy as np
+import pytest
+
+from benchmarks import evaluation_size, growth, page
+from benchmarks.measured import Measured, write
+from tests.places import ROOT
+from wtal_core.evaluation.mean_average_precision import evaluate
+from wtal_core.evaluation.protocols import ACTIVITYNET
+
+
+def test_the_committed_page_is_that_of_the_committed_tables():
+    assert (ROOT / "docs" / "performance.md").read_text() == page.page()
+
+
+def test_parts_have_their_order_and_missing_ones_are_said(tmp_path):
+    for name in ("another", "growth", "start_up"):
+        write(Measured(name, name.title(), "How.", "| a |"), tmp_path)
+    text = page.page(tmp_path)
+    places = [text.index(f"## {title}\n") for title in ("Start_Up", "Growth", "GPU", "Another")]
+    assert places == sorted(places)
+    assert "## Training steps\n\nNot measured yet." in text and "No GPU" in text
+    write(Measured("gpu", "GPU", "How.", "| H200 |"), tmp_path)
+    assert "No GPU" not in page.page(tmp_path) and "H200" in page.page(tmp_path)
+
+
+@pytest.mark.parametrize(("power", "named"), [(1.0, "no"), (2.0, "time")])
+def test_a_slope_is_the_exponent_and_what_is_above_is_named(power, named):
+    sizes = (10, 40, 160, 640)
+    times = [1e-6 * size**power for size in sizes]
+    subject = growth.Subject("things", "are done", sizes, lambda n, folder: lambda: None)
+    row = growth.Growth(subject, sizes, times, [float(size) for size in sizes]).row()
+    assert (row["slope of time"], row["above n log n"]) == (f"{power:.2f}", named)
+
+
+@pytest.mark.parametrize("place", range(len(growth.SUBJECTS)))
+def test_every_subject_can_be_measured(place):
+    subject = growth.SUBJECTS[place]
+    measured = growth.measure(subject, (4, 16))
+    assert min(measured.time) >= 0 and min(measured.memory) > 0
+
+
+def test_a_few_classes_are_scored_as_in_the_whole():
+    truth, found = evaluation_size.simulate(evaluation_size.QUICK)
+    own, part = evaluation_size.of_few_classes(truth, found, 200)
+    assert 200 <= len(part) < len(found)
+    ap = evaluate(own, part, ACTIVITYNET).ap
+    whole = evaluate(truth, found, ACTIVITYNET)
+    few = set(part["label"]) & set(own.segments["label"])
+    kept = [i for i, name in enumerate(whole.classes) if name in few]
+    np.testing.assert_allclose(whole.ap[:, kept], ap, rtol=0, atol=1e-12)
