@@ -226,7 +226,7 @@ class Resident:
         if self._copy is None:
             features = self._cut(videos)
         else:
-            features = torch.cat([self._copy[:, cut] for cut in cuts], 1)
+            features = torch.cat([self._copy[:, cut] for cut in cuts], 1).to(self.dtype)
         return Packed(
             features,
             tuple(self.lengths[v] for v in videos),
@@ -239,7 +239,14 @@ class Resident:
     @property
     def features(self) -> Float[Tensor, "S M D"]:
         """All of them, in the order of the videos; put together anew where there is no copy."""
-        return self._cut(range(len(self))) if self._copy is None else self._copy
+        return self._cut(range(len(self))) if self._copy is None else self._copy.to(self.dtype)
+
+    def keep_as(self, dtype: torch.dtype) -> None:
+        """Keep the copy on the device in this type, such as bfloat16 in half the memory; batches
+        are still given in the type of before. Nothing happens where there is no copy.
+        """
+        if self._copy is not None:
+            self._copy = self._copy.to(dtype)
 
     def double(self) -> None:
         """Go on in double precision."""

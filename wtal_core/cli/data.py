@@ -5,10 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-from tqdm import tqdm
 from tyro.conf import Positional
 
+from wtal_core.cli.printed import tabulate
 from wtal_core.errors import MissingFile, WorkbookError
 
 
@@ -42,6 +41,8 @@ def verify_dataset(name: Positional[str], root: Path | None = None, out: Path | 
         root: folder of the data sets; default $WTAL_DATA, else ./data of the checkout.
         out: file to write, such as verified.txt, instead of printing.
     """
+    from tqdm import tqdm
+
     from wtal_core.data.verify import verify
     from wtal_core.evaluation.files import write_whole
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from tabulate import tabulate
 from tyro.conf import Positional
 
 from wtal_core.cli.data import verify_dataset
+from wtal_core.cli.printed import tabulate
 from wtal_core.errors import WorkbookError
 
 if TYPE_CHECKING:

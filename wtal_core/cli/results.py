@@ -4,9 +4,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from tabulate import tabulate
 from tyro.conf import Positional
 
+from wtal_core.cli.printed import tabulate
 from wtal_core.errors import WorkbookError
 
 

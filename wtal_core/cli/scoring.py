@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from tqdm import tqdm
 from tyro.conf import Positional
 
 if TYPE_CHECKING:
@@ -348,6 +347,8 @@ def diagnose(
         as_published: repeat the published tool's slip with videos that hold no instance.
         videos: folder of the video files, which the timelines of the page play.
     """
+    from tqdm import tqdm
+
     from wtal_core.evaluation.case import Reading, read_cases
     from wtal_core.evaluation.formats.class_list import read_class_list
     from wtal_core.evaluation.tables import read_names

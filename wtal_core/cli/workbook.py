@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from tabulate import tabulate
 from tyro.conf import Positional
 
 from wtal_core.cli.extras import require
+from wtal_core.cli.printed import tabulate
 
 
 def reproduce(

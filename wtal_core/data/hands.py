@@ -7,12 +7,12 @@ with its tip, and how the palm is turned. SHREC'21 and SFINGE 3D are recorded so
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.spatial.transform import Rotation
 
 from wtal_core.data.dataset import SEGMENT_COLUMNS
 from wtal_core.data.paths import require
@@ -168,6 +168,8 @@ def hand_statistics(
     rotation matrix. motion, 168 values: mean and deviation of the components of their velocities
     and of the palm's own, mean and maximum of the speeds. Fewer samples than a window give T = 0.
     """
+    from scipy.spatial.transform import Rotation
+
     turns = Rotation.from_quat(samples[:, TURN]) if len(samples) else Rotation.identity(0)
     joints = in_palm_frame(samples, turns)
     pose = np.concatenate([joints.reshape(-1, 57), turns.as_matrix().reshape(-1, 9)], axis=1)
@@ -187,10 +189,11 @@ def hand_statistics(
     }
 
 
-def in_palm_frame(
-    samples: Float[np.ndarray, "S 64"], turns: Rotation
-) -> Float[np.ndarray, "S 19 3"]:
-    """The joints of the fingers as seen from the palm, mm: wherever the hand is and points to."""
+def in_palm_frame(samples: Float[np.ndarray, "S 64"], turns: Any) -> Float[np.ndarray, "S 19 3"]:
+    """The joints of the fingers as seen from the palm, mm: wherever the hand is and points to.
+
+    turns: of the palm, one per sample, a `Rotation` of SciPy.
+    """
     joints = samples[:, PLACES].reshape(-1, JOINTS, 3)
     away = joints[:, 1:] - joints[:, :1]
     return np.einsum("sij,smi->smj", turns.as_matrix(), away)  # the inverse rotation of each
@@ -199,7 +202,7 @@ def in_palm_frame(
 def velocities(
     samples: Float[np.ndarray, "S 64"],
     joints: Float[np.ndarray, "S 19 3"],
-    turns: Rotation,
+    turns: Any,
     rate: float,
 ) -> Float[np.ndarray, "V 21 3"]:
     """From each sample to the next, in units of `SLOW` and `SLOW_TURN`.

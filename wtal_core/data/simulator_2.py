@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
-from scipy.signal import lfilter
 
 from wtal_core.data.clicks import simulate_clicks
 from wtal_core.data.dataset import SEGMENT_COLUMNS, Dataset, Video, check_dataset
@@ -463,6 +462,8 @@ def lasting_noise(
     """Normal noise of variance 1 / D in every snippet and channel, whatever the correlation of
     neighbours: n[t] = r n[t - 1] + sqrt(1 - r²) e[t], n[0] = e[0].
     """
+    from scipy.signal import lfilter
+
     fresh = rng.standard_normal((length, size)) / size**0.5
     fresh[1:] *= np.sqrt(1 - correlation**2)
     return np.asarray(lfilter([1.0], [1.0, -correlation], fresh, axis=0))

@@ -57,7 +57,10 @@ class _Placed:
 
     def by_video_and_class(self, n_classes: int) -> Intervals:
         """Intervals that are compared inside of a video and class."""
-        return Intervals(self.video * n_classes + self.label, self.start, self.end)
+        key = self.video.astype(np.int64)
+        key *= n_classes
+        key += self.label
+        return Intervals(key, self.start, self.end)
 
 
 def prepare(
@@ -178,7 +181,7 @@ def _place(
 def _codes(column: pd.Series, names: tuple[str, ...]) -> Int[np.ndarray, " N"]:
     """Number of each entry in the list of names, -1 where it is not there."""
     code, entries = pd.factorize(column)
-    return pd.Index(names).get_indexer(pd.Index(entries)).astype(np.int64)[code]
+    return pd.Index(names).get_indexer(pd.Index(entries)).astype(np.int32)[code]
 
 
 def _reason_to_drop(
@@ -199,7 +202,10 @@ def _reason_to_drop(
         _ambiguous(given, ground_truth, protocol) if filtered else nothing,
         given.label < 0,
     )
-    return np.select(reasons, range(len(DROPS)), len(DROPS))
+    first = np.full(len(given.video), len(DROPS), dtype=np.int8)
+    for code, applies in reversed(list(enumerate(reasons))):
+        first[applies] = code
+    return first
 
 
 def _ambiguous(

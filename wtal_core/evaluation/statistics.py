@@ -1,4 +1,7 @@
-"""Statistics over seeds: a mean is never shown without its number of seeds and its interval."""
+"""Statistics over seeds: a mean is never shown without its number of seeds and its interval.
+
+`scipy.stats` takes about a second to import, so that each function that needs it does it itself.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,8 +9,6 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import stats
-from scipy.special import comb
 
 from wtal_core.errors import WorkbookError
 
@@ -78,6 +79,8 @@ def summary(
         return Summary(mean, None, n, None, confidence, method)
     if _all_equal(observed):
         return Summary(mean, 0.0, n, (mean, mean), confidence, method)
+    from scipy import stats
+
     std = float(observed.std(ddof=1))
     if method == "t":
         low, high = stats.t.interval(confidence, n - 1, loc=mean, scale=std / np.sqrt(n))
@@ -96,6 +99,8 @@ def summary(
 
 def auc(scores: Float[np.ndarray, " N"], positive: Bool[np.ndarray, " N"]) -> float:
     """Chance that a positive scores higher than a negative; equal scores count one half."""
+    from scipy import stats
+
     count = int(positive.sum())
     ranks = stats.rankdata(scores)[positive].sum()
     return float((ranks - count * (count + 1) / 2) / (count * (len(scores) - count)))
@@ -137,6 +142,8 @@ def rank_correlation(
     n = len(first)
     if n < 2 or _all_equal(first) or _all_equal(second):
         return Correlation(float("nan"), None, n)
+    from scipy import stats
+
     value = float(stats.spearmanr(first, second).statistic)
     if n < FEWEST_PAIRS:
         return Correlation(value, None, n)
@@ -221,6 +228,8 @@ def maximum_weights(runs: int, n: int, replacement: bool) -> Float[np.ndarray, "
     With replacement (i / M)^n - ((i - 1) / M)^n; without, the share of the n-subsets whose largest
     member it is.
     """
+    from scipy.special import comb
+
     place = np.arange(1, runs + 1)
     if replacement:
         return (place / runs) ** n - ((place - 1) / runs) ** n
@@ -234,6 +243,8 @@ def _with_intervals(
     generator: np.random.Generator | None,
 ) -> BestOf:
     """With the fields that one run cannot have."""
+    from scipy import stats
+
     runs = len(values)
     std = 0.0 if _all_equal(values) else float(values.std(ddof=1))
     # for n = 1 it is 0 but for rounding

@@ -66,17 +66,15 @@ def load_detections(
     toolkit scores them. Raises WorkbookError, which names the file, for all that cannot be read or
     that `check_detections` refuses.
     """
-    opened = path if isinstance(path, Opened) else open_file(path)
-    content = registry.read_content(opened, "detections", dict(class_names or {}))
-    _refuse_frames(content, opened)
+    content, name = _detections_in(path, dict(class_names or {}))
     table = content.table
     count = 0
     if reversed_ == "count":
         is_reversed = (table["t_end"] < table["t_start"]).to_numpy()
         count = int(is_reversed.sum())
         table = table.assign(t_end=np.where(is_reversed, table["t_start"], table["t_end"]))
-    detections = checked(table, opened.name)
-    _check_size(table, opened.name)
+    detections = checked(table, name)
+    _check_size(table, name)
     notes = list(content.notes)
     scores = table["score"].unique()
     if content.unscored:
@@ -87,8 +85,20 @@ def load_detections(
         detections,
         reversed=count,
         unlabelled=content.unlabelled,
-        notes=tuple(f"{opened.name}: {note}" for note in notes),
+        notes=tuple(f"{name}: {note}" for note in notes),
     )
+
+
+def _detections_in(path: str | Path | Opened, class_names: dict[str, str]) -> tuple[Content, str]:
+    """What the file holds, and what messages call the file."""
+    if not isinstance(path, Opened):
+        large = registry.read_detections_of(Path(path), class_names)
+        if large is not None:
+            return large, str(path)
+    opened = path if isinstance(path, Opened) else open_file(path)
+    content = registry.read_content(opened, "detections", class_names)
+    _refuse_frames(content, opened)
+    return content, opened.name
 
 
 def _refuse_frames(content: Content, opened: Opened) -> None:
@@ -325,7 +335,9 @@ def _check_any_known(videos: list[str], ground_truth: GroundTruth, path: Path) -
 
 def _check_size(table: pd.DataFrame, path: str | Path) -> None:
     """Refuse times that are finite, but no seconds of a video."""
-    late = (table[["t_start", "t_end"]].abs() > values.LATEST).any(axis=1).to_numpy()
+    late = np.zeros(len(table), dtype=bool)
+    for name in ("t_start", "t_end"):
+        late |= (table[name].abs() > values.LATEST).to_numpy(dtype=bool)
     refuse(table, late, str(path), f"has a time beyond {values.LATEST:.0e} seconds")
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.optimize import linprog, lsq_linear
 
 from wtal_core.localization.linear_programme import Programmes, Solutions
 
@@ -18,6 +17,8 @@ def corners(programmes: Programmes) -> Solutions:
     `linprog` gives it by default since SciPy 1.9.
     Which corner, if there are many, is up to SciPy's version. Infeasible programmes: 0.
     """
+    from scipy.optimize import linprog
+
     values = np.zeros(programmes.size.shape)
     feasible = np.zeros(len(programmes.size), dtype=bool)
     for k, real in enumerate(programmes.size > 0):
@@ -61,6 +62,8 @@ def with_nearest_targets(
     which: the programmes whose targets are moved.
     Targets are unique; values are not. Of the others, targets stay, and the values returned are 0.
     """
+    from scipy.optimize import lsq_linear
+
     target = programmes.target.copy()
     values = np.zeros(programmes.size.shape)
     for k in np.flatnonzero(which):

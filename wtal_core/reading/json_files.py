@@ -40,13 +40,13 @@ def parse_json(content: bytes, where: Path | str, remedy: str = AGAIN) -> Any:
     with reading(path, "is not valid JSON", remedy):
         try:
             with _uncollected():
-                value = json.loads(text, object_pairs_hook=_without_repeats)
+                value = json.loads(text, object_pairs_hook=without_repeats)
         except json.JSONDecodeError as error:
             raise WorkbookError(
                 f"{where} is not valid JSON, not complete JSON at least ({str(error)[:80]}); "
                 f"{remedy}"
             ) from None
-        except _Repeated as error:
+        except RepeatedKey as error:
             raise WorkbookError(
                 f"{where}: the key {shown(error.args[0])} is twice in one object; join what it "
                 "holds (a reader would keep only the last)"
@@ -72,15 +72,15 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-class _Repeated(Exception):
+class RepeatedKey(Exception):
     """An object has a key twice."""
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         number = Counter(key for key, _ in pairs)
-        raise _Repeated(next(key for key in content if number[key] > 1))
+        raise RepeatedKey(next(key for key in content if number[key] > 1))
     return content
 
 

@@ -2,9 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float
-from sklearn.linear_model import LogisticRegression
-from sklearn.manifold import TSNE
-from sklearn.metrics import roc_auc_score
 
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.grid import inside
@@ -19,6 +16,8 @@ def plane(dataset: Dataset, embedding: Float[np.ndarray, "M E"]) -> dict[str, np
     The probe learns from every second video and is tested on the others. N: at most POINTS, drawn
     at random.
     """
+    from sklearn.manifold import TSNE
+
     x = embedding.astype(np.float64)
     action = np.concatenate([inside(dataset, v.id) for v in dataset.test])
     points = np.random.default_rng(0).permutation(len(x))[:POINTS]
@@ -32,6 +31,9 @@ def plane(dataset: Dataset, embedding: Float[np.ndarray, "M E"]) -> dict[str, np
 
 
 def _probe(dataset: Dataset, x: np.ndarray, action: np.ndarray) -> float:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
     video = np.repeat(np.arange(len(dataset.test)), [v.length for v in dataset.test])
     learns = video % 2 == 0
     probe = LogisticRegression(max_iter=1000).fit(x[learns], action[learns])

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
-from sklearn.metrics import precision_recall_curve
 
 from wtal_core import ragged
 from wtal_core.errors import WorkbookError
@@ -209,6 +208,8 @@ def quality(snippets: Snippets, labels: Float[np.ndarray, " M"]) -> dict[str, fl
     mass inside: share of the positive labels' sum that lies on snippets of the action: what a cross
         entropy with these labels pulls at.
     """
+    from sklearn.metrics import precision_recall_curve
+
     every_video_once = np.ones((1, len(snippets.videos)), dtype=np.int64)
     precision, recall, _ = precision_recall_curve(snippets.truth, labels)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
-from scipy.stats import rankdata
 
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.files import write_whole
@@ -65,6 +64,8 @@ def correlations(
     """Spearman's correlation with the expected ranks in each resample; NaN where all rows are
     equal. averages: of each row, see `resampled_averages`.
     """
+    from scipy.stats import rankdata
+
     generator = np.random.default_rng(seed)
     means = np.stack([_mean_of_drawn(of_row, generator) for of_row in averages])  # (N, R)
     here = rankdata(means, axis=0)

@@ -61,7 +61,7 @@ def read_entries(entries: dict[str, Any], with_score: bool, name: str) -> Entrie
     if with_score and flat:
         keys = {key for key in keys if any(map(_has(key), flat))}
     try:
-        columns = _columns(flat, keys)
+        columns = plain_columns(flat, keys)
     except UNREADABLE:
         columns = _one_by_one(entries, keys, with_score, name)
     count = np.fromiter(map(len, entries.values()), np.int64, len(entries))
@@ -108,7 +108,7 @@ def _expected(with_score: bool) -> str:
     return OF_A_DETECTION if with_score else OF_AN_INSTANCE
 
 
-def _columns(flat: list[Any], keys: set[str]) -> dict[str, Any]:
+def plain_columns(flat: list[Any], keys: set[str]) -> dict[str, Any]:
     """All values at once; one of UNREADABLE where an entry is not of the plain form."""
     _only({dict}, flat)
     segments = list(map(itemgetter("segment"), flat))

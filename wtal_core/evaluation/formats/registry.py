@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.files import write_whole
 from wtal_core.evaluation.formats import (
     action_lists,
     actionformer,
     activitynet,
+    activitynet_stream,
     bare_dictionary,
     clicks,
     csv_table,
@@ -101,8 +104,23 @@ def read_content(
             f"{opened.name}: holds {WORDS[content.kind]} ({form.title}), expected {WORDS[kind]}; "
             "give the other file"
         )
+    return _by_name(content, class_names)
+
+
+def read_detections_of(path: Path, class_names: dict[str, str]) -> Content | None:
+    """Detections of a large file, read piece by piece; None where `read_content` has to."""
+    content = activitynet_stream.read(path)
+    if content is None:
+        return None
+    with reading(path, f"is damaged, or no {activitynet.FORMAT.title}"):
+        _refuse_no_names(content, path)
+    return _by_name(content, class_names)
+
+
+def _by_name(content: Content, class_names: dict[str, str] | None) -> Content:
+    """The content, with names for classes that are written as numbers."""
     if class_names and is_numbers(content.table["label"]):
-        content = replace(content, table=named(content.table, class_names))
+        return replace(content, table=named(content.table, class_names))
     return content
 
 
@@ -111,16 +129,22 @@ def _read(form: Format, opened: Opened, kind: Kind | None) -> Content:
     where = Path(opened.name)
     with reading(where, f"is damaged, or no {form.title}"):
         content = form.read(opened, kind)
-        for name in ("video", "label"):
-            values.names(content.table[name].dropna().unique().tolist(), f"{where}: {name}")
-        values.names(list(content.videos), f"{where}: its videos")
-        subsets = values.mapping(content.subsets, f"{where}: 'subsets'").values()
-        values.names([name for name in subsets if name is not None], f"{where}: 'subsets'")
-        values.mapping(content.durations, f"{where}: 'durations'")
-        values.listed(content.lists.get("ambiguous", []), f"{where}: 'ambiguous'")
-        for name in ("videos", "classes", "blocked"):
-            values.names(content.lists.get(name, []), f"{where}: {name!r}")
-    return content
+        _refuse_no_names(content, where)
+        return content
+
+
+def _refuse_no_names(content: Content, where: Path) -> None:
+    """Raise WorkbookError where something is no name that has to be one."""
+    for name in ("video", "label"):
+        known = pd.Series(content.table[name].unique()).dropna()
+        values.names(known.tolist(), f"{where}: {name}")
+    values.names(list(content.videos), f"{where}: its videos")
+    subsets = values.mapping(content.subsets, f"{where}: 'subsets'").values()
+    values.names([name for name in subsets if name is not None], f"{where}: 'subsets'")
+    values.mapping(content.durations, f"{where}: 'durations'")
+    values.listed(content.lists.get("ambiguous", []), f"{where}: 'ambiguous'")
+    for name in ("videos", "classes", "blocked"):
+        values.names(content.lists.get(name, []), f"{where}: {name!r}")
 
 
 def unknown(opened: Opened, kind: Kind | None) -> WorkbookError:
