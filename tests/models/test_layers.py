@@ -5,6 +5,7 @@ import torch
 
 from tests.packed_samples import one_by_one, random_batch
 from wtal_core.models.shared.layers import StackedLinear, cosine, dropout, with_neighbours, xavier
+from wtal_core.packed import Packed
 
 
 def seeded(seed=0) -> torch.Generator:
@@ -101,3 +102,30 @@ def test_cosine_of_a_zero_row_is_zero_and_has_a_finite_gradient():
     torch.testing.assert_close(cosine(3 * a, 0.1 * b), found, rtol=0, atol=1e-12)
     found.sum().backward()
     assert a.grad.isfinite().all()
+
+
+def plain_neighbours(x, lengths):
+    """Each snippet between those before and after it, one video at a time."""
+    sides = []
+    for video in x.split(lengths, 1):
+        edge = torch.zeros_like(video[:, :1])
+        longer = torch.cat([edge, video, edge], 1)
+        length = video.shape[1]
+        sides.append(torch.cat([longer[:, i : i + length] for i in range(3)], 2))
+    return torch.cat(sides, 1)
+
+
+@pytest.mark.parametrize("lengths", [(4, 0, 1, 3), (0, 0), (1,), (2, 1), ()])
+def test_neighbours_and_their_gradients_stay_inside_each_video(lengths):
+    batch = random_batch(lengths) if lengths else None
+    x = torch.randn(2, sum(lengths), 5, generator=seeded(), dtype=torch.float64)
+    if batch is None:
+        batch = Packed(x, (), torch.zeros(0, 3))
+    weight = torch.randn(2, sum(lengths), 15, generator=seeded(1), dtype=torch.float64)
+    ours, plain = x.clone().requires_grad_(), x.clone().requires_grad_()
+    wide = with_neighbours(ours, batch)
+    (wide * weight).sum().backward()
+    expected = plain_neighbours(plain, lengths) if lengths else plain.repeat(1, 1, 3)
+    (expected * weight).sum().backward()
+    assert torch.equal(wide, expected)
+    torch.testing.assert_close(ours.grad, plain.grad, rtol=0, atol=1e-14)

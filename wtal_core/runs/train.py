@@ -26,6 +26,7 @@ from wtal_core.packed import Resident
 from wtal_core.reading.tensors import read_torch
 from wtal_core.runs.foreground import foreground_auc
 from wtal_core.runs.inputs import inputs_of, label_vectors, resident, supervision
+from wtal_core.runs.memory import freed_memory_kept
 from wtal_core.runs.objective import judged
 
 RUN_PROTOCOLS = ("wtalc", "wtalc-2019", "activitynet")
@@ -167,7 +168,7 @@ class Trainer:
         """
         self._resume(checkpoint)
         saved = time.monotonic()
-        with suited_threads(self.progress.network):
+        with suited_threads(self.progress.network), freed_memory_kept():
             while self.progress.epoch < self.config.schedule.epochs:
                 entry = self.epoch()
                 if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:

@@ -1,9 +1,9 @@
 """Layers for S independent networks, one a stream, that run as one batched matrix product."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from wtal_core.packed import Packed
@@ -35,8 +35,9 @@ def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor
         .view(torch.int16)[: x.numel()]
         .view(x.shape)
     )
-    kept = bits >= round(rate * 2**16) - 2**15
-    return x * kept.to(x.dtype).mul_(1 / (1 - rate))
+    # as numbers at once: a truth value per element would be read and written once more
+    kept = torch.ge(bits, round(rate * 2**16) - 2**15, out=torch.empty_like(x))
+    return x * kept.mul_(1 / (1 - rate))
 
 
 class StackedLinear(nn.Module):
@@ -96,11 +97,48 @@ def with_neighbours(x: Float[Tensor, "S M D"], batch: Packed) -> Float[Tensor, "
     """Each snippet with the one before and the one after it in its video, side by side (E = 3 D),
     zero at the ends.
     """
-    same = (batch.video[1:] == batch.video[:-1]).to(x.dtype)[None, :, None]
-    edge = x.new_zeros(len(x), min(1, x.shape[1]), x.shape[2])
-    before = torch.cat([edge, x[:, :-1] * same], 1)
-    after = torch.cat([x[:, 1:] * same, edge], 1)
-    return torch.cat([before, x, after], 2)
+    lengths = torch.tensor([length for length in batch.lengths if length], dtype=torch.int64)
+    ends = lengths.cumsum(0)
+    first = (ends - lengths).to(x.device)
+    last = (ends - 1).to(x.device)
+    widened: Tensor = _Neighbours.apply(x, first, last)
+    return widened
+
+
+class _Neighbours(torch.autograd.Function):
+    """Each row between the rows before and after it, written once. first, last: rows of the videos'
+    ends, which have one neighbour.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Float[Tensor, "S M D"], first: Int[Tensor, " B"], last: Int[Tensor, " B"]
+    ) -> Float[Tensor, "S M E"]:
+        ctx.save_for_backward(first, last)
+        streams, snippets, size = x.shape
+        sides = x.new_empty(streams, snippets, 3, size)
+        sides[:, :, 1] = x
+        sides[:, 1:, 0] = x[:, :-1]
+        sides[:, :-1, 2] = x[:, 1:]
+        sides[:, first, 0] = 0
+        sides[:, last, 2] = 0
+        return sides.flatten(2)
+
+    @staticmethod
+    def backward(
+        ctx: Any, grad: Float[Tensor, "S M E"]
+    ) -> tuple[Float[Tensor, "S M D"], None, None]:
+        first, last = ctx.saved_tensors
+        before, own, after = grad.chunk(3, 2)
+        total = own.clone()
+        # nothing comes over the end of a video: its rows are put back
+        kept = total[:, first]
+        total[:, 1:] += after[:, :-1]
+        total[:, first] = kept
+        kept = total[:, last]
+        total[:, :-1] += before[:, 1:]
+        total[:, last] = kept
+        return total, None, None
 
 
 def top_mean(scores: Float[Tensor, "S M K"], batch: Packed, share: float) -> Float[Tensor, "S B K"]:
