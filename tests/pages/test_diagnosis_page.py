@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.mean_average_precision import simulate
 from tests.diagnosis_samples import COLUMNS, DETECTIONS, INSTANCES, case, truth
 from wtal_core.errors import WorkbookError
+from wtal_core.evaluation.case import Case
 from wtal_core.evaluation.comparison import paired_values
 from wtal_core.evaluation.diagnosis import diagnose
 from wtal_core.evaluation.ground_truth import checked
@@ -150,6 +152,18 @@ def test_of_many_detections_the_most_costly_stay_and_the_page_says_so(tmp_path):
     with pytest.raises(WorkbookError, match="give at least 1"):
         write_page([one], tmp_path / "none", most=0)
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "kept"), [(9_000, 9_000), (50_000, 40_000)])
+def test_a_page_is_of_a_size_that_opens_at_once(tmp_path, count, kept):
+    ground_truth, detections = simulate(count)  # in 212 videos
+    one = findings(Case("Mine", "made for a test", ground_truth, detections))
+    write_page([one], tmp_path)
+    path = tmp_path / "index.html"
+    assert path.stat().st_size < 3e6
+    content = content_of(path.read_text())
+    assert content["kept"] == [{"kept": kept, "all": count}]
 
 
 def test_addresses_of_videos_are_relative_and_stay_in_their_folder(tmp_path):

@@ -329,7 +329,7 @@ def diagnose(
     videos: Path | None = None,
     most: int = 40_000,
 ) -> int:
-    """Say what the errors of one or several methods are: an HTML page, pictures, and JSON.
+    """Show every error of one or several methods and what it costs: an HTML page, pictures, JSON.
 
     Args:
         ground_truth: annotations in any known format; with durations, for coverage.

@@ -86,8 +86,8 @@ def class_table(
 def within_budget(judged: pd.DataFrame, instances: pd.Series) -> np.ndarray:
     """Which rows of an `outcomes` table, best-scored first per class, are within BUDGET."""
     rank = judged.groupby("label", sort=False).cumcount()
-    limit = BUDGET * judged["label"].map(instances)
-    return (rank < limit).to_numpy(dtype=bool)
+    limit = BUDGET * judged["label"].map(instances).to_numpy(dtype=np.float64)
+    return rank.to_numpy() < limit
 
 
 def curves(judged: pd.DataFrame, ground_truth: GroundTruth) -> dict[str, Curve]:
@@ -128,7 +128,7 @@ def confusion(judged: pd.DataFrame, ground_truth: GroundTruth) -> pd.DataFrame:
     of_instance = ground_truth.segments["label"].map(numbers).to_numpy()
     within = judged[within_budget(judged, instances_by_class(ground_truth))]
     nearest = within["nearest"].to_numpy()
-    own = within["label"].map(numbers).to_numpy()
+    own = within["label"].map(numbers).to_numpy(dtype=np.int64)
     is_near = (within["overlap"].to_numpy() >= BACKGROUND_TIOU) & (nearest >= 0)
     truth = np.where(is_near, of_instance[nearest.clip(min=0)], NOTHING)
     truth = np.where(within["outcome"] == TRUE_POSITIVE, own, truth)

@@ -253,7 +253,7 @@ def _kept(found: Findings, number: int, most: int) -> pd.DataFrame:
     """Detections of one method with EXTRAS, at most so many."""
     judged = found.outcomes
     right = judged[judged["outcome"] == TRUE_POSITIVE]
-    right = right.nlargest(len(right), "score", keep="first").assign(cost=0.0)
+    right = right.sort_values("score", ascending=False, kind="stable").assign(cost=0.0)
     if len(judged) > most:
         right = right.head(most // 2)
     chosen = pd.concat([right, found.errors.head(most - len(right))], ignore_index=True)

@@ -94,7 +94,7 @@ def findings(
 
 def write_page(
     found: Sequence[Findings],
-    folder: Path,
+    folder: str | Path,
     videos: Mapping[str, Path] | None = None,
     most: int = MOST_DETECTIONS,
 ) -> list[Path]:
@@ -105,13 +105,14 @@ def write_page(
     """
     pictures = draw(found)
     numbers = {one.case.name: as_values(one) for one in found}
-    page = _page(found, pictures, content_of(found, folder, videos or {}, most))
+    place = Path(folder)
+    page = _page(found, pictures, content_of(found, place, videos or {}, most))
     files = {f"{name}.png": data for name, data in pictures.items()}
     files |= {
         "index.html": page.encode(),
         "diagnosis.json": (json.dumps(numbers, indent=1) + "\n").encode(),
     }
-    return [_write(folder / name, data) for name, data in files.items()]
+    return [_write(place / name, data) for name, data in files.items()]
 
 
 def draw(found: Sequence[Findings]) -> dict[str, bytes]:

@@ -36,8 +36,8 @@ KINDS = [
     {"name": name, "mark": mark, "colour": OUTCOME_COLOURS[name]}
     for name, mark in zip(OUTCOMES, KIND_MARKS, strict=True)
 ]
-# of a detection, for a list of errors: number of its method, what mAP would gain without it, largest
-# tIoU with an instance of its video, and the class of that instance ("" for none)
+# of a detection, for a list of errors: number of its method, what mAP would gain without it, the
+# largest tIoU with an instance of its video, and the class of that instance ("" for none)
 EXTRAS = ("method", "cost", "overlap", "nearest_label")
 SHORTEST = 0.001  # seconds of an axis
 MOST_SIGNALS = 20_000  # of all videos; of more, those of classes that are in their video

@@ -11,7 +11,7 @@ const ROWS_AT_ONCE = 100;
 const percent = (value, digits = 2) => (value === null ? MISSING : value.toFixed(digits));
 const signed = (value, digits = 2) => {
   if (value === null) return MISSING;
-  return `${value < 0 ? "−" : value > 0 ? "+" : "±"}${Math.abs(value).toFixed(digits)}`;
+  return `${value < 0 ? "−" : value > 0 ? "+" : ""}${Math.abs(value).toFixed(digits)}`;
 };
 
 function compare(a, b, descending) {
