@@ -20,10 +20,6 @@ WRONG = [
     (ODD, HOSTILE, 5.1, 7.2, 0.65),
     ("b", "Jump", 1.0, 3.0, 0.9),
 ]
-    (ODD, "Jump", 4.5, 5.0, 0.95),
-    (ODD, HOSTILE, 5.1, 7.2, 0.65),
-    ("b", "Jump", 1.0, 3.0, 0.9),
-]
 
 
 @pytest.fixture(scope="module")

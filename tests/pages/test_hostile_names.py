@@ -98,7 +98,8 @@ def test_in_a_browser_names_are_text(home, open_page):
     values = page.locator("option").evaluate_all("all => all.map((one) => one.textContent)")
     assert page.evaluate("window.broken") is None
     assert page.locator("script").count() == 2  # the content and the page's own
-    assert page.locator("main :is(i, td b, td h1, img:not([src^='data:image/png']))").count() == 0
+    assert page.locator("main :is(i, h1, img:not([src^='data:image/png']))").count() == 0
+    assert "Jump" not in page.locator("main b").all_inner_texts()
     assert page.locator("h1").all_inner_texts() == ["Error diagnosis"]
     assert page.title() == "<h1>t</h1>: error diagnosis"
     for name in (*METHODS, *LABELS, VIDEOS[0]):
