@@ -120,6 +120,12 @@ def summary(box) -> str:
     return box.locator(".widget-label").filter(has_text="detections shown").inner_text()
 
 
+def video_of(box):
+    """The list of videos."""
+    label = box.page.locator("label", has_text=re.compile("^video$"))
+    return box.locator(".widget-dropdown", has=label).locator("select")
+
+
 def proposals(text: str) -> int:
     return int(re.search(r"(\d+) proposals", text)[1])
 
@@ -139,7 +145,7 @@ def test_the_threshold_slider_cuts_other_proposals(viewer):
 
 
 def test_an_error_in_the_list_opens_its_video(viewer):
-    errors, video = viewer.locator("select[size]"), viewer.locator(".widget-dropdown select").first
+    errors, video = viewer.locator("select[size]"), video_of(viewer)
     before, at_first = picture(viewer), video.input_value()
     lines = errors.locator("option").all_inner_texts()
     number = next(i for i, line in enumerate(lines) if i and at_first not in line)
@@ -150,7 +156,7 @@ def test_an_error_in_the_list_opens_its_video(viewer):
 
 
 def test_another_video_is_drawn(viewer):
-    video = viewer.locator(".widget-dropdown select").first
+    video = video_of(viewer)
     before = picture(viewer)
     video.select_option(index=3)
     settled(viewer, before)

@@ -66,7 +66,7 @@ class TimelineViewer(ipywidgets.VBox):
                 ipywidgets.HBox([self.methods, self.kinds, self.classes, self.search]),
                 self.errors,
                 ipywidgets.HBox([self.videos, self.labels, self.shown]),
-                ipywidgets.HBox([self.window, self.threshold]),
+                ipywidgets.HBox([self.threshold, self.window]),
                 self.summary,
                 self.picture,
             ]

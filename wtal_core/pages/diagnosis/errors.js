@@ -65,7 +65,7 @@ class ErrorList {
       ...(several
         ? [{ name: "method", text: true, wide: true, value: (row) => methods[row.method].name }]
         : []),
-      { name: "video", text: true, wide: true, value: (row) => row.video.name },
+      { name: "video", text: true, wide: true, long: true, value: (row) => row.video.name },
       {
         name: "time (s)",
         wide: true,
@@ -153,7 +153,7 @@ class ErrorList {
     });
     const kinds = make("fieldset", { className: "kinds" }, make("legend", { textContent: "Kinds" }), ...chips);
     const present = new Set(this.errors.map((error) => error.label));
-    this.listed = [...present].sort((a, b) => this.labels[a].localeCompare(this.labels[b], "en"));
+    this.listed = [...present].sort((a, b) => ALPHABET.compare(this.labels[a], this.labels[b]));
     const labels = this.listed.map((label) => this.labels[label]);
     this.label = choice("Class ", ["all", ...labels], () => this.apply());
     this.method = choice("Method ", ["all", ...methods.map(({ name }) => name)], () => this.apply());
