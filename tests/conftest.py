@@ -5,6 +5,7 @@ which tests are slow.
 `pytest tests --write-slow` measures and writes it anew.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -14,10 +15,14 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests compare with benchmarks/plain
+
+from tests.browser import CHROMIUM, QUIET, SECONDS
+
 settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 settings.load_profile("patient")
 install_import_hook("wtal_core", "beartype.beartype")
 
+LOCAL = re.compile("(file|data|blob):")
 SLOW_SECONDS = 0.5
 SLOW_TESTS = Path(__file__).with_name("slow_tests.txt")
 
@@ -58,3 +63,46 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, for tests that are marked with `needs_browser`."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a page and waits for its timeline; whatever the browser complains of, or a call to
+    anywhere but files and the page itself, fails the test in the end.
+    """
+    complaints, contexts = [], []
+
+    def opened(path: Path, width: int = 1400, scheme: str = "light", anchor: str = ""):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
+        )
+        page = context.new_page()
+        page.set_default_timeout(1000 * SECONDS)
+        page.on(
+            "console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else 0
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda asked: None if LOCAL.match(asked.url) else complaints.append(asked.url),
+        )
+        page.goto(path.as_uri() + anchor)
+        page.locator(".stage svg .lane").first.wait_for()
+        contexts.append(context)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []

@@ -10,7 +10,13 @@ from wtal_core.data.opening import open_dataset
 from wtal_core.evaluation.mean_average_precision import evaluate
 from wtal_core.evaluation.protocol_case import simulate_case
 from wtal_core.evaluation.protocols import ACTIVITYNET, WTALC, WTALC_2019
-from wtal_core.evaluation.video_bootstrap import draws, matched, resampled_map
+from wtal_core.evaluation.video_bootstrap import (
+    draws,
+    matched,
+    paired_difference,
+    paired_differences,
+    resampled_map,
+)
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +64,15 @@ def test_draws_hold_as_many_videos_as_there_are_and_repeat_with_the_seed():
     weights = draws(7, 50)
     assert (weights.sum(axis=1) == 7).all() and len(np.unique(weights, axis=0)) > 40
     np.testing.assert_array_equal(weights, draws(7, 50))
+
+
+def test_differences_of_several_methods_are_those_of_each_two(case):
+    truth = case.ground_truth
+    tables = [case.detections, case.detections.iloc[::2], case.detections.iloc[:50]]
+    methods = [matched(truth, table, ACTIVITYNET, (0.5,)) for table in tables]
+    pairs = paired_differences(methods, 30)
+    assert set(pairs) == {(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)}
+    alone = paired_difference(truth, tables[2], tables[1], ACTIVITYNET, (0.5,), 30)
+    for name in ("difference", "low", "high", "share"):
+        np.testing.assert_array_equal(getattr(pairs[2, 1], name), getattr(alone, name))
+    np.testing.assert_array_equal(pairs[1, 2].low, -pairs[2, 1].high)

@@ -14,6 +14,7 @@ from wtal_core.evaluation.protocols import ACTIVITYNET
 from wtal_core.evaluation.worst import (
     background_inside,
     costs,
+    gains_by_kind,
     missed_instances,
     own_class_ties,
     worst_errors,
@@ -114,3 +115,29 @@ def test_background_inside_a_long_instance_of_its_class_is_counted_once():
     table = found(twice, [inside, half, outside, other])
     assert set(table["outcome"]) == {"background"}
     assert background_inside(table, truth(twice)) == 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_gain_by_kind_is_what_map_gains_without_all_errors_of_it(seed):
+    rng = np.random.default_rng(seed)
+    rows = [(f"v{i % 2 + 1}", "AB"[i % 3 == 0], 10.0 * i, 10.0 * i + 8) for i in range(12)]
+    instances = truth(rows)
+    table = [
+        (rows[i][0], "AB"[kind], rows[i][2] + shift, rows[i][3] + shift, score)
+        for i, kind, shift, score in zip(
+            rng.integers(0, 12, 60),
+            rng.integers(0, 2, 60),
+            rng.choice([0, 1, 4, 20], 60),
+            rng.permutation(60) / 60,
+            strict=True,
+        )
+    ]
+    detections = pd.DataFrame(table, columns=[*COLUMNS, "score"])
+    judged = outcomes(instances, detections)
+    full = evaluate(instances, detections, ACTIVITYNET, (0.5,)).map[0]
+    gains = gains_by_kind(judged, instances)
+    assert (gains > 0).sum() >= 3
+    for kind, gain in gains.items():
+        rest = detections.drop(index=judged.loc[judged["outcome"] == kind, "row"])
+        without = evaluate(instances, rest, ACTIVITYNET, (0.5,)).map[0]
+        assert gain == pytest.approx(without - full, abs=1e-12)

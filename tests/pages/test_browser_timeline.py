@@ -6,15 +6,13 @@ Runs where Chromium and PyAV are there. WTAL_SCREENSHOTS names a folder to keep 
 
 import csv
 import io
-import os
-import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.browser import keep, needs_browser, until
 from tests.cli.test_commands import wtal  # noqa: F401  a fixture
 from tests.cli.test_own_features import at_home  # noqa: F401  a fixture
 from tests.own_samples import write_folder
@@ -23,37 +21,7 @@ from wtal_core.data.opening import open_dataset
 from wtal_core.pages.timeline_page import find_videos, write_timeline
 from wtal_core.runs import sweep
 
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]  # no call leaves the machine
-SECONDS = 60  # that anything may take on a busy machine
-pytestmark = [
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="Chromium is not installed; `apt-get install chromium`"
-    ),
-    pytest.mark.filterwarnings("default"),
-    pytest.mark.slow,
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
+pytestmark = [*needs_browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -67,46 +35,12 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def open_page(browser):
-    """Opens a page; whatever the browser complains of fails the test in the end."""
-    complaints, contexts = [], []
-
-    def opened(path: Path, width: int = 1400, scheme: str = "light", anchor: str = ""):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
-        )
-        page = context.new_page()
-        page.set_default_timeout(1000 * SECONDS)
-        page.on(
-            "console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else 0
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(path.as_uri() + anchor)
-        page.locator(".stage svg .lane").first.wait_for()
-        contexts.append(context)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
 def video(page) -> dict:
     """What the player does now."""
     return page.evaluate(
         "(({currentTime, paused, readyState, duration}) => "
         "({currentTime, paused, readyState, duration}))(document.querySelector('video'))"
     )
-
-
-def until(page, condition: str) -> None:
-    """Wait for it; asked from outside, because the page lets no text be run as a script."""
-    deadline = time.monotonic() + SECONDS
-    while not page.evaluate(condition):
-        assert time.monotonic() < deadline, f"never: {condition}"
-        page.wait_for_timeout(50)
 
 
 def ready(page):
@@ -116,11 +50,6 @@ def ready(page):
 
 def names(page) -> list[str]:
     return page.locator(".stage .name").all_text_contents()
-
-
-def keep(page, name: str) -> None:
-    if place := os.environ.get("WTAL_SCREENSHOTS"):
-        page.screenshot(path=Path(place) / f"{name}.png", full_page=True)
 
 
 def status(page) -> str:

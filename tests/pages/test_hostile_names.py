@@ -1,18 +1,15 @@
 """Names of a file are text on every page and lead nowhere, whatever they hold."""
 
 import json
-import shutil
 
 import ipywidgets
 import pytest
 
+from tests.browser import CHROMIUM, until
 from tests.diagnosis_samples import case
 from wtal_core.cli import main
 from wtal_core.widgets.viewer import timeline_viewer
 
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
 VIDEOS = (
     "<script>window.broken = 1</script>",
     "<img src=x onerror='window.broken = 2'>",
@@ -75,7 +72,7 @@ def test_no_command_writes_outside_its_folder(home):
     above = home.parents[1]
     before = everything(above)
     pictures = ("profile", "shares", "impact", "sensitivity", "missed")
-    pages = {"index.html", "timeline.html", "timeline-2.html", "diagnosis.json"}
+    pages = {"index.html", "diagnosis.json"}
     assert everything(home / "out") == pages | {f"{name}.png" for name in pictures}
     for name in ("t.json", "t.csv", "t.parquet", "t.json.gz"):
         assert status("convert", home / "one.json", home / name) == 0
@@ -86,27 +83,28 @@ def test_no_command_writes_outside_its_folder(home):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 @pytest.mark.filterwarnings("default")
-def test_in_a_browser_names_are_text(home):
-    from playwright.sync_api import sync_playwright
-
-    page = home / "out" / "index.html"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        tab = browser.new_page()
-        asked = []
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.goto(page.as_uri())
-        text = tab.locator("body").inner_text()
-        assert tab.evaluate("window.broken") is None
-        assert tab.locator("script, svg, i, td b").count() == 0
-        assert tab.locator("img:not([src^='data:image/png'])").count() == 0
-        assert tab.locator("h1").all_inner_texts() == ["<h1>t</h1>: error diagnosis"]
-        browser.close()
-    assert [url for url in asked if not url.startswith("data:")] == [page.as_uri()]
-    for name in (*METHODS, *LABELS[:1], VIDEOS[0]):
-        assert name in text
+def test_in_a_browser_names_are_text(home, open_page):
+    """In every table, list, filter, figure and title that they reach; and in the timeline."""
+    page = open_page(home / "out" / "index.html")
+    for line in page.locator(".errors tbody tr").all()[:6]:
+        line.locator("a").first.click()
+    until(page, "document.querySelector('.status').textContent.length > 0")
+    page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true; })")
+    for select in page.locator("main select:visible").all():
+        for number in range(select.locator("option").count()):
+            select.select_option(index=number)
+    page.locator("input[type=search]").fill(VIDEOS[0])
+    text = page.locator("body").inner_text()
+    values = page.locator("option").evaluate_all("all => all.map((one) => one.textContent)")
+    assert page.evaluate("window.broken") is None
+    assert page.locator("script").count() == 2  # the content and the page's own
+    assert page.locator("main :is(i, h1, img:not([src^='data:image/png']))").count() == 0
+    assert "Jump" not in page.locator("main b").all_inner_texts()
+    assert page.locator("h1").all_inner_texts() == ["Error diagnosis"]
+    assert page.title() == "<h1>t</h1>: error diagnosis"
+    for name in (*METHODS, *LABELS, VIDEOS[0]):
+        assert name in text, name
+    assert set(LABELS) <= set(values) and any(value.startswith(VIDEOS[2]) for value in values)
 
 
 def test_the_viewer_shows_names_as_text():

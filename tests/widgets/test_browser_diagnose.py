@@ -18,28 +18,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import keep, needs_browser
 from tests.places import ROOT
 
 NOTEBOOK = ROOT / "notebooks" / "diagnose.ipynb"
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]  # no call leaves the machine
 SECONDS = 120
-pytestmark = [
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="Chromium is not installed; `apt-get install chromium`"
-    ),
-    pytest.mark.filterwarnings("default"),
-]
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -97,28 +81,21 @@ def _wait_for(address: str, log: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def viewer(lab):
+def viewer(lab, browser):
     """The viewer's part of the page, after all cells were run."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page(viewport={"width": 1500, "height": 1500})
-        page.set_default_timeout(1000 * SECONDS)
-        page.goto(lab)
-        page.locator(".jp-Notebook").wait_for()
-        page.get_by_text("Python 3", exact=False).first.wait_for()
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        box = (
-            page.locator(".jp-OutputArea-output .widget-vbox")
-            .filter(has=page.locator("img.widget-image"))
-            .first
-        )
-        box.locator(".noUi-handle").first.wait_for()
-        box.scroll_into_view_if_needed()
-        yield box
-        browser.close()
+    page = browser.new_page(viewport={"width": 1500, "height": 1500})
+    page.set_default_timeout(1000 * SECONDS)
+    page.goto(lab)
+    page.locator(".jp-Notebook").wait_for()
+    page.get_by_text("Python 3", exact=False).first.wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    picture_in_it = page.locator("img.widget-image")
+    box = page.locator(".jp-OutputArea-output .widget-vbox").filter(has=picture_in_it).first
+    box.locator(".noUi-handle").first.wait_for()
+    box.scroll_into_view_if_needed()
+    yield box
+    page.close()
 
 
 def picture(box) -> bytes:
@@ -143,19 +120,20 @@ def summary(box) -> str:
     return box.locator(".widget-label").filter(has_text="detections shown").inner_text()
 
 
+def video_of(box):
+    """The list of videos."""
+    label = box.page.locator("label", has_text=re.compile("^video$"))
+    return box.locator(".widget-dropdown", has=label).locator("select")
+
+
 def proposals(text: str) -> int:
     return int(re.search(r"(\d+) proposals", text)[1])
-
-
-def keep(box, name: str) -> None:
-    if folder := os.environ.get("WTAL_SCREENSHOTS"):
-        box.page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def test_the_threshold_slider_cuts_other_proposals(viewer):
     handle = viewer.locator(".widget-slider .noUi-handle").first
     before, at_first = picture(viewer), summary(viewer)
-    keep(viewer, "opened")
+    keep(viewer.page, "opened", False)
     handle.focus()
     for _ in range(60):
         handle.press("ArrowRight")
@@ -163,24 +141,24 @@ def test_the_threshold_slider_cuts_other_proposals(viewer):
     threshold = viewer.locator(".widget-readout").first.inner_text()
     assert f"above {threshold}" in summary(viewer) and f"above {threshold}" not in at_first
     assert proposals(summary(viewer)) < proposals(at_first)
-    keep(viewer, "threshold")
+    keep(viewer.page, "threshold", False)
 
 
 def test_an_error_in_the_list_opens_its_video(viewer):
-    errors, video = viewer.locator("select[size]"), viewer.locator(".widget-dropdown select").first
+    errors, video = viewer.locator("select[size]"), video_of(viewer)
     before, at_first = picture(viewer), video.input_value()
     lines = errors.locator("option").all_inner_texts()
     number = next(i for i, line in enumerate(lines) if i and at_first not in line)
     errors.select_option(index=number)
     settled(viewer, before)
     assert video.input_value() in lines[number] and video.input_value() in summary(viewer)
-    keep(viewer, "error")
+    keep(viewer.page, "error", False)
 
 
 def test_another_video_is_drawn(viewer):
-    video = viewer.locator(".widget-dropdown select").first
+    video = video_of(viewer)
     before = picture(viewer)
     video.select_option(index=3)
     settled(viewer, before)
     assert video.input_value() in summary(viewer)
-    keep(viewer, "video")
+    keep(viewer.page, "video", False)

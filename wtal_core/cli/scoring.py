@@ -326,8 +326,9 @@ def diagnose(
     reversed_: Annotated[Literal["refuse", "count"], tyro.conf.arg(name="reversed")] = "refuse",
     as_published: bool = False,
     videos: Path | None = None,
+    most: int = 40_000,
 ) -> int:
-    """Say what the errors of one or several methods are: an HTML page, pictures, and JSON.
+    """Show every error of one or several methods and what it costs: an HTML page, pictures, JSON.
 
     Args:
         ground_truth: annotations in any known format; with durations, for coverage.
@@ -345,7 +346,9 @@ def diagnose(
         match_names: take names that differ in spelling only as the same, as `wtal evaluate` does.
         reversed_: detections that end before they start: refuse, or count as false positives.
         as_published: repeat the published tool's slip with videos that hold no instance.
-        videos: folder of the video files, which the timelines of the page play.
+        videos: folder of the video files, which the page plays and links to.
+        most: how many detections the page holds, of all methods together; the most costly errors
+            stay, and every number is of all detections.
     """
     from tqdm import tqdm
 
@@ -369,7 +372,7 @@ def diagnose(
     shown = tqdm(cases, desc="diagnosis", unit="method", disable=None)
     found = [findings(case, levels, benchmark, as_published) for case in shown]
     files = {} if videos is None else find_videos(videos, cases[0].ground_truth.videos)
-    for path in write_page(found, out, files):
+    for path in write_page(found, out, files, most):
         print(f"wrote {path}")
     for name in found[0].diagnosis.left_out:
         print(

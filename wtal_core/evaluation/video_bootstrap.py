@@ -4,7 +4,9 @@ A video is drawn with all its instances and detections. Matching happens inside 
 done once; a resample only weighs videos, and its mAP is exact.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Literal
 
 import numpy as np
@@ -149,23 +151,36 @@ def paired_difference(
     Raises WorkbookError as `evaluate` does.
     """
     first, second = (matched(ground_truth, found, protocol, tious) for found in (detections, other))
-    videos = len(ground_truth.videos)
+    return paired_differences([first, second], count)[0, 1]
+
+
+def paired_differences(
+    methods: Sequence[Matched], count: int = 2000
+) -> dict[tuple[int, int], Paired]:
+    """Differences of every ordered pair of methods, matched on one ground truth.
+
+    All are scored on the same drawn videos, once each. Keys are two numbers of methods: of the
+    first one's mAP that of the second one is taken away.
+    """
+    videos = methods[0].instances.shape[1]
     itself = np.ones((1, videos), dtype=np.int64)
     drawn = draws(videos, count)
-    parts = []
-    for begin in range(0, count, AT_ONCE):
-        weights = drawn[begin : begin + AT_ONCE]
-        weights = weights[(weights @ first.instances.T).sum(axis=1) > 0]
-        parts.append(_points(first, weights) - _points(second, weights))
-    differences = np.concatenate(parts)
-    low, high = np.quantile(differences, (0.025, 0.975), axis=0)
-    return Paired(
-        (_points(first, itself) - _points(second, itself))[0],
-        low,
-        high,
-        (differences > 0).mean(axis=0),
-        len(differences),
-    )
+    drawn = drawn[(drawn @ methods[0].instances.T).sum(axis=1) > 0]
+    on_all = [_points(method, itself)[0] for method in methods]
+    resampled = [_resampled(method, drawn) for method in methods]
+    pairs = permutations(range(len(methods)), 2)
+    return {(a, b): _paired(on_all[a] - on_all[b], resampled[a] - resampled[b]) for a, b in pairs}
+
+
+def _resampled(method: Matched, drawn: Int[np.ndarray, "R V"]) -> Float[np.ndarray, "R K"]:
+    """`_points` of all resamples, some at once."""
+    begins = range(0, len(drawn), AT_ONCE)
+    return np.concatenate([_points(method, drawn[begin : begin + AT_ONCE]) for begin in begins])
+
+
+def _paired(difference: Float[np.ndarray, " K"], resampled: Float[np.ndarray, "R K"]) -> Paired:
+    low, high = np.quantile(resampled, (0.025, 0.975), axis=0)
+    return Paired(difference, low, high, (resampled > 0).mean(axis=0), len(resampled))
 
 
 def _points(detections: Matched, weights: Int[np.ndarray, "R V"]) -> Float[np.ndarray, "R K"]:

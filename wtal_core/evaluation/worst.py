@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from wtal_core.evaluation.error_types import TRUE_POSITIVE
+from wtal_core.evaluation.error_types import ERROR_TYPES, TRUE_POSITIVE
 from wtal_core.evaluation.ground_truth import GroundTruth
 from wtal_core.evaluation.matching import Edges, Intervals, edges
 from wtal_core.segments import intersection
@@ -52,6 +52,30 @@ def costs(hit: Bool[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
         raised = np.where(before_gap, np.maximum(best, lifted[gaps][:, None]), 0.0)
         gains[gaps] = raised.sum(axis=1) + rest[gaps] - envelope(precision).sum()
     return np.where(hit, 0.0, gains[before])
+
+
+def gains_by_kind(judged: pd.DataFrame, ground_truth: GroundTruth) -> pd.Series:
+    """What mAP would gain if all errors of one kind were not there; index ERROR_TYPES.
+
+    In the units of `worst_errors`: mAP at that tIoU as a fraction, protocol activitynet, all
+    detections of an `outcomes` table.
+    """
+    instances = ground_truth.segments["label"].value_counts()
+    gains = dict.fromkeys(ERROR_TYPES, 0.0)
+    for label, own in judged.groupby("label", sort=False):
+        outcome = own["outcome"].to_numpy(dtype=object)
+        hit = outcome == TRUE_POSITIVE
+        area = _area(hit)
+        for kind in ERROR_TYPES:
+            gain = _area(hit[outcome != kind]) - area
+            gains[kind] += gain / instances[label] / len(instances)
+    return pd.Series(gains, name="gain")
+
+
+def _area(hit: Bool[np.ndarray, " N"]) -> float:
+    """The sum of interpolated precisions over true positives."""
+    rank = np.flatnonzero(hit) + 1
+    return float(envelope(np.arange(1, len(rank) + 1) / rank).sum())
 
 
 def envelope(precision: Float[np.ndarray, "*G M"]) -> Float[np.ndarray, "*G M"]:

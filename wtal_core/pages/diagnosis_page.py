@@ -1,34 +1,33 @@
-"""The page that `wtal diagnose` writes.
+"""The page that `wtal diagnose` writes: an app in one HTML file, with everything in it.
 
-One HTML file with everything in it, the pictures as PNG files, the numbers as JSON, and beside it
-the timeline of each method, in which the errors of the lists are found by a link.
+Beside it lie the pictures as PNG files and the numbers as JSON. Video files stay where they are and
+are named by a path relative to the page.
 """
 
 import base64
+import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import jinja2
 import pandas as pd
 
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.accounting import MEANING, account
+from wtal_core.evaluation.by_class import class_table
 from wtal_core.evaluation.case import Case
 from wtal_core.evaluation.characteristics import (
     ACTIVITYNET_BUCKETS,
     CHARACTERISTICS,
     THUMOS14_BUCKETS,
 )
-from wtal_core.evaluation.diagnosis import Diagnosis, diagnose
-from wtal_core.evaluation.error_types import ERROR_TYPES, outcomes
+from wtal_core.evaluation.diagnosis import diagnose
+from wtal_core.evaluation.error_types import outcomes
 from wtal_core.evaluation.files import write_whole
-from wtal_core.evaluation.mean_average_precision import Score, evaluate
+from wtal_core.evaluation.mean_average_precision import evaluate
 from wtal_core.evaluation.protocols import ACTIVITYNET, ACTIVITYNET_TIOUS
 from wtal_core.evaluation.worst import (
     background_inside,
@@ -36,15 +35,16 @@ from wtal_core.evaluation.worst import (
     own_class_ties,
     worst_errors,
 )
-from wtal_core.pages.timeline import timeline_of
-from wtal_core.pages.timeline_page import timeline_page
+from wtal_core.pages.diagnosis_content import MOST_DETECTIONS, Findings, averages, content_of, plain
+from wtal_core.pages.timeline import SCRIPT as TIMELINE_SCRIPT
+from wtal_core.pages.timeline import STYLE as TIMELINE_STYLE
+from wtal_core.pages.timeline import as_script
 from wtal_core.pictures import diagnosis_figures as figures
-from wtal_core.pictures.error_timeline import View, error_timeline
 from wtal_core.pictures.figures import plain_png
 
-TEMPLATE = Path(__file__).with_suffix(".html")
-WORST, VIDEOS = 15, 2  # rows of the lists of errors, and videos drawn, a method
-DRAWN_AROUND = 45.0  # seconds on either side of the error that a drawn video is about
+APP = Path(__file__).with_name("diagnosis")
+# one file per concern, in the order in which they need each other
+SCRIPTS = ("tables.js", "scores.js", "classes.js", "curves.js", "errors.js", "page.js")
 # buckets of the analyses, and thresholds of the mAP table
 BENCHMARKS = {
     "thumos14": (THUMOS14_BUCKETS, tuple(k / 10 for k in range(1, 10))),
@@ -53,31 +53,13 @@ BENCHMARKS = {
 
 
 @dataclass(frozen=True)
-class Findings:
-    """All that a page shows of one method.
-
-    outcomes: at the first tIoU of the diagnosis; errors, missed: lists made of them.
-    """
-
-    case: Case
-    diagnosis: Diagnosis
-    score: Score
-    outcomes: pd.DataFrame
-    errors: pd.DataFrame
-    missed: pd.DataFrame
-
-
-@dataclass(frozen=True)
 class Table:
-    """Cells as text. texts: how many columns, from the left, are words. links: where the first cell
-    of each row leads, if anywhere.
-    """
+    """Cells as text. texts: how many columns, from the left, are words."""
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     texts: int = 1
-    links: Sequence[str] = ()
 
 
 def findings(
@@ -97,41 +79,40 @@ def findings(
         case.ground_truth, case.detections, tious, case.traits(), buckets, as_published=as_published
     )
     score = evaluate(case.ground_truth, case.detections, ACTIVITYNET, map_tious)
-    found = outcomes(case.ground_truth, case.detections, tious[0], as_published)
+    judged = outcomes(case.ground_truth, case.detections, tious[0], as_published)
     return Findings(
         case,
         diagnosis,
         score,
-        found,
-        worst_errors(found, case.ground_truth),
-        missed_instances(found, case.ground_truth),
+        judged,
+        worst_errors(judged, case.ground_truth),
+        missed_instances(judged, case.ground_truth),
+        class_table(judged, case.ground_truth, case.detections, tious[0], map_tious),
+        benchmark,
     )
 
 
 def write_page(
-    found: Sequence[Findings], folder: Path, videos: Mapping[str, Path] | None = None
+    found: Sequence[Findings],
+    folder: str | Path,
+    videos: Mapping[str, Path] | None = None,
+    most: int = MOST_DETECTIONS,
 ) -> list[Path]:
-    """Write `index.html`, the PNG files, `diagnosis.json` and a timeline per method into `folder`;
-    the paths written.
+    """Write `index.html`, the PNG files and `diagnosis.json` into `folder`; the paths written.
 
-    videos: video -> its file, which the timelines play. Files are written whole.
+    videos: video -> its file, which the page plays and links to. most: how many detections the page
+    holds, of all methods together; the most costly errors stay. Files are written whole.
     """
     pictures = draw(found)
-    numbers = {f.case.name: as_values(f) for f in found}
+    numbers = {one.case.name: as_values(one) for one in found}
+    place = Path(folder)
+    page = _page(found, pictures, content_of(found, place, videos or {}, most))
     files = {f"{name}.png": data for name, data in pictures.items()}
-    for number, f in enumerate(found):
-        drawn = timeline_of(f.case, f.outcomes)
-        files[timeline_name(number)] = timeline_page(drawn, folder, videos or {}).encode()
     files |= {
-        "index.html": _page(found, pictures).encode(),
+        "index.html": page.encode(),
         "diagnosis.json": (json.dumps(numbers, indent=1) + "\n").encode(),
     }
-    return [_write(folder / name, data) for name, data in files.items()]
-
-
-def timeline_name(number: int) -> str:
-    """The file of the timeline of a method, by its number among them from 0."""
-    return "timeline.html" if number == 0 else f"timeline-{number + 1}.html"
+    return [_write(place / name, data) for name, data in files.items()]
 
 
 def draw(found: Sequence[Findings]) -> dict[str, bytes]:
@@ -172,6 +153,7 @@ def as_values(found: Findings) -> dict[str, Any]:
             for t, v in zip(found.score.tious, found.score.map, strict=True)
         },
         "average_mAP": round(100 * found.score.average, 4),
+        "averages": {words: round(value, 4) for words, value in averages(found).items()},
         "tIoU": list(d.tious),
         "normalised_mAP": d.normalised_map,
         "left_out": list(d.left_out),
@@ -187,54 +169,43 @@ def as_values(found: Findings) -> dict[str, Any]:
         "relative_change": d.relative_change.T.to_dict(),
         "false_negatives": d.false_negatives.to_dict("records"),
     }
-    return _plain(values)
+    return plain(values)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    value = value.item() if hasattr(value, "item") else value
-    if isinstance(value, float):
-        return round(value, 10) if math.isfinite(value) else None
-    return value
-
-
-def _page(found: Sequence[Findings], pictures: dict[str, bytes]) -> str:
-    methods = []
-    for place, f in enumerate(found):
-        drawn = {
-            f"{f.case.name}, error {number}": data
-            for number, data in enumerate(_timelines(f), start=1)
-        }
-        pictures = pictures | drawn
-        methods.append(
-            {
-                "name": f.case.name,
-                "timelines": list(drawn),
-                "timeline": timeline_name(place),
-                "worst": _worst(f, timeline_name(place)),
-                "missed": _missed(f, timeline_name(place)),
-            }
-        )
+def _page(
+    found: Sequence[Findings], pictures: Mapping[str, bytes], content: Mapping[str, Any]
+) -> str:
     first = found[0].diagnosis
+    scripts = [TIMELINE_SCRIPT, *(APP / name for name in SCRIPTS)]
+    script = "\n".join(path.read_text(encoding="utf-8") for path in scripts)
+    styles = [TIMELINE_STYLE, APP / "page.css"]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    template = (APP / "page.html").read_text(encoding="utf-8")
+    return environment.from_string(template).render(
         title=found[0].case.title,
-        names=", ".join(f.case.name for f in found),
-        notes=list(dict.fromkeys(note for f in found for note in f.case.notes_of_page())),
+        names=", ".join(one.case.name for one in found),
+        several=len(found) > 1,
+        notes=list(dict.fromkeys(note for one in found for note in one.case.notes_of_page())),
+        cut=[
+            f"{one.case.name}: {kept['kept']:,} of {kept['all']:,} detections"
+            for one, kept in zip(found, content["kept"], strict=True)
+            if kept["kept"] < kept["all"]
+        ],
         tious=_listed(first.tious),
-        methods=methods,
         first_tiou=f"{first.tious[0]:g}",
+        protocol=found[0].score.protocol,
         no_coverage="coverage" not in set(first.sensitivity["characteristic"]),
         tables={
             "counts": _counts(found),
-            "scores": _scores(found),
-            "shares": _shares(found),
+            "ties": _ties(found),
             "sensitivity": _changes(found),
         },
         pictures={name: base64.b64encode(data).decode() for name, data in pictures.items()},
+        style="\n".join(path.read_text(encoding="utf-8") for path in styles),
+        script=script,
+        # the browser runs this script and no other, whatever a name may hold
+        checksum=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        content=as_script(content),
     )
 
 
@@ -284,46 +255,23 @@ def counts_in_words(found: Findings) -> pd.Series:
     )
 
 
-def _scores(found: Sequence[Findings]) -> Table:
-    first = found[0]
-    columns = ["method", *(f"{t:g}" for t in first.score.tious), "average", "normalised mAP"]
+def _ties(found: Sequence[Findings]) -> Table:
     rows = [
         [
-            f.case.name,
-            *(f"{100 * v:.2f}" for v in f.score.map),
-            f"{100 * f.score.average:.2f}",
-            f"{100 * f.diagnosis.normalised_map:.2f}",
-        ]
-        for f in found
-    ]
-    return Table(
-        f"mAP in percent at each tIoU, protocol {first.score.protocol}; normalised mAP at tIoU "
-        f"{_listed(first.diagnosis.tious)}",
-        columns,
-        rows,
-    )
-
-
-def _shares(found: Sequence[Findings]) -> Table:
-    rows = [
-        [
-            f.case.name,
-            *(f"{100 * v:.1f}" for v in figures.error_shares(f.diagnosis)),
+            one.case.name,
             *(
-                str(count(f.outcomes, f.case.ground_truth))
+                str(count(one.outcomes, one.case.ground_truth))
                 for count in (own_class_ties, background_inside)
             ),
         ]
-        for f in found
+        for one in found
     ]
     return Table(
-        "share of the false positives among the first 10G, in percent. The last two columns count "
-        "all detections at the "
-        "first tIoU. Own class as well: wrong labels and confusions that overlap an instance of "
-        "their own class just as "
-        "much (the one listed first decides). Inside: background errors at least half inside an "
-        "instance of their class",
-        ["method", *ERROR_TYPES, "own class as well", "inside"],
+        "Two counts over all detections at the first tIoU. The first: wrong labels and confusions "
+        "that overlap an instance of their own class just as much; the instance that is listed "
+        "first decides. The second: background errors of which at least half lies inside an "
+        "instance of their class.",
+        ["method", "as close to their own class", "background inside an instance"],
         rows,
     )
 
@@ -340,71 +288,6 @@ def _changes(found: Sequence[Findings]) -> Table:
         rows,
         2,
     )
-
-
-def _links(table: pd.DataFrame, page: str) -> list[str]:
-    """Addresses of the rows of a table in the timeline."""
-    names = {"video": "video", "t_start": "start", "t_end": "end", "label": "label"}
-    rows = table[list(names)].round(3).rename(columns=names).to_dict("records")
-    return [f"{page}#{urlencode(row)}" for row in rows]
-
-
-def _worst(found: Findings, page: str) -> Table:
-    errors = found.errors.head(WORST)
-    rows = [
-        [
-            e.outcome,
-            e.label,
-            e.video,
-            f"{e.t_start:.1f}",
-            f"{e.t_end:.1f}",
-            f"{e.score:.4g}",
-            f"{e.overlap:.2f}",
-            f"{100 * e.cost:.3f}",
-        ]
-        for e in errors.itertuples()
-    ]
-    columns = [
-        "kind",
-        "class",
-        "video",
-        "start (s)",
-        "end (s)",
-        "score",
-        "tIoU",
-        "cost (points of mAP)",
-    ]
-    return Table("false positives", columns, rows, 3, _links(errors, page))
-
-
-def _missed(found: Findings, page: str) -> Table:
-    longest = found.missed.head(WORST)
-    rows = [
-        [m.label, m.video, f"{m.t_start:.1f}", f"{m.t_end:.1f}", f"{m.best:.2f}"]
-        for m in longest.itertuples()
-    ]
-    return Table(
-        f"the longest of {len(found.missed)} instances that no detection matched",
-        ["class", "video", "start (s)", "end (s)", "best tIoU"],
-        rows,
-        2,
-        _links(longest, page),
-    )
-
-
-def _timelines(found: Findings) -> list[bytes]:
-    """The videos of the first errors, one picture a video."""
-    errors = found.errors.drop_duplicates("video").head(VIDEOS)
-    views = [
-        View(
-            e.video,
-            e.label,
-            window=(max(0.0, e.t_start - DRAWN_AROUND), e.t_end + DRAWN_AROUND),
-            marked=e.row,
-        )
-        for e in errors.itertuples()
-    ]
-    return [plain_png(partial(error_timeline, found.case, found.outcomes, view)) for view in views]
 
 
 def _listed(tious: Sequence[float]) -> str:

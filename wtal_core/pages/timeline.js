@@ -113,20 +113,17 @@ function asCsv(columns, rows) {
 
 // The rows of numbers as objects
 function readVideo(video, kinds) {
-  const detections = video.detections.map(([label, start, end, score, kind], number) => ({
+  const detections = video.detections.map(([label, start, end, score, kind, method = 0], number) => ({
     number,
     label,
     start,
     end,
     score: Number(score),
     kind: kind < 0 ? PLAIN : kinds[kind],
+    method,
   }));
-  const truth = video.truth.map(([label, start, end, found]) => ({
-    label,
-    start,
-    end,
-    missed: found === 0,
-  }));
+  // found: a bit per method; an instance that nothing was judged by counts as found
+  const truth = video.truth.map(([label, start, end, found = -1]) => ({ label, start, end, found }));
   const signals = video.signals.map((signal) => ({
     ...signal,
     least: signal.least === null ? null : bytes(signal.least),
@@ -218,6 +215,9 @@ class TimelineView {
     this.unsaved = new Set();
     this.lowest = -Infinity;
     this.hiddenKinds = new Set();
+    this.methods = content.methods?.length ? content.methods : [{ name: "", scores: content.scores }];
+    this.hiddenMethods = new Set();
+    this.asked = null; // the span that an address names
     this.chosenClasses = new Map(); // class -> drawn or not, where the reader has said so
     this.place = 0;
     this.build();
@@ -257,7 +257,8 @@ class TimelineView {
 
   buildHead() {
     const { title, source, notes } = this.content;
-    const head = make("header", {}, make("h1", { textContent: title }));
+    const head = make("header");
+    if (title) head.append(make("h1", { textContent: title }));
     if (source) head.append(make("p", { className: "quiet", textContent: source }));
     if (notes.length) {
       const lines = notes.map((note) => make("li", { textContent: note }));
@@ -330,21 +331,15 @@ class TimelineView {
     this.scoreWords = make("output");
     const score = make("label", { className: "score" }, "Score at least ", this.slider, this.scoreWords);
     const kinds = this.content.kinds.map((kind) => {
-      const box = make("input", {
-        type: "checkbox",
-        checked: true,
-        onchange: () => {
-          if (box.checked) this.hiddenKinds.delete(kind);
-          else this.hiddenKinds.add(kind);
-          this.redraw();
-        },
-      });
       const swatch = make("span", { className: "swatch" });
       swatch.style.setProperty("--kind", kind.colour);
-      return make("label", { className: "chip" }, box, swatch, `${kind.mark} ${kind.name}`);
+      return this.hidingChip(this.hiddenKinds, kind, swatch, `${kind.mark} ${kind.name}`);
     });
     const group = make("fieldset", { className: "kinds", hidden: !kinds.length });
     group.append(make("legend", { textContent: "Detections that are" }), ...kinds);
+    const names = this.methods.map(({ name }, number) => this.hidingChip(this.hiddenMethods, number, name));
+    const methods = make("fieldset", { className: "methods", hidden: names.length < 2 });
+    methods.append(make("legend", { textContent: "Methods" }), ...names);
     this.classWords = make("summary");
     this.classBoxes = make("div", { className: "boxes" });
     const every = (drawn) => () => {
@@ -355,7 +350,21 @@ class TimelineView {
     const all = make("button", { type: "button", textContent: "all", onclick: every(true) });
     const none = make("button", { type: "button", textContent: "none", onclick: every(false) });
     const classes = make("details", { className: "classes" }, this.classWords, all, none, this.classBoxes);
-    return make("div", { className: "filters" }, score, group, classes);
+    return make("div", { className: "filters" }, score, group, methods, classes);
+  }
+
+  // A box that is checked while `item` is drawn
+  hidingChip(hidden, item, ...words) {
+    const box = make("input", {
+      type: "checkbox",
+      checked: true,
+      onchange: () => {
+        if (box.checked) hidden.delete(item);
+        else hidden.add(item);
+        this.redraw();
+      },
+    });
+    return make("label", { className: "chip" }, box, ...words);
   }
 
   buildStage() {
@@ -448,7 +457,9 @@ class TimelineView {
   buildList() {
     this.tableWords = make("summary");
     this.table = make("tbody");
-    const columns = ["", "class", "start", "end", "score", ...(this.content.kinds.length ? ["is"] : [])];
+    const columns = ["", "class", "start", "end", "score"];
+    if (this.content.kinds.length) columns.push("is");
+    if (this.methods.length > 1) columns.push("method");
     const head = make("tr", {}, ...columns.map((name) => make("th", { textContent: name, scope: "col" })));
     this.list = make(
       "details",
@@ -479,6 +490,7 @@ class TimelineView {
     this.chooser.selectedIndex = place;
     this.selected = null;
     this.selectedMark = null;
+    this.asked = null;
     this.begun = null;
     this.stopAt = null;
     this.time = 0;
@@ -487,12 +499,13 @@ class TimelineView {
     if (this.marked === undefined || labels.length) this.marked = labels[0] ?? 0;
     this.markClass.selectedIndex = this.marked;
     this.say("");
+    this.options.onChoice?.();
     this.load();
     this.fillClasses();
     this.redraw();
   }
 
-  // Where a link leads: #video=NAME&start=12.5&end=14&label=Jump
+  // Where a link leads: #video=NAME&start=12.5&end=14&label=Jump, and &method=NAME with several
   openAddress() {
     const asked = new URLSearchParams(location.hash.slice(1));
     if (!asked.has("video")) return;
@@ -502,14 +515,29 @@ class TimelineView {
     const start = Number(asked.get("start") ?? 0);
     const end = Number(asked.get("end") ?? start);
     const label = this.content.classes.indexOf(asked.get("label"));
+    const method = this.methods.findIndex(({ name }) => name === asked.get("method"));
     const same = (item) =>
       Math.abs(item.start - start) < 0.002 && Math.abs(item.end - end) < 0.002 && item.label === label;
-    const detection = this.video.detections.find(same);
-    if (detection) this.chosenClasses.set(detection.label, true);
+    const detection = this.video.detections.find((item) => same(item) && (method < 0 || item.method === method));
+    if (this.options.concernedOnly) this.drawConcerned(label);
+    else if (detection) this.chosenClasses.set(detection.label, true);
     this.look(start, end);
     this.seek(start);
     if (detection) this.select(detection);
-    if (!this.options.wholePage) this.root.scrollIntoView({ block: "start" });
+    else {
+      this.selected = null;
+      this.say("");
+    }
+    this.asked = { label, start, end };
+    this.redraw();
+    if (!this.options.wholePage) this.root.scrollIntoView({ block: "nearest" });
+  }
+
+  // Lanes of this class and of those that are in the video, and no others
+  drawConcerned(label) {
+    const concerned = new Set([label, ...this.video.truth.map((instance) => instance.label)]);
+    this.content.classes.forEach((_, one) => this.chosenClasses.set(one, concerned.has(one)));
+    this.fillClasses();
   }
 
   async load() {
@@ -574,7 +602,8 @@ class TimelineView {
   }
 
   passes(detection) {
-    return detection.score >= this.lowest && !this.hiddenKinds.has(detection.kind);
+    const isHidden = this.hiddenKinds.has(detection.kind) || this.hiddenMethods.has(detection.method);
+    return detection.score >= this.lowest && !isHidden;
   }
 
   // A class has a lane if it is in the video, or if the reader asks for it
@@ -738,7 +767,6 @@ class TimelineView {
     const name = this.content.classes[label];
     const signal = this.video.signals.find((one) => one.class === label);
     const own = this.video.detections.filter((one) => one.label === label && this.passes(one));
-    const { placed, rows } = inRows(own);
     const lane = { label, top };
     const ground = draw("rect", { class: "lane", x: 0, y: top, width: this.width });
     parts.push(ground);
@@ -753,14 +781,9 @@ class TimelineView {
       this.drawTruth(parts, label, y);
       y += HEIGHTS.truth + 3;
     }
-    if (rows) this.rowName(parts, "detections", y + 12);
-    placed.forEach((detection) => this.drawDetection(parts, detection, y));
-    y += rows * HEIGHTS.row;
-    if (own.length > placed.length) {
-      const words = `${own.length - placed.length} more of lower score overlap these`;
-      parts.push(draw("text", { class: "range", x: this.left + 4, y: y + 11 }, words));
-      y += 14;
-    }
+    this.methods.forEach(({ name }, method) => {
+      y = this.drawDetections(parts, own.filter((one) => one.method === method), name, y);
+    });
     const marks = this.marksHere().filter((mark) => mark.label === label);
     if (marks.length || this.marking.open) {
       this.rowName(parts, "marks", y + 13);
@@ -770,9 +793,37 @@ class TimelineView {
     lane.bottom = y + HEIGHTS.gap;
     ground.setAttribute("height", lane.bottom - top);
     if (this.marking.open && label === this.marked) ground.classList.add("chosen");
+    if (this.asked?.label === label) this.drawAsked(parts, lane);
     parts.push(draw("line", { class: "rule", x1: 0, x2: this.width, y1: y + 4, y2: y + 4 }));
     this.lanes.push(lane);
     return lane.bottom;
+  }
+
+  // The detections of one method in a lane; where they end
+  drawDetections(parts, detections, name, top) {
+    if (!detections.length) return top;
+    const { placed, rows } = inRows(detections);
+    let y = top;
+    if (this.methods.length > 1) {
+      parts.push(draw("text", { class: "range method-name", x: this.left + 4, y: y + 11 }, name));
+      y += 13;
+    }
+    this.rowName(parts, "detections", y + 12);
+    placed.forEach((detection) => this.drawDetection(parts, detection, y));
+    y += rows * HEIGHTS.row;
+    if (detections.length === placed.length) return y;
+    const words = `${detections.length - placed.length} more of lower score overlap these`;
+    parts.push(draw("text", { class: "range", x: this.left + 4, y: y + 11 }, words));
+    return y + 14;
+  }
+
+  // A frame around the span that an address names
+  drawAsked(parts, lane) {
+    const span = this.cut(this.asked.start, this.asked.end);
+    if (!span) return;
+    const height = lane.bottom - lane.top - HEIGHTS.header - 2;
+    const place = { x: span.x - 3, width: span.width + 6, y: lane.top + HEIGHTS.header - 2, height };
+    parts.push(draw("rect", { class: "asked", ...place, rx: 3 }));
   }
 
   // A name that does not run into the range at the right
@@ -796,18 +847,19 @@ class TimelineView {
     for (const instance of this.video.truth.filter((one) => one.label === label)) {
       const span = this.cut(instance.start, instance.end);
       if (!span) continue;
-      const kind = instance.missed ? "missed" : "truth";
+      const isMissed = !this.methods.some((_, one) => instance.found & (1 << one) && !this.hiddenMethods.has(one));
+      const kind = isMissed ? "missed" : "truth";
       const bar = draw("rect", { class: `bar-${kind}`, ...span, y: top + 1, height: HEIGHTS.truth - 3, rx: 2 });
-      const words = instance.missed ? "ground truth that no detection matched" : "ground truth";
+      const words = isMissed ? "ground truth that no detection matched" : "ground truth";
       const times = `${inWords(instance.start)} to ${inWords(instance.end)}`;
       bar.append(draw("title", {}, `${words}: ${this.content.classes[label]}, ${times}`));
       parts.push(bar);
     }
   }
 
-  // 0 for the lowest score of all videos, 1 for the highest
-  strength(score) {
-    const [low, high] = this.content.scores;
+  // 0 for the lowest score of the method in all videos, 1 for its highest
+  strength({ score, method }) {
+    const [low, high] = this.methods[method].scores;
     return high > low ? clamp((score - low) / (high - low), 0, 1) : 1;
   }
 
@@ -815,7 +867,7 @@ class TimelineView {
     this.drawn.push(detection);
     const span = this.cut(detection.start, detection.end);
     if (!span) return;
-    const strength = this.strength(detection.score);
+    const strength = this.strength(detection);
     const height = 6 + 8 * strength;
     const bottom = top + (detection.row + 1) * HEIGHTS.row - 1;
     const group = draw("g", { class: "detection", "data-detection": detection.number });
@@ -838,7 +890,9 @@ class TimelineView {
   describe(detection) {
     const kind = detection.kind === PLAIN ? "" : `, ${detection.kind.name}`;
     const times = `${inWords(detection.start)} to ${inWords(detection.end)}`;
-    return `${this.content.classes[detection.label]}, ${times}, score ${scoreInWords(detection.score)}${kind}`;
+    const score = `score ${scoreInWords(detection.score)}`;
+    const by = this.methods.length > 1 ? `, by ${this.methods[detection.method].name}` : "";
+    return `${this.content.classes[detection.label]}, ${times}, ${score}${kind}${by}`;
   }
 
   drawMark(parts, mark, top) {
@@ -885,6 +939,7 @@ class TimelineView {
         scoreInWords(detection.score),
       ];
       if (this.content.kinds.length) cells.push(detection.kind.name);
+      if (this.methods.length > 1) cells.push(this.methods[detection.method].name);
       const row = make("tr", {}, make("td", {}, button));
       row.append(...cells.map((text) => make("td", { textContent: text })));
       return row;
@@ -958,6 +1013,7 @@ class TimelineView {
   select(detection) {
     this.selected = detection;
     this.selectedMark = null;
+    this.options.onChoice?.();
     this.chooseClass(detection.label);
     this.say(this.describe(detection));
     if (detection.start < this.view.from || detection.end > this.view.to) {

@@ -36,6 +36,9 @@ KINDS = [
     {"name": name, "mark": mark, "colour": OUTCOME_COLOURS[name]}
     for name, mark in zip(OUTCOMES, KIND_MARKS, strict=True)
 ]
+# of a detection, for a list of errors: number of its method, what mAP would gain without it, the
+# largest tIoU with an instance of its video, and the class of that instance ("" for none)
+EXTRAS = ("method", "cost", "overlap", "nearest_label")
 SHORTEST = 0.001  # seconds of an axis
 MOST_SIGNALS = 20_000  # of all videos; of more, those of classes that are in their video
 LEVELS = 255  # steps of a signal's height; a lane is about forty pixels high
@@ -46,15 +49,17 @@ class Timeline:
     """Videos against time, in seconds.
 
     title: data set and origin.
-    detections: `video, label, t_start, t_end, score`, and `outcome` (of OUTCOMES, or "") where they
-        were judged.
-    truth: `video, label, t_start, t_end`, and `is_found` where detections were judged.
+    detections: `video, label, t_start, t_end, score`; `outcome` (of OUTCOMES, or "") where they
+        were judged; and, where errors are listed beside the timeline, all of EXTRAS.
+    truth: `video, label, t_start, t_end`, and `is_found` where detections were judged: whether, and
+        with several methods the sum of 2**k over the methods k that found it.
     clicks: `video, label, t`; segments: `video, label, t_start, t_end`: marks to go on with, which
         can be changed and saved, unlike the truth.
     durations: seconds of each video; without one, until the last thing in it.
     activation: video -> [T, C], columns as `classes`; attention: video -> [T]; both on the snippets
         of `timebase`.
     source: where the detections are from. notes: what a reader should know.
+    methods: names of the methods, where errors are listed beside it; then no detection is left out.
     """
 
     title: str
@@ -69,6 +74,7 @@ class Timeline:
     timebase: Timebase = field(default_factory=Timebase)
     source: str = ""
     notes: Sequence[str] = ()
+    methods: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         check_detections(self.detections, "detections")
@@ -169,9 +175,9 @@ def content_of(timeline: Timeline) -> dict[str, Any]:
     shown = []
     for video in videos:
         rows: dict[str, Any] = {name: table.get(video, []) for name, table in tables.items()}
-        left_out = len(rows["detections"]) - MOST_DETECTIONS
-        rows["detections"] = rows["detections"][:MOST_DETECTIONS]
-        rows["left_out"] = max(0, left_out)
+        most = len(rows["detections"]) if timeline.methods else MOST_DETECTIONS
+        rows["left_out"] = max(0, len(rows["detections"]) - most)
+        rows["detections"] = rows["detections"][:most]
         own = {row[0] for name in tables for row in rows[name]}
         shown.append(
             {
@@ -183,16 +189,30 @@ def content_of(timeline: Timeline) -> dict[str, Any]:
             }
         )
     scores = timeline.detections["score"].to_numpy(np.float64)
-    finite = scores[np.isfinite(scores)]
     return {
         "title": timeline.title,
         "source": timeline.source,
         "notes": [*timeline.notes, *([CROWDED] if is_crowded else [])],
         "classes": list(labels),
         "kinds": KINDS if "outcome" in timeline.detections.columns else [],
-        "scores": [float(finite.min()), float(finite.max())] if len(finite) else [0.0, 1.0],
+        "scores": _range(scores),
+        "methods": _methods(timeline),
         "videos": shown,
     }
+
+
+def _methods(timeline: Timeline) -> list[dict[str, Any]]:
+    """Names, and the range of the scores of each: methods score in units of their own."""
+    scores = timeline.detections["score"].to_numpy(np.float64)
+    return [
+        {"name": name, "scores": _range(scores[timeline.detections["method"].to_numpy() == number])}
+        for number, name in enumerate(timeline.methods)
+    ]
+
+
+def _range(scores: Float[np.ndarray, " N"]) -> list[float]:
+    finite = scores[np.isfinite(scores)]
+    return [float(finite.min()), float(finite.max())] if len(finite) else [0.0, 1.0]
 
 
 def as_script(content: Mapping[str, Any]) -> str:
@@ -202,20 +222,29 @@ def as_script(content: Mapping[str, Any]) -> str:
 
 
 def _detections(table: pd.DataFrame, number: Mapping[str, int]) -> dict[str, list[list[Any]]]:
-    """Video -> rows [class, start, end, score, kind], best-scored first. kind: -1 if unknown."""
+    """Video -> rows [class, start, end, score, kind, *EXTRAS], best-scored first. kind: -1 if
+    unknown.
+    """
     ordered = table.sort_values("score", ascending=False, kind="stable")
     kinds = np.full(len(ordered), -1)
     if "outcome" in ordered.columns:
         numbers = {name: place for place, name in enumerate(OUTCOMES)}
         kinds = ordered["outcome"].map(lambda name: numbers.get(name, -1)).to_numpy()
     scores = [_score(value) for value in ordered["score"].to_numpy(np.float64).tolist()]
-    columns = (
+    columns = [
         ordered["label"].map(number).tolist(),
         ordered["t_start"].to_numpy(np.float64).round(3).tolist(),
         ordered["t_end"].to_numpy(np.float64).round(3).tolist(),
         scores,
         kinds.tolist(),
-    )
+    ]
+    if set(EXTRAS) <= set(ordered.columns):
+        columns += [
+            ordered["method"].tolist(),
+            [float(f"{value:.4g}") for value in ordered["cost"].tolist()],
+            ordered["overlap"].to_numpy(np.float64).round(3).tolist(),
+            ordered["nearest_label"].map(number).fillna(-1).astype(int).tolist(),
+        ]
     return _by_video(ordered["video"], columns)
 
 

@@ -55,7 +55,7 @@ def error_timeline(case: Case, found: pd.DataFrame, view: View) -> Figure:
     heights = [1.0] * len(signals) + [0.75 + 0.16 * len(here)]
     figure, panels = plt.subplots(
         len(heights),
-        figsize=(11, 1.3 * sum(heights) + 1.3),
+        figsize=(11, 1.1 * sum(heights) + 1.2),
         sharex=True,
         layout="constrained",
         squeeze=False,
@@ -75,9 +75,11 @@ def summary_of(case: Case, found: pd.DataFrame, view: View) -> str:
     here, proposals = _shown(case, found, view), _proposals(case, view)
     cut = "" if proposals is None else f"{len(proposals)} proposals above {view.threshold:.3f}; "
     kinds = ", ".join(f"{count} {kind}" for kind, count in here["outcome"].value_counts().items())
-    return f"{view.label} in {view.video}: {cut}{len(here)} detections shown" + (
-        f": {kinds}" if kinds else ""
-    )
+    own = (found["video"] == view.video) & (found["label"] == view.label)
+    more = int(own.sum()) - len(here)
+    rest = f"; {more} more of lower score or outside of the window" if more else ""
+    text = f"{view.label} in {view.video}: {cut}{len(here)} detections shown"
+    return f"{text}{f': {kinds}' if kinds else ''}{rest}"
 
 
 def length_of(case: Case, video: str) -> float:
@@ -163,10 +165,13 @@ def _draw_bars(
         _spans(axes, proposals, height, {"color": COLOURS[6], "alpha": 0.55})
         labels.append((height, f"{len(proposals)} proposals"))
     for place, (_, one) in enumerate(here.iterrows(), start=1):
-        _spans(axes, one.to_frame().T, height - place, {"color": OUTCOME_COLOURS[one["outcome"]]})
-        marked = "▶ " if one["row"] == view.marked else ""
+        is_marked = one["row"] == view.marked
+        frame = {"edgecolor": "black", "linewidth": 2} if is_marked else {}
+        colour = OUTCOME_COLOURS[one["outcome"]]
+        _spans(axes, one.to_frame().T, height - place, {"facecolor": colour, **frame})
+        marked = "▶ " if is_marked else ""
         labels.append((height - place, f"{marked}{one['score']:.3g}"))
-    axes.set_yticks([y for y, _ in labels], [text for _, text in labels], fontsize=7)
+    axes.set_yticks([y for y, _ in labels], [text for _, text in labels], fontsize=8)
     axes.set_ylim(height - len(here) - 0.7, 0.7)
     axes.set_ylabel("detections: score", fontsize=8)
 

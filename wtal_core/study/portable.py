@@ -7,8 +7,9 @@ and time base; and `README.md`, a model card. Nothing in it is executed or unpic
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,9 @@ WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 CARD = "README.md"
 AGAIN = "export the run again"
+# signs that Markdown, or HTML in it, takes for more than text within a line; addresses, too
+MARKUP = re.compile(r"[\\`*_\[\]<>&~|$#@:]|(?<=www)\.", re.IGNORECASE)
+BACKTICKS = re.compile("`+")
 KEYS: dict[str, Any] = {
     "format": int,
     "method": str,
@@ -253,21 +257,21 @@ def _is_name(value: object) -> bool:
 
 
 def card(model: Model) -> str:
-    """The model card, in Markdown."""
+    """The model card, in Markdown. Names of files are text in it, whatever they hold."""
     told = model.training
     base = model.timebase
     settings = differences(model.config)
-    changed = "\n".join(f"* `{name}` = `{value}`" for name, value in settings.items())
-    return f"""# {model.method}, trained on {told["title"]}
+    changed = "\n".join(f"* {_code(name)} = {_code(value)}" for name, value in settings.items())
+    return f"""# {model.method}, trained on {_text(told["title"])}
 
 A network for temporal action localization, trained by the WTAL Workbook from video labels.
 
-* Method: `{model.method}`; run `{told["run"]}`, seed {told["seed"]}, {told["epochs"]} epochs.
-* Data: `{told["data"]}` ({told["origin"]}), {told["videos"]["train"]} training and \
-{told["videos"]["test"]} test videos, fingerprint `{told["fingerprint"]}`.
-* Input: streams {", ".join(model.streams)}, each [T, {model.size}], the leading one last; a \
+* Method: `{model.method}`; run {_code(told["run"])}, seed {told["seed"]}, {told["epochs"]} epochs.
+* Data: {_code(told["data"])} ({_text(told["origin"])}), {told["videos"]["train"]} training and \
+{told["videos"]["test"]} test videos, fingerprint {_code(told["fingerprint"])}.
+* Input: streams {_listed(model.streams)}, each [T, {model.size}], the leading one last; a \
 snippet every {base.snippet_seconds:g} s ({base.fps:g} frames per second, stride {base.stride:g}).
-* Classes: {", ".join(model.classes)}.
+* Classes: {_listed(model.classes)}.
 * Scores: {_scores(told)}
 
 Detect with `wtal detect FOLDER --data FEATURES`, FEATURES a data set or a folder of feature files.
@@ -282,6 +286,30 @@ Settings that differ from the method's defaults:
 def _scores(told: Mapping[str, Any]) -> str:
     """mAP on the test videos by protocol, in words."""
     if told["unscored"]:
-        return f"none, because {told['unscored']}."
-    parts = [f"{name} {100 * metric['average']:.1f}" for name, metric in told["metrics"].items()]
+        return f"none, because {_text(told['unscored'])}."
+    parts = [
+        f"{_text(name)} {100 * metric['average']:.1f}" for name, metric in told["metrics"].items()
+    ]
     return f"average mAP on the test videos at the last epoch, by protocol: {', '.join(parts)}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(_text, names))
+
+
+def _text(name: object) -> str:
+    """A name as plain text of Markdown: no sign of it is markup, and it stays on its line."""
+    return MARKUP.sub(r"\\\g<0>", _on_one_line(name))
+
+
+def _code(name: object) -> str:
+    """A name as code: between more backticks than it holds in a row."""
+    line = _on_one_line(name)
+    longest = max(map(len, BACKTICKS.findall(line)), default=0)
+    fence = "`" * (longest + 1)
+    room = " " if line.startswith("`") or line.endswith("`") or not line.strip() else ""
+    return f"{fence}{room}{line}{room}{fence}"
+
+
+def _on_one_line(name: object) -> str:
+    return " ".join(str(name).split())
