@@ -1,0 +1,233 @@
+"""Where the workers are: processes of this machine, an existing scheduler, or jobs of a cluster.
+
+Whoever has started workers names their scheduler in the environment variable WTAL_SCHEDULER. All
+that computes runs, in this process or in the kernel of a notebook, then sends them there.
+"""
+
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from multiprocessing import active_children
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from wtal_core.errors import WorkbookError
+from wtal_core.reading.values import text
+from wtal_core.reading.yaml_files import read_mapping
+
+if TYPE_CHECKING:  # imported where it is used: Dask takes as long to import as many a run takes
+    from distributed import Client, Security
+    from distributed.deploy.cluster import Cluster
+
+Kind = Literal["", "cuda", "slurm", "pbs", "kubernetes"]
+SCHEDULER = "WTAL_SCHEDULER"
+DATA_ADDRESS = "WTAL_DATA_ADDRESS"
+TRIES = 3  # how often a run is begun whose worker dies
+CONFIG = {
+    "distributed.scheduler.allowed-failures": TRIES - 1,
+    "distributed.scheduler.worker-saturation": 1.0,  # no run waits in a worker behind another
+    # As many threads in a worker as it says itself: they change how sums are rounded
+    "distributed.nanny.pre-spawn-environ": {"MALLOC_TRIM_THRESHOLD_": 65536},
+    # Weights of a finished run travel with the task of a run that begins with them
+    "distributed.admin.large-graph-warning-threshold": "1 TB",
+    "distributed.comm.timeouts.connect": "10s",
+}
+# kind -> package, module and class that starts its workers
+STARTERS = {
+    "cuda": ("dask-cuda", "dask_cuda", "LocalCUDACluster"),
+    "slurm": ("dask-jobqueue", "dask_jobqueue", "SLURMCluster"),
+    "pbs": ("dask-jobqueue", "dask_jobqueue", "PBSCluster"),
+    "kubernetes": ("dask-kubernetes", "dask_kubernetes.operator", "KubeCluster"),
+}
+
+
+def has_scheduler() -> bool:
+    """Whether runs go to workers that somebody has started before."""
+    return bool(os.environ.get(SCHEDULER))
+
+
+def data_address() -> str:
+    """Where workers find data sets that they have not: what fsspec reads; "" for nowhere."""
+    return os.environ.get(DATA_ADDRESS, "")
+
+
+@contextmanager
+def workers(jobs: int) -> "Iterator[Client]":
+    """A client of the scheduler that WTAL_SCHEDULER names, else of new processes, `jobs` of them,
+    which end with the block.
+
+    Raises WorkbookError where the scheduler does not answer.
+    """
+    if not has_scheduler():
+        with local_workers(jobs), workers(jobs) as client:
+            yield client
+        return
+    import dask
+    from distributed import Client
+
+    address = os.environ[SCHEDULER]
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is raised
+    with dask.config.set(CONFIG):
+        try:
+            client = Client(address, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise WorkbookError(
+                f"no scheduler answers at {address} ({error}); start one by `dask scheduler`, and "
+                "workers by `dask worker`"
+            ) from error
+        try:
+            yield client
+        finally:
+            client.close(timeout=1)
+
+
+@contextmanager
+def local_workers(jobs: int) -> Iterator[None]:
+    """Workers on this machine, as processes that end with the block, or with this process.
+
+    They listen to whoever shows the key that is drawn here: other users of the machine cannot.
+    """
+    import dask
+    from distributed import LocalCluster, Security
+
+    security = Security.temporary()
+    config = _settings_of(security)
+    others = set(active_children())
+    cluster = None
+    with dask.config.set({**CONFIG, **config}):
+        try:
+            cluster = LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                memory_limit=0,
+                protocol="tls://",
+                security=security,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+            )
+            with _named(cluster, _as_environment(config)):
+                yield
+        finally:
+            _end_at_once(cluster, others)
+
+
+def _settings_of(security: "Security") -> dict[str, Any]:
+    """The key as Dask's settings, by which every part of the cluster finds it."""
+    config = {
+        "distributed.comm.require-encryption": True,
+        "distributed.comm.tls.ca-file": security.tls_ca_file,
+    }
+    for role in ("client", "scheduler", "worker"):
+        config[f"distributed.comm.tls.{role}.key"] = security.tls_client_key
+        config[f"distributed.comm.tls.{role}.cert"] = security.tls_client_cert
+    return config
+
+
+def _as_environment(config: Mapping[str, Any]) -> dict[str, str]:
+    """Dask's settings as environment variables, for processes that are started from here."""
+    return {
+        "DASK_" + name.replace(".", "__").replace("-", "_").upper(): repr(value)
+        for name, value in config.items()
+    }
+
+
+def _end_at_once(cluster: "Cluster | None", others: set[Any]) -> None:
+    """Kill the workers: what they have done is kept, or in a checkpoint."""
+    from distributed.core import Status
+
+    for nanny in cluster.workers.values() if cluster is not None else ():
+        nanny.status = Status.closing_gracefully  # so that it does not start another one
+    for child in set(active_children()) - others:
+        child.kill()
+    if cluster is not None:
+        cluster.close(timeout=1)
+
+
+@contextmanager
+def existing(address: str) -> Iterator[None]:
+    """An existing scheduler, such as tcp://10.0.0.1:8786. Raises WorkbookError for no address."""
+    try:
+        parts = urlsplit(address)
+        whole = parts.scheme in ("tcp", "tls", "ws", "wss") and bool(parts.hostname and parts.port)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise WorkbookError(
+            f"--scheduler {address!r} is no address; give one such as tcp://10.0.0.1:8786, which "
+            "`dask scheduler` prints"
+        )
+    with _environment({SCHEDULER: address}):
+        yield
+
+
+@contextmanager
+def hired(kind: str, number: int, settings: Path | None) -> Iterator[None]:
+    """Workers that a cluster's own system starts, until the block ends. settings: a YAML file of
+    what the class that starts them takes, see docs/scale.md.
+    """
+    import dask
+
+    package, module, name = STARTERS[kind]
+    try:
+        starter = getattr(import_module(module), name)
+    except ImportError as error:
+        install = shlex.join([sys.executable, "-m", "pip", "install", package])
+        raise WorkbookError(f"--cluster {kind} needs {package}: {install}") from error
+    given = read_settings(settings)
+    address = given.pop("data", "")
+    with dask.config.set(CONFIG):
+        try:
+            cluster = starter(**given)
+        except Exception as error:  # whatever a foreign system makes of the user's settings
+            where = settings or "no settings"
+            raise WorkbookError(f"--cluster {kind}, {where}: {error}") from error
+        try:
+            cluster.scale(number)
+            with _named(cluster, {DATA_ADDRESS: address} if address else {}):
+                yield
+        finally:
+            cluster.close(timeout=10)
+
+
+def read_settings(path: Path | None) -> dict[str, Any]:
+    """The settings of a cluster. Raises WorkbookError for a file that is no mapping of names."""
+    if path is None:
+        return {}
+    content = read_mapping(path)
+    for key in content:
+        text(key, f"{path}: the name of a setting")
+    if "data" in content:
+        text(content["data"], f"{path}: data")
+    return dict(content)
+
+
+@contextmanager
+def _named(cluster: "Cluster", more: Mapping[str, str]) -> Iterator[None]:
+    """Say where the workers are: to people on stderr, to other processes by the environment."""
+    print(f"workers: {cluster.dashboard_link}", file=sys.stderr, flush=True)
+    with _environment({SCHEDULER: cluster.scheduler_address, **more}):
+        yield
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address such as tls://127.0.0.1:4000 is of this machine alone."""
+    return urlsplit(address).hostname in ("127.0.0.1", "localhost", "::1")
