@@ -8,8 +8,9 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from multiprocessing import active_children
 from pathlib import Path
@@ -64,8 +65,11 @@ def workers(jobs: int) -> "Iterator[Client]":
     Raises WorkbookError where the scheduler does not answer.
     """
     if not has_scheduler():
-        with local_workers(jobs), workers(jobs) as client:
-            yield client
+        with local_workers(jobs) as end_at_once, workers(jobs) as client:
+            try:
+                yield client
+            finally:
+                end_at_once()
         return
     import dask
     from distributed import Client
@@ -87,8 +91,9 @@ def workers(jobs: int) -> "Iterator[Client]":
 
 
 @contextmanager
-def local_workers(jobs: int) -> Iterator[None]:
-    """Workers on this machine, as processes that end with the block, or with this process.
+def local_workers(jobs: int) -> Iterator[Callable[[], None]]:
+    """Workers on this machine, as processes that end with the block, or with this process; and a
+    function that ends them at once.
 
     They listen to whoever shows the key that is drawn here: other users of the machine cannot.
     """
@@ -111,9 +116,11 @@ def local_workers(jobs: int) -> Iterator[None]:
                 silence_logs=logging.CRITICAL,
             )
             with _named(cluster, _as_environment(config)):
-                yield
+                yield partial(_end_at_once, cluster, others)
         finally:
             _end_at_once(cluster, others)
+            if cluster is not None:
+                cluster.close(timeout=1)
 
 
 def _settings_of(security: "Security") -> dict[str, Any]:
@@ -144,8 +151,6 @@ def _end_at_once(cluster: "Cluster | None", others: set[Any]) -> None:
         nanny.status = Status.closing_gracefully  # so that it does not start another one
     for child in set(active_children()) - others:
         child.kill()
-    if cluster is not None:
-        cluster.close(timeout=1)
 
 
 @contextmanager

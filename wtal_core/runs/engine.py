@@ -230,8 +230,7 @@ class Datasets:
 def whole(dataset: Dataset) -> Dataset:
     """The data set with all features in memory, none in files."""
     parts = {
-        subset: tuple(map(_in_memory, getattr(dataset, subset)))
-        for subset in ("train", "test")
+        subset: tuple(map(_in_memory, getattr(dataset, subset))) for subset in ("train", "test")
     }
     return replace(dataset, **parts)
 

@@ -316,19 +316,19 @@ def write_files(folder: Path, trained: Trained) -> None:
 
 def _compute(runs: Sequence[Run], ledger: Ledger, device: str, jobs: int) -> None:
     """Compute runs, each after those that it needs; on workers where that is asked for."""
-    with tqdm(total=len(runs), desc="runs", unit="run", mininterval=5, dynamic_ncols=True) as bar:
-        if has_scheduler() or (jobs > 1 and len(runs) > 1):
-            # Imported here, because Dask takes as long to import as many a run takes.
-            from wtal_core.runs.engine import compute_on_workers
+    bar = partial(tqdm, total=len(runs), desc="runs", unit="run", mininterval=5, dynamic_ncols=True)
+    if has_scheduler() or (jobs > 1 and len(runs) > 1):
+        # Imported here, because Dask takes as long to import as many a run takes.
+        from wtal_core.runs.engine import compute_on_workers
 
-            start = partial(_start_worker, None if has_scheduler() else jobs)
-            with workers(min(jobs, len(runs))) as client:
-                compute_on_workers(client, runs, ledger, device, start, bar)
-            return
-        device = resolve_device(device)
+        start = partial(_start_worker, None if has_scheduler() else jobs)
+        with workers(min(jobs, len(runs))) as client, bar() as shown:
+            compute_on_workers(client, runs, ledger, device, start, shown)
+        return
+    with bar() as shown:
         for run in runs:
             compute(run, ledger, device, behaviour.stamp(run.method))
-            bar.update()
+            shown.update()
 
 
 def _start_worker(jobs: int | None) -> None:
