@@ -50,7 +50,7 @@ def tiny_dataset(fingerprint="tiny 1", train=9, test=6) -> Dataset:
     )
 
 
-def start_worker(jobs: int | None) -> None:
+def start_worker(jobs: int) -> None:
     """The first thing in a worker process: the tiny data set in place of any other, there as in the
     process that asks.
     """

@@ -24,7 +24,7 @@ TRAIN = sweep.train
 EPOCH = train.Trainer.epoch
 
 
-def begin(jobs: int | None) -> None:
+def begin(jobs: int) -> None:
     """The tiny data set, a checkpoint after each epoch, and a known behaviour."""
     sweep.torch.set_num_threads(1)
     sweep._opened = lambda name, fold: tiny_dataset()
@@ -47,7 +47,7 @@ def noted(run: Run, ledger: Ledger, device: str, checkpoint: Path) -> train.Trai
     return TRAIN(run, ledger, device, checkpoint)
 
 
-def begin_to_die(times: int, deaths: Path, jobs: int | None) -> None:
+def begin_to_die(times: int, deaths: Path, jobs: int) -> None:
     """The first thing in a worker: the process that computes seed 1 is killed, so many times.
 
     deaths: a folder with a file for each death.
@@ -63,7 +63,7 @@ def _dying(times: int, deaths: Path, run: Run, *given: object) -> object:
     return COMPUTE(run, *given)
 
 
-def begin_to_stop(epochs: Path, jobs: int | None) -> None:
+def begin_to_stop(epochs: Path, jobs: int) -> None:
     """The first thing in a worker: it is killed once, in the middle of the first training, after a
     checkpoint. epochs: a file with a line for each epoch that any worker has trained.
     """

@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from multiprocessing import active_children
@@ -22,8 +23,7 @@ from wtal_core.reading.values import text
 from wtal_core.reading.yaml_files import read_mapping
 
 if TYPE_CHECKING:  # imported where it is used: Dask takes as long to import as many a run takes
-    from distributed import Client, Security
-    from distributed.deploy.cluster import Cluster
+    from distributed import Client
 
 Kind = Literal["", "cuda", "slurm", "pbs", "kubernetes"]
 SCHEDULER = "WTAL_SCHEDULER"
@@ -45,6 +45,45 @@ STARTERS = {
     "pbs": ("dask-jobqueue", "dask_jobqueue", "PBSCluster"),
     "kubernetes": ("dask-kubernetes", "dask_kubernetes.operator", "KubeCluster"),
 }
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where runs are computed: by `jobs` processes of this machine; by the workers of an existing
+    scheduler, by its address; or by `workers` workers that a cluster starts, with a file of
+    settings. Raises WorkbookError for a mixture, and for an address that is none.
+    """
+
+    jobs: int = 1
+    scheduler: str = ""
+    cluster: Kind = ""
+    workers: int = 1
+    settings: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.scheduler and self.cluster:
+            raise WorkbookError("--scheduler and --cluster exclude each other; give one of them")
+        for name in ("jobs", "workers"):
+            if getattr(self, name) < 1:
+                raise WorkbookError(f"--{name} is {getattr(self, name)}; expected at least 1")
+        if self.scheduler and not _is_address(self.scheduler):
+            raise WorkbookError(
+                f"--scheduler {self.scheduler!r} is no address; give one such as "
+                "tcp://10.0.0.1:8786, which `dask scheduler` prints"
+            )
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the workers are not started by this command on this machine."""
+        return bool(self.scheduler or self.cluster or has_scheduler())
+
+
+def _is_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("tcp", "tls", "ws", "wss") and bool(parts.hostname and parts.port)
+    except ValueError:
+        return False
 
 
 def has_scheduler() -> bool:
@@ -123,7 +162,7 @@ def local_workers(jobs: int) -> Iterator[Callable[[], None]]:
                 cluster.close(timeout=1)
 
 
-def _settings_of(security: "Security") -> dict[str, Any]:
+def _settings_of(security: Any) -> dict[str, Any]:
     """The key as Dask's settings, by which every part of the cluster finds it."""
     config = {
         "distributed.comm.require-encryption": True,
@@ -143,7 +182,7 @@ def _as_environment(config: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _end_at_once(cluster: "Cluster | None", others: set[Any]) -> None:
+def _end_at_once(cluster: Any, others: set[Any]) -> None:
     """Kill the workers: what they have done is kept, or in a checkpoint."""
     from distributed.core import Status
 
@@ -154,19 +193,18 @@ def _end_at_once(cluster: "Cluster | None", others: set[Any]) -> None:
 
 
 @contextmanager
-def existing(address: str) -> Iterator[None]:
-    """An existing scheduler, such as tcp://10.0.0.1:8786. Raises WorkbookError for no address."""
-    try:
-        parts = urlsplit(address)
-        whole = parts.scheme in ("tcp", "tls", "ws", "wss") and bool(parts.hostname and parts.port)
-    except ValueError:
-        whole = False
-    if not whole:
-        raise WorkbookError(
-            f"--scheduler {address!r} is no address; give one such as tcp://10.0.0.1:8786, which "
-            "`dask scheduler` prints"
-        )
-    with _environment({SCHEDULER: address}):
+def engaged(place: Place) -> Iterator[None]:
+    """The workers of a place, in WTAL_SCHEDULER until the block ends; none for one job."""
+    if place.scheduler:
+        with _environment({SCHEDULER: place.scheduler}):
+            yield
+    elif place.cluster:
+        with hired(place.cluster, place.workers, place.settings):
+            yield
+    elif place.jobs > 1 and not has_scheduler():
+        with local_workers(place.jobs):
+            yield
+    else:
         yield
 
 
@@ -212,7 +250,7 @@ def read_settings(path: Path | None) -> dict[str, Any]:
 
 
 @contextmanager
-def _named(cluster: "Cluster", more: Mapping[str, str]) -> Iterator[None]:
+def _named(cluster: Any, more: Mapping[str, str]) -> Iterator[None]:
     """Say where the workers are: to people on stderr, to other processes by the environment."""
     print(f"workers: {cluster.dashboard_link}", file=sys.stderr, flush=True)
     with _environment({SCHEDULER: cluster.scheduler_address, **more}):

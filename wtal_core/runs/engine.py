@@ -4,6 +4,7 @@ Dask decides which worker computes what, and begins anew what a dead worker had 
 writes: it holds the lock of each run that it has asked for, and keeps what comes back.
 """
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,13 +14,12 @@ from dask._task_spec import Task, TaskRef
 from distributed import Client, Future, KilledWorker, as_completed
 from distributed.client import CancelledError
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from wtal_core.data.dataset import Dataset, Video
 from wtal_core.data.stored import in_memory
 from wtal_core.errors import WorkbookError
 from wtal_core.runs import behaviour, sweep
-from wtal_core.runs.cluster import data_address, is_loopback
+from wtal_core.runs.cluster import SCHEDULER, data_address, is_loopback
 from wtal_core.runs.delivery import Delivery, clear_unfinished, delivery_of, keep
 from wtal_core.runs.ledger import Ledger, working_folder
 from wtal_core.runs.provenance import source_hash
@@ -37,29 +37,31 @@ def compute_on_workers(
     ledger: Ledger,
     device: str,
     start: Callable[[], None],
-    bar: tqdm,
+    told: Callable[[Run, Exception | None], object],
 ) -> None:
     """Compute runs, each after those that it needs, and keep them in the ledger.
 
-    start: what a worker calls before it computes. Raises WorkbookError, after all others are done,
-    for runs that failed or whose workers died; and where the scheduler is gone.
+    start: what a worker calls before it computes. told: called with each run that is there, or has
+    failed, and why. Raises WorkbookError, after all others are done, for runs that failed or whose
+    workers died; and where the scheduler is gone.
     """
     orders = {sweep.identity_of(run): _order(run, ledger, device, start) for run in runs}
     graph = Graph(client, ledger, orders, Datasets(client))
-    failures: list[tuple[Run, BaseException]] = []
+    failures: list[tuple[Run, Exception]] = []
     try:
         waiting = list(orders)
         while waiting or graph.claims:
             if waiting and len(graph.claims) < AHEAD // 2:
                 waiting, there = graph.ask(waiting)
-                bar.update(there)
+                for identity in there:
+                    told(orders[identity].run, None)
             if not graph.claims:
                 time.sleep(WAIT_SECONDS)  # another command computes all that is missing
                 continue
             identity, failure = graph.next()
             if failure is not None:
                 failures.append((orders[identity].run, failure))
-            bar.update()
+            told(orders[identity].run, failure)
     finally:
         graph.release_all()
     if failures:
@@ -96,20 +98,20 @@ class Graph:
         self.failed: dict[str, Future] = {}
         self.arriving = as_completed(loop=client.loop)
 
-    def ask(self, waiting: list[str]) -> tuple[list[str], int]:
+    def ask(self, waiting: list[str]) -> tuple[list[str], list[str]]:
         """Send as many of the waiting runs as there may be at a time. Returns those that wait on,
-        and how many of them another command has finished.
+        and those that another command has finished.
         """
         tasks: dict[str, Task] = {}
         left: dict[str, None] = {}
-        there = 0
+        there = []
         for identity in waiting:
             needed = self._needed(identity)
             if len(self.claims) >= AHEAD or needed in left or not self._claim(identity):
                 left[identity] = None
             elif self._is_there(identity):
                 self.release(identity)
-                there += 1
+                there.append(identity)
             else:
                 tasks |= self._tasks(identity, needed)
         keys = [key for key in tasks if key.startswith(PREFIX)]
@@ -174,7 +176,7 @@ class Graph:
             self._keep(identity, future.result())
         except CancelledError as error:
             raise WorkbookError(
-                f"the scheduler {self.client.scheduler.address} is gone; what has come back is "
+                f"the scheduler {os.environ.get(SCHEDULER)} is gone; what has come back is "
                 "kept; start it again, and the same command goes on where this one stopped"
             ) from error
         except Exception as error:
@@ -221,18 +223,18 @@ class Datasets:
         name = order.run.dataset, order.run.fold
         if name not in self.futures:
             answers = self.client.run(found, order)
-            dataset = None if all(answers.values()) else whole(sweep.dataset_of(order.run))
-            self.futures[name] = dataset and self.client.scatter(dataset, broadcast=True)
+            self.futures[name] = None
+            if not all(answers.values()):
+                dataset = whole(sweep.dataset_of(order.run))
+                self.futures[name] = self.client.scatter(dataset, broadcast=True)
         future = self.futures[name]
         return None if future is None else TaskRef(future.key)
 
 
 def whole(dataset: Dataset) -> Dataset:
     """The data set with all features in memory, none in files."""
-    parts = {
-        subset: tuple(map(_in_memory, getattr(dataset, subset))) for subset in ("train", "test")
-    }
-    return replace(dataset, **parts)
+    train, test = (tuple(map(_in_memory, videos)) for videos in (dataset.train, dataset.test))
+    return replace(dataset, train=train, test=test)
 
 
 def _in_memory(video: Video) -> Video:
@@ -240,7 +242,7 @@ def _in_memory(video: Video) -> Video:
     return replace(video, features=in_memory(video.features), as_stored=stored)
 
 
-def _report(failures: Sequence[tuple[Run, BaseException]]) -> None:
+def _report(failures: Sequence[tuple[Run, Exception]]) -> None:
     """Raise the first failure, after it is said how many there are."""
     run, error = failures[0]
     where = f"{run.method} on {run.dataset}, seed {run.seed}"

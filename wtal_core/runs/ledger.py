@@ -146,7 +146,7 @@ class Record:
         return protocols[protocol]
 
     @property
-    def columns(self) -> dict[str, list[float | None]]:
+    def columns(self) -> dict[str, Any]:
         """Losses and scores by name: one value per epoch, None where it was not taken."""
         columns = self._beside("history")
         if columns is None:

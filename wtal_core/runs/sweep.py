@@ -6,10 +6,10 @@ Runs are computed one after another in this process, or by workers.
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from filelock import FileLock
@@ -28,6 +28,9 @@ from wtal_core.runs.ledger import RULES, UNKNOWN, Ledger, Record, working_folder
 from wtal_core.runs.provenance import peak_memory_mb, provenance
 from wtal_core.runs.run import Run
 from wtal_core.runs.train import Trained, Trainer, is_scored, scale_of, suited_threads
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Stale = Literal["use", "refuse", "recompute"]
 # In a worker: name and fold -> a data set that came from elsewhere than its data folder
@@ -318,12 +321,9 @@ def _compute(runs: Sequence[Run], ledger: Ledger, device: str, jobs: int) -> Non
     """Compute runs, each after those that it needs; on workers where that is asked for."""
     bar = partial(tqdm, total=len(runs), desc="runs", unit="run", mininterval=5, dynamic_ncols=True)
     if has_scheduler() or (jobs > 1 and len(runs) > 1):
-        # Imported here, because Dask takes as long to import as many a run takes.
-        from wtal_core.runs.engine import compute_on_workers
-
-        start = partial(_start_worker, None if has_scheduler() else jobs)
-        with workers(min(jobs, len(runs))) as client, bar() as shown:
-            compute_on_workers(client, runs, ledger, device, start, shown)
+        number = min(jobs, len(runs))
+        with workers(number) as client, bar() as shown:
+            send(client, runs, ledger, device, number, lambda run, failure: shown.update())
         return
     with bar() as shown:
         for run in runs:
@@ -331,9 +331,26 @@ def _compute(runs: Sequence[Run], ledger: Ledger, device: str, jobs: int) -> Non
             shown.update()
 
 
-def _start_worker(jobs: int | None) -> None:
-    """The first thing in a worker process. jobs: how many of them share this machine; None: whoever
+def send(
+    client: "Client",
+    runs: Sequence[Run],
+    ledger: Ledger,
+    device: str,
+    jobs: int,
+    told: Callable[[Run, Exception | None], object],
+) -> None:
+    """Have workers compute runs, see `engine.compute_on_workers`. jobs: how many workers share one
+    machine.
+    """
+    # Imported here, because Dask takes as long to import as many a run takes.
+    from wtal_core.runs.engine import compute_on_workers
+
+    compute_on_workers(client, runs, ledger, device, partial(_start_worker, jobs), told)
+
+
+def _start_worker(jobs: int) -> None:
+    """The first thing in a worker process. jobs: how many of them share this machine; 1: whoever
     has started the worker has also said how many threads it may use.
     """
-    if jobs is not None:
+    if jobs > 1:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))

@@ -58,13 +58,13 @@ def computed(order: Order, sent: Dataset | None, *needed: Delivery) -> Delivery:
         provide(order, sent)
         with tempfile.TemporaryDirectory(prefix="wtal-run-") as folder:
             ledger = Ledger(folder)
-            for delivery in needed:
-                keep(delivery, ledger)
+            for earlier in needed:
+                keep(earlier, ledger)
             shared = order.checkpoint.parent.is_dir()
             checkpoint = order.checkpoint if shared else None
             device = sweep.resolve_device(order.device)
             record = sweep.compute(order.run, ledger, device, order.stamp, checkpoint)
-            delivery = delivery_of(record)
+            delivery = delivery_of(record)  # while the folder is there
     assert delivery is not None  # `compute` has just written its files
     return delivery
 

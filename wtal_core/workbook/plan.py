@@ -130,16 +130,13 @@ def _opens(statement: ast.stmt) -> bool:
 def _asks(statement: ast.stmt, open_sessions: set[str]) -> bool:
     """Whether it calls a session's method that needs runs, or gives a session to a function."""
     for call in _calls(statement):
-        given = {a.id for a in [*call.args, *(k.value for k in call.keywords)] if _is_name(a)}
+        values = [*call.args, *(keyword.value for keyword in call.keywords)]
+        given = {value.id for value in values if isinstance(value, ast.Name)}
         if (isinstance(call.func, ast.Attribute) and call.func.attr in ASKING) or (
             given & open_sessions
         ):
             return True
     return False
-
-
-def _is_name(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name)
 
 
 def _writes(statement: ast.stmt) -> bool:
