@@ -68,15 +68,21 @@ def begin_to_stop(epochs: Path, jobs: int) -> None:
     checkpoint. epochs: a file with a line for each epoch that any worker has trained.
     """
     begin(jobs)
-    train.Trainer.epoch = partialmethod(_stopping, epochs)
+    train.Trainer.epoch = partialmethod(_killing, None, epochs)
 
 
-def _stopping(trainer: train.Trainer, epochs: Path) -> dict[str, float]:
+def begin_to_end(scheduler: int, epochs: Path, jobs: int) -> None:
+    """The same, but it is the scheduler that is killed. scheduler: its process id."""
+    begin(jobs)
+    train.Trainer.epoch = partialmethod(_killing, scheduler, epochs)
+
+
+def _killing(trainer: train.Trainer, process: int | None, epochs: Path) -> dict[str, float]:
     done = epochs.read_text().splitlines() if epochs.exists() else []
     if len(done) == 5:
         with epochs.open("a") as target:
             target.write("killed\n")
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(process or os.getpid(), signal.SIGKILL)
     with epochs.open("a") as target:
         target.write(f"{trainer.progress.epoch}\n")
     return EPOCH(trainer)

@@ -16,6 +16,7 @@ from distributed.client import CancelledError
 from filelock import FileLock, Timeout
 
 from wtal_core.data.dataset import Dataset, Video
+from wtal_core.data.opening import folds
 from wtal_core.data.stored import in_memory
 from wtal_core.errors import WorkbookError
 from wtal_core.runs import behaviour, sweep
@@ -74,6 +75,7 @@ def _order(run: Run, ledger: Ledger, device: str, start: Callable[[], None]) -> 
     return Order(
         run,
         sweep.dataset_of(run).fingerprint,
+        folds(run.dataset),
         stamp,
         device,
         source_hash(),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from wtal_core.data import opening
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.fetched import fetched_dataset
 from wtal_core.errors import WorkbookError
@@ -27,13 +28,15 @@ ONE_AT_A_TIME = threading.Lock()
 class Order:
     """A run to be computed, and all that a worker has to know besides the files of its data set.
 
-    data: the fingerprint that the data set must have. sources: `source_hash` of the client's code.
-    checkpoint: where it lies if the worker sees that folder. address: a folder of data sets that
-    fsspec reads, such as s3://bucket/data; "": none. start: called first, in the worker.
+    data: the fingerprint that the data set must have; folds: how many it has. sources:
+    `source_hash` of the client's code. checkpoint: where it lies if the worker sees that folder.
+    address: a folder of data sets that fsspec reads, such as s3://bucket/data; "": none. start:
+    called first, in the worker.
     """
 
     run: Run
     data: str
+    folds: int
     stamp: str
     device: str
     sources: str
@@ -54,7 +57,6 @@ def computed(order: Order, sent: Dataset | None, *needed: Delivery) -> Delivery:
                 "a worker runs other code of the workbook than this command; install the same "
                 "commit on both"
             )
-        order.start()
         provide(order, sent)
         with tempfile.TemporaryDirectory(prefix="wtal-run-") as folder:
             ledger = Ledger(folder)
@@ -71,11 +73,11 @@ def computed(order: Order, sent: Dataset | None, *needed: Delivery) -> Delivery:
 
 def provide(order: Order, sent: Dataset | None) -> None:
     """See to it that `sweep.dataset_of` gives the data set of that fingerprint in this process."""
+    if found(order):
+        return
     run = order.run
     if sent is not None and sent.fingerprint == order.data:
         sweep.PROVIDED[run.dataset, run.fold] = sent
-        return
-    if found(order):
         return
     if order.address:
         dataset = fetched_dataset(order.address, run.dataset, run.fold)
@@ -92,6 +94,7 @@ def provide(order: Order, sent: Dataset | None) -> None:
 def found(order: Order) -> bool:
     """Whether this process opens the run's data set, and it is the same one as the client's."""
     order.start()
+    opening.FOLDS[order.run.dataset] = order.folds
     try:
         return sweep.dataset_of(order.run).fingerprint == order.data
     except WorkbookError:
