@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # imported where it is used: Dask takes as long to import as 
 Kind = Literal["", "cuda", "slurm", "pbs", "kubernetes"]
 SCHEDULER = "WTAL_SCHEDULER"
 DATA_ADDRESS = "WTAL_DATA_ADDRESS"
+CLOSE_SECONDS = 0.5  # for saying goodbye; Ctrl-C ends everything within two seconds
 TRIES = 3  # how often a run is begun whose worker dies
 CONFIG = {
     "distributed.scheduler.allowed-failures": TRIES - 1,
@@ -126,7 +127,8 @@ def workers(jobs: int) -> "Iterator[Client]":
         try:
             yield client
         finally:
-            client.close(timeout=1)
+            with suppress(TimeoutError, OSError):  # all that matters has come back before
+                client.close(timeout=CLOSE_SECONDS)
 
 
 @contextmanager
@@ -159,7 +161,8 @@ def local_workers(jobs: int) -> Iterator[Callable[[], None]]:
         finally:
             _end_at_once(cluster, others)
             if cluster is not None:
-                cluster.close(timeout=1)
+                with suppress(TimeoutError, OSError):
+                    cluster.close(timeout=CLOSE_SECONDS)
 
 
 def _settings_of(security: Any) -> dict[str, Any]:
@@ -193,19 +196,25 @@ def _end_at_once(cluster: Any, others: set[Any]) -> None:
 
 
 @contextmanager
-def engaged(place: Place) -> Iterator[None]:
-    """The workers of a place, in WTAL_SCHEDULER until the block ends; none for one job."""
+def engaged(place: Place) -> Iterator[Callable[[], None]]:
+    """The workers of a place, in WTAL_SCHEDULER until the block ends, none for one job; and a
+    function that ends those of this machine at once.
+    """
     if place.scheduler:
         with _environment({SCHEDULER: place.scheduler}):
-            yield
+            yield _nothing
     elif place.cluster:
         with hired(place.cluster, place.workers, place.settings):
-            yield
+            yield _nothing
     elif place.jobs > 1 and not has_scheduler():
-        with local_workers(place.jobs):
-            yield
+        with local_workers(place.jobs) as end_at_once:
+            yield end_at_once
     else:
-        yield
+        yield _nothing
+
+
+def _nothing() -> None:
+    """There are no workers of this machine to be ended."""
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def when_ready(jobs: Sequence[Job], ledger: Ledger, place: Place) -> Iterator[It
         return
     announce(runs, len(runs), ledger, place.workers if place.cluster else place.jobs)
     device = jobs[0][1]["device"]
-    with engaged(place), workers(place.jobs) as client:
+    with engaged(place) as end_at_once, workers(place.jobs) as client:
         back: queue.Queue[Run | Exception | None] = queue.Queue()
 
         def compute() -> None:
@@ -48,8 +48,11 @@ def when_ready(jobs: Sequence[Job], ledger: Ledger, place: Place) -> Iterator[It
 
         # The main thread executes notebooks, because it is the one that is told of Ctrl-C.
         threading.Thread(target=compute, daemon=True).start()
-        with tqdm(total=len(runs), desc="runs", unit="run", mininterval=5) as bar:
-            yield _due(jobs, wanted, back, bar)
+        try:
+            with tqdm(total=len(runs), desc="runs", unit="run", mininterval=5) as bar:
+                yield _due(jobs, wanted, back, bar)
+        finally:
+            end_at_once()
 
 
 def _missing(runs: Sequence[Run], ledger: Ledger) -> list[Run]:
