@@ -27,7 +27,7 @@ from wtal_core.runs.provenance import source_hash
 from wtal_core.runs.run import Run
 from wtal_core.runs.worker import Order, computed, found
 
-AHEAD = 512  # runs that are asked for at a time: each holds an open file, and its task memory
+AHEAD = 512  # runs that are asked for at a time, at least: each holds an open file
 WAIT_SECONDS = 0.5  # between two looks at runs that another command computes
 PREFIX = "run-"
 
@@ -52,7 +52,7 @@ def compute_on_workers(
     try:
         waiting = list(orders)
         while waiting or graph.claims:
-            if waiting and len(graph.claims) < AHEAD // 2:
+            if waiting and len(graph.claims) < graph.ahead // 2:
                 waiting, there = graph.ask(waiting)
                 for identity in there:
                     told(orders[identity].run, None)
@@ -98,18 +98,20 @@ class Graph:
         self.orders, self.datasets = orders, datasets
         self.claims: dict[str, FileLock] = {}
         self.failed: dict[str, Future] = {}
+        self.ahead = AHEAD
         self.arriving = as_completed(loop=client.loop)
 
     def ask(self, waiting: list[str]) -> tuple[list[str], list[str]]:
         """Send as many of the waiting runs as there may be at a time. Returns those that wait on,
         and those that another command has finished.
         """
+        self.ahead = max(AHEAD, 2 * len(self.client.nthreads()))
         tasks: dict[str, Task] = {}
         left: dict[str, None] = {}
         there = []
         for identity in waiting:
             needed = self._needed(identity)
-            if len(self.claims) >= AHEAD or needed in left or not self._claim(identity):
+            if len(self.claims) >= self.ahead or needed in left or not self._claim(identity):
                 left[identity] = None
             elif self._is_there(identity):
                 self.release(identity)
@@ -214,6 +216,7 @@ class Datasets:
 
     def __init__(self, client: Client):
         self.client = client
+        client.wait_for_workers(1)  # a cluster may keep its jobs waiting
         addresses = client.scheduler_info()["workers"]
         self.here = all(is_loopback(address) for address in addresses)
         self.futures: dict[tuple[str, int | None], Future | None] = {}
