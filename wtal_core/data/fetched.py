@@ -4,8 +4,6 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
-import fsspec
-
 from wtal_core.data.dataset import Dataset
 from wtal_core.data.manifests import load_manifest
 from wtal_core.data.opening import open_dataset
@@ -36,6 +34,8 @@ def _folder_of(name: str) -> str:
 
 @lru_cache(maxsize=8)
 def _fetch(address: str, root: Path, folder: str) -> None:
+    import fsspec  # comes with Dask, which those who only read results need not have
+
     target = inside(root, folder)
     source = f"{address.rstrip('/')}/{folder}"
     try:

@@ -321,7 +321,7 @@ def _compute(runs: Sequence[Run], ledger: Ledger, device: str, jobs: int) -> Non
     """Compute runs, each after those that it needs; on workers where that is asked for."""
     bar = partial(tqdm, total=len(runs), desc="runs", unit="run", mininterval=5, dynamic_ncols=True)
     if has_scheduler() or (jobs > 1 and len(runs) > 1):
-        number = min(jobs, len(runs))
+        number = jobs if has_scheduler() else min(jobs, len(runs))
         with workers(number) as client, bar() as shown:
             send(client, runs, ledger, device, number, lambda run, failure: shown.update())
         return
