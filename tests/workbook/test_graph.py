@@ -1,9 +1,10 @@
 """All runs of all notebooks as one graph: what a notebook will ask for, and when it is due."""
 
 import queue
-from unittest.mock import MagicMock
+from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
 from tests.tiny_dataset import CONFIG, tiny_dataset
 from wtal_core.errors import WorkbookError
@@ -85,25 +86,26 @@ def due(wanted, answers, monkeypatch):
     back = queue.Queue()
     for answer in answers:
         back.put(answer)
-    jobs = [(f"notebook {place}", {}) for place in range(len(wanted))]
-    return graph._due(jobs, wanted, back, MagicMock()), back
+    jobs = [(Notebook(f"a/{place}", Path("a.ipynb")), {}) for place in range(len(wanted))]
+    ready = graph._due(jobs, wanted, back, tqdm(disable=True))
+    return (notebook.artifact for notebook, _ in ready), back
 
 
 def test_a_notebook_is_due_when_its_last_run_is_there(monkeypatch):
     wanted = [RUNS[:3], [], RUNS[1:2], RUNS[3:]]
     answers = [RUNS[1], RUNS[3], RUNS[0], RUNS[2], None]
     order, back = due(wanted, answers, monkeypatch)
-    assert next(order)[0] == "notebook 1" and back.qsize() == 5
-    assert next(order)[0] == "notebook 2" and back.qsize() == 4
-    assert next(order)[0] == "notebook 3" and back.qsize() == 3
-    assert [name for name, _ in order] == ["notebook 0"]
+    assert next(order) == "a/1" and back.qsize() == 5
+    assert next(order) == "a/2" and back.qsize() == 4
+    assert next(order) == "a/3" and back.qsize() == 3
+    assert list(order) == ["a/0"]
 
 
 def test_what_is_not_computed_is_left_to_the_notebook(monkeypatch):
     wanted = [RUNS[:2], RUNS[2:3]]
     answers = [RUNS[2], WorkbookError("1 runs could not be computed"), None]
     order, _ = due(wanted, answers, monkeypatch)
-    assert [name for name, _ in order] == ["notebook 1", "notebook 0"]
+    assert list(order) == ["a/1", "a/0"]
 
 
 def test_a_fault_of_ours_is_raised(monkeypatch):

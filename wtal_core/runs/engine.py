@@ -46,7 +46,10 @@ def compute_on_workers(
     failed, and why. Raises WorkbookError, after all others are done, for runs that failed or whose
     workers died; and where the scheduler is gone.
     """
-    orders = {sweep.identity_of(run): _order(run, ledger, device, start) for run in runs}
+    orders = {
+        identity: _order(identity, run, ledger, device, start)
+        for identity, run in ((sweep.identity_of(run), run) for run in runs)
+    }
     graph = Graph(client, ledger, orders, Datasets(client))
     failures: list[tuple[Run, Exception]] = []
     try:
@@ -69,9 +72,11 @@ def compute_on_workers(
         _report(failures)
 
 
-def _order(run: Run, ledger: Ledger, device: str, start: Callable[[], None]) -> Order:
+def _order(
+    identity: str, run: Run, ledger: Ledger, device: str, start: Callable[[], None]
+) -> Order:
     stamp = behaviour.stamp(run.method)
-    working = working_folder(ledger.root.resolve(), f"{sweep.identity_of(run)}.{stamp}")
+    working = working_folder(ledger.root.resolve(), f"{identity}.{stamp}")
     return Order(
         run,
         sweep.dataset_of(run).fingerprint,
@@ -85,9 +90,16 @@ def _order(run: Run, ledger: Ledger, device: str, start: Callable[[], None]) -> 
     )
 
 
+def _needed(run: Run) -> str | None:
+    """The identity of the run whose weights this one takes; None where there is none."""
+    needed = run.source() or run.before()
+    return None if needed is None else sweep.identity_of(needed)
+
+
 class Graph:
     """The runs that are asked for, by identity, and what becomes of them.
 
+    needed: identity -> that of the run whose weights it takes, if there is one.
     claims: those that this command has claimed and that are not back yet, with their locks.
     """
 
@@ -96,6 +108,7 @@ class Graph:
     ):
         self.client, self.ledger = client, ledger
         self.orders, self.datasets = orders, datasets
+        self.needed = {identity: _needed(order.run) for identity, order in orders.items()}
         self.claims: dict[str, FileLock] = {}
         self.failed: dict[str, Future] = {}
         self.ahead = AHEAD
@@ -110,7 +123,7 @@ class Graph:
         left: dict[str, None] = {}
         there = []
         for identity in waiting:
-            needed = self._needed(identity)
+            needed = self.needed[identity]
             if len(self.claims) >= self.ahead or needed in left or not self._claim(identity):
                 left[identity] = None
             elif self._is_there(identity):
@@ -122,12 +135,6 @@ class Graph:
         if keys:
             self.arriving.update(self.client.get(tasks, keys, sync=False))
         return list(left), there
-
-    def _needed(self, identity: str) -> str | None:
-        """The identity of the run whose weights this one takes; None where there is none."""
-        run = self.orders[identity].run
-        needed = run.source() or run.before()
-        return None if needed is None else sweep.identity_of(needed)
 
     def _claim(self, identity: str) -> bool:
         """Whether no other command computes the run; from now on this one does."""

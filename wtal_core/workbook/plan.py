@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from wtal_core.runs.results import Results
 from wtal_core.runs.run import Run
 from wtal_core.study import session as sessions
 from wtal_core.study.session import NO_STARTS, Session
@@ -47,14 +46,14 @@ class Planning(Session):
 
     noted: list[Run] = field(default_factory=list)
 
-    def run(self, method_name: str, rows: Any, starts: Any = NO_STARTS) -> Results:
+    def run(self, method_name: str, rows: Any, starts: Any = NO_STARTS) -> Any:
         name = self.dataset.name
         self.noted.extend(
             Run(method_name, config, name, seed, starts.get(row))
             for row, config in rows.items()
             for seed in self.seeds
         )
-        return Absent()  # type: ignore[return-value]
+        return Absent()
 
     def _trained(self, method_name: str, config: Any, seeds: Any) -> list[Any]:
         self.noted.extend(Run(method_name, config, self.dataset.name, seed) for seed in seeds)
