@@ -3,9 +3,10 @@
 import os
 import signal
 from dataclasses import replace
+from functools import partial, partialmethod
 from pathlib import Path
 
-from tests.tiny_dataset import CONFIG, SCHEDULE, tiny_dataset
+from tests.tiny_dataset import CONFIG, SCHEDULE, start_worker, tiny_dataset
 from wtal_core.runs import sweep, train
 from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.run import Run
@@ -20,6 +21,7 @@ LONG = [
 ]
 COMPUTE = sweep.compute
 TRAIN = sweep.train
+EPOCH = train.Trainer.epoch
 
 
 def begin(jobs: int) -> None:
@@ -45,17 +47,42 @@ def noted(run: Run, ledger: Ledger, device: str, checkpoint: Path) -> train.Trai
     return TRAIN(run, ledger, device, checkpoint)
 
 
-def dies_once(run: Run, ledger: Ledger, device: str, stamp: str) -> object:
-    """The worker of seed 1 is killed, the first time."""
-    mark = Path(ledger.root) / "died"
-    if run.seed == 1 and not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return COMPUTE(run, ledger, device, stamp)
+def begin_to_die(times: int, deaths: Path, jobs: int) -> None:
+    """The first thing in a worker: the process that computes seed 1 is killed, so many times.
+
+    deaths: a folder with a file for each death.
+    """
+    start_worker(jobs)
+    sweep.compute = partial(_dying, times, deaths)
 
 
-def always_dies(run: Run, ledger: Ledger, device: str, stamp: str) -> object:
-    """The worker of seed 1 is killed."""
-    if run.seed == 1:
+def _dying(times: int, deaths: Path, run: Run, *given: object) -> object:
+    if run.seed == 1 and len(list(deaths.iterdir())) < times:
+        (deaths / str(os.getpid())).touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    return COMPUTE(run, ledger, device, stamp)
+    return COMPUTE(run, *given)
+
+
+def begin_to_stop(epochs: Path, jobs: int) -> None:
+    """The first thing in a worker: it is killed once, in the middle of the first training, after a
+    checkpoint. epochs: a file with a line for each epoch that any worker has trained.
+    """
+    begin(jobs)
+    train.Trainer.epoch = partialmethod(_killing, None, epochs)
+
+
+def begin_to_end(scheduler: int, epochs: Path, jobs: int) -> None:
+    """The same, but it is the scheduler that is killed. scheduler: its process id."""
+    begin(jobs)
+    train.Trainer.epoch = partialmethod(_killing, scheduler, epochs)
+
+
+def _killing(trainer: train.Trainer, process: int | None, epochs: Path) -> dict[str, float]:
+    done = epochs.read_text().splitlines() if epochs.exists() else []
+    if len(done) == 5:
+        with epochs.open("a") as target:
+            target.write("killed\n")
+        os.kill(process or os.getpid(), signal.SIGKILL)
+    with epochs.open("a") as target:
+        target.write(f"{trainer.progress.epoch}\n")
+    return EPOCH(trainer)

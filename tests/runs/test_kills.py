@@ -2,6 +2,7 @@
 
 import random
 import time
+from functools import partial
 from multiprocessing import get_context
 
 import pytest
@@ -135,21 +136,41 @@ def test_what_a_killed_process_left_half_written_is_gone_before_the_line_is_ther
     assert set(seen) == {"lock", *kept}
 
 
-def test_a_killed_worker_is_tried_again(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "compute", killed.dies_once)
+@pytest.fixture
+def deaths(tmp_path):
+    (tmp_path / "deaths").mkdir()
+    return tmp_path / "deaths"
+
+
+def test_a_killed_worker_is_tried_again(tiny, tmp_path, deaths, monkeypatch):
+    monkeypatch.setattr(sweep, "_start_worker", partial(killed.begin_to_die, 1, deaths))
     records = sweep.ensure(RUNS, Ledger(tmp_path), jobs=2)
     assert [record.seed for record in records] == [0, 1, 2]
-    assert (tmp_path / "died").exists()
+    assert len(list(deaths.iterdir())) == 1
 
 
-def test_a_worker_that_always_dies_fails_its_run_alone(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "compute", killed.always_dies)
+def test_a_worker_that_always_dies_fails_its_run_alone(tiny, tmp_path, deaths, monkeypatch):
+    monkeypatch.setattr(sweep, "_start_worker", partial(killed.begin_to_die, 100, deaths))
     with pytest.raises(
         WorkbookError, match=r"1 runs .* seed 1: its process died 3 times .*--jobs 1"
     ):
         sweep.ensure(RUNS, Ledger(tmp_path), jobs=2)
     records = Ledger(tmp_path).records("simulated", "facnet")
     assert sorted(record.seed for record in records) == [0, 2]
+    assert len(list(deaths.iterdir())) == 3
+
+
+def test_another_worker_goes_on_from_the_checkpoint_of_a_killed_one(tiny, tmp_path, monkeypatch):
+    whole = sweep.ensure(RUNS[:2], Ledger(tmp_path / "undisturbed"))
+    epochs = tmp_path / "epochs"
+    monkeypatch.setattr(sweep, "_start_worker", partial(killed.begin_to_stop, epochs))
+    found = sweep.ensure(RUNS[:2], Ledger(tmp_path / "disturbed"), jobs=2)
+    done = epochs.read_text().splitlines()
+    assert done.count("killed") == 1
+    # both have eight epochs, and none of them was trained twice but the one that was cut short
+    assert len(done) - 1 <= 2 * 8 + 1
+    for a, b in zip(whole, found, strict=True):
+        assert a.line["metrics"] == b.line["metrics"] and a.history == b.history
 
 
 def test_a_full_disk_is_told_before_anything_is_trained(tiny, tmp_path, monkeypatch):

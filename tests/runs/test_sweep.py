@@ -1,5 +1,6 @@
 """Runs: repeatable, resumable, found again by what was asked, computed once."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,9 @@ from tests.tiny_dataset import CONFIG, SCHEDULE, start_worker, tiny_dataset
 from wtal_core.data.dataset import check_dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.models.shared.schedule import Schedule
+from wtal_core.runs import ledger as ledgers
 from wtal_core.runs import sweep
+from wtal_core.runs.delivery import FILES
 from wtal_core.runs.inputs import resident
 from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.run import Run
@@ -190,14 +193,31 @@ def test_several_runs_come_back_in_their_order(tiny, tmp_path):
     assert [record.seed for record in records] == [2, 0, 1]
 
 
-def test_processes_compute_what_one_process_computes(tiny, tmp_path, monkeypatch):
+TIMES = {"seconds", "train_seconds", "peak_memory_mb", "by", "seal"}
+
+
+def lines_in(folder, kind=""):
+    """The lines of a ledger's file, without what tells times and the seal over it."""
+    lines = ledgers.read(ledgers.runs_file(folder, "simulated", "facnet", kind)).values()
+    return sorted(
+        json.dumps({name: value for name, value in line.items() if name not in TIMES})
+        for line in lines
+    )
+
+
+def test_workers_leave_the_ledger_that_one_process_leaves(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "_start_worker", start_worker)
     runs = [replace(RUN, seed=seed) for seed in range(3)]
     alone = sweep.ensure(runs, Ledger(tmp_path / "1"), jobs=1)
     together = sweep.ensure(runs, Ledger(tmp_path / "2"), jobs=2)
+    assert lines_in(tmp_path / "1") == lines_in(tmp_path / "2")
+    assert lines_in(tmp_path / "1", "history") == lines_in(tmp_path / "2", "history")
     for a, b in zip(alone, together, strict=True):
-        assert a.line["metrics"] == b.line["metrics"]
-        assert a.history == b.history
+        assert [a.seed, a.history] == [b.seed, b.history]
+        for name in FILES:
+            assert (a.working_folder / name).read_bytes() == (b.working_folder / name).read_bytes()
+        environments = [record.line["by"]["environment"] for record in (a, b)]
+        assert environments[0] == environments[1]
 
 
 def test_the_cost_of_missing_runs_is_told_from_earlier_ones(tiny, tmp_path, capsys):

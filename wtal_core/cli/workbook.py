@@ -16,6 +16,10 @@ def reproduce(
     seeds: int = 5,
     device: str = "auto",
     jobs: int = 1,
+    scheduler: str = "",
+    cluster: Literal["", "cuda", "slurm", "pbs", "kubernetes"] = "",
+    workers: int = 1,
+    settings: Path | None = None,
     results: Path = Path("results"),
 ) -> int:
     """Regenerate tables and figures by executing their notebooks.
@@ -27,22 +31,34 @@ def reproduce(
             printed (what the paper says, where that differs).
         seeds: number of seeds, 0 .. n - 1.
         device: cpu, cuda or auto.
-        jobs: runs at a time, as processes on the CPU.
+        jobs: runs at a time, as processes of this machine on the CPU.
+        scheduler: send runs to an existing Dask scheduler, such as tcp://10.0.0.1:8786.
+        cluster: have workers started by slurm, pbs or kubernetes, or (cuda) one for each GPU of
+            this machine; see docs/scale.md.
+        workers: how many workers the cluster starts.
+        settings: YAML file of the cluster's settings, such as queue and memory.
         results: folder of finished runs, tables and figures; runs that are there are not
             computed again.
     """
     require("notebooks")
+    from wtal_core.runs.cluster import Place
     from wtal_core.runs.sweep import resolve_device
     from wtal_core.workbook.reproduce import reproduce as run_notebooks
 
+    place = Place(jobs, scheduler, cluster, workers, settings)
     parameters = {
         "dataset": dataset,
         "profile": profile,
         "seeds": seeds,
-        "device": resolve_device(device),
+        "device": _device_elsewhere(device) if place.is_elsewhere else resolve_device(device),
         "jobs": jobs,
     }
-    return int(run_notebooks(artifacts, results, parameters) > 0)
+    return int(run_notebooks(artifacts, results, parameters, place=place) > 0)
+
+
+def _device_elsewhere(device: str) -> str:
+    """Each worker looks for a GPU of its own; so does the kernel of a notebook here."""
+    return "cpu" if device == "cpu" else "auto"
 
 
 def ladder(
@@ -64,7 +80,8 @@ def ladder(
         results: folder of finished runs, tables and figures; runs that are there are not
             computed again.
     """
-    status = reproduce(("ladder/ladder",), dataset, profile, seeds, device, jobs, results)
+    ladder_of_all = ("ladder/ladder",)
+    status = reproduce(ladder_of_all, dataset, profile, seeds, device, jobs, results=results)
     if status == 0:
         from wtal_core.report.artifacts import read_table
 

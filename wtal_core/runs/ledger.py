@@ -146,12 +146,18 @@ class Record:
         return protocols[protocol]
 
     @property
-    def history(self) -> list[dict[str, float]]:
-        """One dictionary per epoch: losses, and scores where they were taken."""
+    def columns(self) -> dict[str, Any]:
+        """Losses and scores by name: one value per epoch, None where it was not taken."""
         columns = self._beside("history")
         if columns is None:
             path = runs_file(self.roots[-1], self.line["dataset"], self.method, "history")
             raise WorkbookError(f"{path} has no line of run {self.key}; `git checkout` restores it")
+        return columns
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """One dictionary per epoch: losses, and scores where they were taken."""
+        columns = self.columns
         epochs = max(map(len, columns.values()), default=0)
         return [
             {

@@ -1,5 +1,6 @@
 """Who computed a run, and on what: what a ledger's line says under `by`. Written once."""
 
+import hashlib
 import os
 import platform
 import re
@@ -54,6 +55,16 @@ def code() -> dict[str, Any]:
             'prints, with "-dirty" behind it where the package differs from that commit'
         )
     return {"commit": told.removesuffix("-dirty"), "dirty": told.endswith("-dirty")}
+
+
+@lru_cache(maxsize=1)
+def source_hash() -> str:
+    """A hash of the package's source, by which a client knows that a worker runs the same code."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _git(*arguments: str) -> str | None:

@@ -1,20 +1,15 @@
 """Many runs: find those that are finished, say what the others cost, compute them.
 
-Runs are computed one after another, or several processes at a time.
+Runs are computed one after another in this process, or by workers.
 """
 
 import os
-import signal
 import sys
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from functools import lru_cache
-from multiprocessing import active_children, get_context
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from filelock import FileLock
@@ -27,19 +22,25 @@ from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.mean_average_precision import Score
 from wtal_core.reading.tensors import read_safetensors
 from wtal_core.runs import behaviour
+from wtal_core.runs.cluster import has_scheduler, workers
+from wtal_core.runs.delivery import clear_unfinished
 from wtal_core.runs.ledger import RULES, UNKNOWN, Ledger, Record, working_folder
-from wtal_core.runs.parent import end_with
 from wtal_core.runs.provenance import peak_memory_mb, provenance
 from wtal_core.runs.run import Run
 from wtal_core.runs.train import Trained, Trainer, is_scored, scale_of, suited_threads
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 Stale = Literal["use", "refuse", "recompute"]
-TRIES = 3  # how often a run is begun whose process dies
+# In a worker: name and fold -> a data set that came from elsewhere than its data folder
+PROVIDED: dict[tuple[str, int | None], Dataset] = {}
 
 
 def dataset_of(run: Run) -> Dataset:
     """The data set of a run, in its fold; opened once per process."""
-    return _opened(run.dataset, run.fold)
+    provided = PROVIDED.get((run.dataset, run.fold))
+    return _opened(run.dataset, run.fold) if provided is None else provided
 
 
 def opened(name: str) -> Dataset:
@@ -90,15 +91,19 @@ def ensure(
     if not wanted:
         return [record for record in records if record]
     ledger.check_writable()
-    device = resolve_device(device)
-    # A run that begins with another's weights, or only reads its network, needs that one first.
-    starts = [run.before() for run in wanted]
-    sources = [run.source() for run in wanted]
-    for part in (_missing(starts, ledger), _missing(sources, ledger), _different(wanted)):
-        if part:
-            announce(part, len(runs), ledger, jobs)
-            _compute(part, ledger, device, jobs)
+    if not has_scheduler():
+        device = resolve_device(device)
+    needed = with_needed(wanted, ledger)
+    announce(needed, len({*runs, *needed}), ledger, jobs)
+    _compute(needed, ledger, device, jobs)
     return [_there(run, ledger) for run in runs]
+
+
+def with_needed(wanted: Sequence[Run], ledger: Ledger) -> list[Run]:
+    """These runs, each once, after those unfinished ones that they begin with or read."""
+    starts = _missing([run.before() for run in wanted], ledger)
+    sources = _missing([run.source() for run in wanted], ledger)
+    return _different([*starts, *sources, *wanted])
 
 
 def _missing(runs: Sequence[Run | None], ledger: Ledger) -> list[Run]:
@@ -159,11 +164,14 @@ def cost(runs: Sequence[Run], ledger: Ledger, jobs: int) -> str:
     return f"about {max(1, round(seconds / processes / 60))} min on {processes} process(es)"
 
 
-def compute(run: Run, ledger: Ledger, device: str, stamp: str) -> Record:
+def compute(
+    run: Run, ledger: Ledger, device: str, stamp: str, checkpoint: Path | None = None
+) -> Record:
     """Train one run, or go on with it, and append it to the ledger.
 
     stamp: the behaviour that computes it, see `behaviour.stamp`. A second process that is asked
-    for the same run waits, and then takes what the first has left.
+    for the same run waits, and then takes what the first has left. checkpoint: another place than
+    the ledger's for it; it then stays there.
     """
     begin = time.monotonic()
     dataset = dataset_of(run)
@@ -176,16 +184,13 @@ def compute(run: Run, ledger: Ledger, device: str, stamp: str) -> Record:
             return record
         if device.startswith("cuda"):
             torch.cuda.reset_peak_memory_stats()
-        trained = train(run, ledger, device, working / "checkpoint.pt")
+        trained = train(run, ledger, device, checkpoint or working / "checkpoint.pt")
         write_files(working, trained)
         line = describe(run, dataset, trained, time.monotonic() - begin)
         with suited_threads(trained.network):  # so that it says how many threads were used
             line["by"] = provenance(device, stamp)
         line["peak_memory_mb"] = peak_memory_mb(device)
-        # Before the line: nobody comes back to this folder once that is there. What is partial was
-        # left by a process that was killed while it wrote.
-        for left in (working / "checkpoint.pt", *working.glob("*.partial")):
-            left.unlink(missing_ok=True)
+        clear_unfinished(working)
         record = ledger.append(line, columns(trained.history))
     return record
 
@@ -313,76 +318,39 @@ def write_files(folder: Path, trained: Trained) -> None:
 
 
 def _compute(runs: Sequence[Run], ledger: Ledger, device: str, jobs: int) -> None:
-    """Compute runs, several at a time where that is asked for."""
-    stamps = {name: behaviour.stamp(name) for name in {run.method for run in runs}}
-    tasks = [(run, ledger, device, stamps[run.method]) for run in runs]
-    with tqdm(total=len(runs), desc="runs", unit="run", mininterval=5, dynamic_ncols=True) as bar:
-        if jobs == 1 or len(runs) == 1:
-            for task in tasks:
-                compute(*task)
-                bar.update()
-        else:
-            _compute_together(tasks, min(jobs, len(runs)), bar)
+    """Compute runs, each after those that it needs; on workers where that is asked for."""
+    bar = partial(tqdm, total=len(runs), desc="runs", unit="run", mininterval=5, dynamic_ncols=True)
+    if has_scheduler() or (jobs > 1 and len(runs) > 1):
+        number = jobs if has_scheduler() else min(jobs, len(runs))
+        with workers(number) as client, bar() as shown:
+            send(client, runs, ledger, device, number, lambda run, failure: shown.update())
+        return
+    with bar() as shown:
+        for run in runs:
+            compute(run, ledger, device, behaviour.stamp(run.method))
+            shown.update()
 
 
-def _compute_together(tasks: Sequence[tuple[Run, Ledger, str, str]], jobs: int, bar: tqdm) -> None:
-    """Compute tasks in worker processes. One that dies takes only its own task with it, which is
-    tried again. Each worker is a pool of its own, because a pool dies with any of its workers.
-
-    Raises WorkbookError, after all others are done, for a task whose worker died `TRIES` times.
+def send(
+    client: "Client",
+    runs: Sequence[Run],
+    ledger: Ledger,
+    device: str,
+    jobs: int,
+    told: Callable[[Run, Exception | None], object],
+) -> None:
+    """Have workers compute runs, see `engine.compute_on_workers`. jobs: how many workers share one
+    machine.
     """
-    others = set(active_children())
-    waiting = deque(tasks)
-    idle = [_new_worker(jobs) for _ in range(jobs)]
-    busy: dict[Future[Record], tuple[ProcessPoolExecutor, tuple[Run, Ledger, str, str]]] = {}
-    deaths: Counter[Run] = Counter()
-    try:
-        while waiting or busy:
-            while waiting and idle:
-                worker, task = idle.pop(), waiting.popleft()
-                busy[worker.submit(compute, *task)] = worker, task
-            for future in wait(busy, return_when=FIRST_COMPLETED).done:
-                worker, task = busy.pop(future)
-                try:
-                    future.result()
-                    bar.update()
-                except BrokenProcessPool:
-                    worker.shutdown()
-                    worker = _new_worker(jobs)
-                    deaths[task[0]] += 1
-                    if deaths[task[0]] < TRIES:
-                        waiting.append(task)
-                idle.append(worker)
-    except BaseException:
-        for child in set(active_children()) - others:
-            child.kill()  # its checkpoint stays, and the next call goes on from there
-        raise
-    finally:
-        for worker in [*idle, *(worker for worker, _ in busy.values())]:
-            worker.shutdown(cancel_futures=True)
-    _report_dead([run for run, times in deaths.items() if times == TRIES])
+    # Imported here, because Dask takes as long to import as many a run takes.
+    from wtal_core.runs.engine import compute_on_workers
 
-
-def _report_dead(runs: Sequence[Run]) -> None:
-    if runs:
-        raise WorkbookError(
-            f"{len(runs)} runs could not be computed, such as {runs[0].method} on "
-            f"{runs[0].dataset}, seed {runs[0].seed}: its process died {TRIES} times (out of "
-            "memory?); give fewer jobs at a time, such as --jobs 1"
-        )
-
-
-def _new_worker(jobs: int) -> ProcessPoolExecutor:
-    """A worker process, which starts with its first task."""
-    given = (os.getpid(), _start_worker, jobs)
-    return ProcessPoolExecutor(1, get_context("spawn"), _begin_worker, given)
-
-
-def _begin_worker(parent: int, start: Callable[[int], None], jobs: int) -> None:
-    end_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches workers, too; the parent decides
-    start(jobs)
+    compute_on_workers(client, runs, ledger, device, partial(_start_worker, jobs), told)
 
 
 def _start_worker(jobs: int) -> None:
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
+    """The first thing in a worker process. jobs: how many of them share this machine; 1: whoever
+    has started the worker has also said how many threads it may use.
+    """
+    if jobs > 1:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))

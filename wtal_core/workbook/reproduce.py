@@ -9,15 +9,21 @@ from typing import Any
 
 from wtal_core.data.dataset import Dataset
 from wtal_core.errors import WorkbookError
+from wtal_core.runs.cluster import Place
 from wtal_core.runs.ledger import Ledger
 from wtal_core.study.own_parameters import EXCHANGEABLE, own_parameters
 from wtal_core.study.session import open_session
 from wtal_core.workbook.artifacts import Notebook, find_notebooks
 from wtal_core.workbook.execution import check_parameters, execute
+from wtal_core.workbook.graph import when_ready
 
 
 def reproduce(
-    wanted: Sequence[str], results: Path, parameters: dict[str, Any], say: Any = print
+    wanted: Sequence[str],
+    results: Path,
+    parameters: dict[str, Any],
+    say: Any = print,
+    place: Place | None = None,
 ) -> int:
     """Execute the notebooks of these artifacts into `<results>/<dataset>/<paper>/`. Returns how
     many failed.
@@ -25,7 +31,9 @@ def reproduce(
     parameters: `dataset, profile, seeds, device, jobs`. They are checked against every notebook,
     and each data set is opened once, before the first one starts. dataset: "" is each notebook's
     own. A notebook that is about a data set of its own, such as a teaching world, stays there.
+    place: where runs are computed; with several workers all runs of all notebooks are one graph.
     """
+    place = place or Place(jobs=parameters.get("jobs", 1))
     notebooks = find_notebooks(tuple(wanted))
     given = {**parameters, "store": str(results.resolve())}
     asked = [at_home(notebook, given) for notebook in notebooks]
@@ -34,10 +42,12 @@ def reproduce(
     for dataset in sorted({values["dataset"] for values in asked}):
         _check_scorable(open_session(artifact="", **{**given, "dataset": dataset}).dataset)
     Ledger(results).check_writable()  # now, not after hours of computing
+    jobs = list(zip(notebooks, asked, strict=True))
     failures = []
-    for number, (notebook, values) in enumerate(zip(notebooks, asked, strict=True), 1):
-        if not _one(notebook, results, values, f"[{number}/{len(notebooks)}]", say):
-            failures.append(notebook)
+    with when_ready(jobs, Ledger(results), place) as ready:
+        for number, (notebook, values) in enumerate(ready, 1):
+            if not _one(notebook, results, values, f"[{number}/{len(notebooks)}]", say):
+                failures.append(notebook)
     index = write_index(results)
     say(f"{len(notebooks) - len(failures)} of {len(notebooks)} artifacts finished. Look at {index}")
     for notebook in failures:
