@@ -61,10 +61,11 @@ function polyline(values, layer, x, y) {
   return path;
 }
 
-// From the zero line to each value; width: share of the step that a rectangle takes
-function columns(values, layer, x, y, width, shift) {
+// From the zero line to each value; width: share of the step that a rectangle takes.
+// sign: draw only what lies above zero (1) or below it (-1); 0 draws all
+function columns(values, layer, x, y, width, shift, sign = 0) {
   const parts = values.map((value, place) => {
-    if (!value) return "";
+    if (!value || value * sign < 0) return "";
     const middle = layer.first + (place + shift) * layer.step;
     const half = (width * layer.step) / 2;
     return rectangle(x(middle - half), x(middle + half), y(value), y(0));
@@ -94,6 +95,7 @@ const SHAPES = {
   line: (state, layer, x, y) => [polyline(state, layer, x, y)],
   steps: (state, layer, x, y) => [stairs(state, layer, x, y)],
   area: (state, layer, x, y) => [columns(state, layer, x, y, 1, 0.5)],
+  signed: (state, layer, x, y) => [1, -1].map((sign) => columns(state, layer, x, y, 1, 0.5, sign)),
   bars: (state, layer, x, y) => [columns(state, layer, x, y, 0.8, 0)],
   boxes: (state, layer, x, y) =>
     shaded(state.map(([left, right, low, high, shade]) => [
@@ -228,9 +230,11 @@ function mountSteps(root, content, moved = () => {}) {
 
   function drawLayer(layer, x, y) {
     const look = `${layer.kind} ${layer.colour} ${layer.look}`;
-    const shades = SHAPES[layer.kind](layer.states[0], layer, x, y).length;
-    const elements = Array.from({ length: shades }, (_, n) =>
-      draw("path", { class: look, opacity: (n + 1) / shades }),
+    const count = SHAPES[layer.kind](layer.states[0], layer, x, y).length;
+    const elements = Array.from({ length: count }, (_, n) =>
+      count === SHADES
+        ? draw("path", { class: look, opacity: (n + 1) / SHADES })
+        : draw("path", { class: `${look} part${n}` }),
     );
     const hasGhost = layer.by.length > 0 && layer.ghost;
     const ghost = hasGhost ? draw("path", { class: `ghost ${layer.colour}` }) : null;
@@ -250,9 +254,11 @@ function mountSteps(root, content, moved = () => {}) {
       sample.append(draw("path", { d, class: classes }));
       return make("li", {}, sample, words);
     };
-    const keys = [...seen.values()].map((layer) =>
-      key(`${layer.kind} ${layer.colour} ${layer.look}`, layer.name),
-    );
+    const keys = [...seen.values()].flatMap((layer) => {
+      const look = `${layer.kind} ${layer.colour} ${layer.look}`;
+      const above = key(`${look} part0`, layer.name);
+      return layer.below ? [above, key(`${look} part1`, layer.below)] : [above];
+    });
     if (content.shaded.length) keys.push(key("shaded", content.shaded_name));
     return make("ul", { className: "legend" }, ...keys, key("ghost ink", ghostKey));
   }

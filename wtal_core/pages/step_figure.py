@@ -34,7 +34,7 @@ for (const root of document.querySelectorAll(".wtal-steps:not([data-is-drawn])")
 """
 STILL = "The sliders move in the book, and here once the cell has been run."
 
-Kind = Literal["line", "steps", "area", "bars", "boxes", "levels", "marks", "heat"]
+Kind = Literal["line", "steps", "area", "signed", "bars", "boxes", "levels", "marks", "heat"]
 Colour = Literal["blue", "orange", "green", "pink", "amber", "ink", "quiet"]
 Look = Literal["solid", "dashed", "dotted", "hollow", "light"]
 
@@ -66,21 +66,22 @@ class Layer:
     """What one kind of drawing shows at each position.
 
     kind, and what one of its states is:
-        line, steps, area, bars: [T] on the grid `first`, `first + step`, ... of the lower axis; a
-            line and bars stand at the grid's points, steps and areas from one to the next; NaN is a
-            gap.
+        line, bars: [T] at the points `first`, `first + step`, ... of the lower axis; NaN is a gap.
+        steps, area: the same, from each point to the next. signed: an area that is blue below 0.
         boxes: rows (left, right, low, high) or (left, right, low, high, opacity from 0 to 1).
         levels: heights of horizontal lines. marks: places of vertical lines.
         heat: [R, T] from 0 to 1, the first row at height 0 to 1.
     states: one for each position of the sliders with the numbers `by`, the last slider's positions
         side by side; `by=()` and one state for what never changes.
-    name: in the legend; layers of the same name share a line there.
+    name: in the legend; layers of the same name share a line there. below: what a signed area says
+        below 0.
     ghost: the position that is compared with is drawn as a dashed outline.
     """
 
     kind: Kind
     states: Sequence[Any]
     name: str = ""
+    below: str = ""
     by: tuple[int, ...] = (0,)
     colour: Colour = "blue"
     look: Look = "solid"
@@ -254,6 +255,7 @@ def _layer(layer: Layer, unit: float, unit_along: float) -> dict[str, Any]:
     return {
         "kind": layer.kind,
         "name": layer.name,
+        "below": layer.below,
         "by": list(layer.by),
         "colour": layer.colour,
         "look": layer.look,
