@@ -106,6 +106,12 @@ const SHAPES = {
   heat: cells,
 };
 
+// What is left of a state that is compared with; an area is the steps of its edge
+function outline(state, layer, x, y) {
+  if (layer.kind === "area" || layer.kind === "signed") return stairs(state, layer, x, y);
+  return SHAPES[layer.kind](state, layer, x, y).join("");
+}
+
 // From values to pixels. `in` and the call of y take whole numbers of the axis's unit.
 function scaleOf({ low, high, unit }, start, end) {
   const of = (value) => start + ((value - low) / (high - low)) * (end - start);
@@ -130,11 +136,12 @@ function mountSteps(root, content, moved = () => {}) {
   const start = content.sliders.map((slider) => slider.start);
   let places = [...start];
   let reference = [...start];
-  let paths = []; // of layers that depend on a slider
+  let paths = []; // of all layers, with the states that they show
 
   const picture = draw("svg", { role: "img", "aria-label": content.alt });
   const now = make("p", { className: "now" });
   const other = make("p", { className: "other" });
+  const readout = make("div", { className: "readout", "aria-live": "polite" }, now, other);
   const ghostKey = make("span", {});
   const compare = make("button", { type: "button", textContent: "compare with this" });
   const back = make("button", { type: "button", textContent: "back to the start" });
@@ -153,13 +160,17 @@ function mountSteps(root, content, moved = () => {}) {
 
   function refresh() {
     const isApart = places.some((place, s) => place !== reference[s]);
-    for (const { layer, x, y, elements, ghost } of paths) {
+    for (const part of paths) {
+      const { layer, x, y, elements, ghost } = part;
       const state = stateAt(layer, places);
       const before = stateAt(layer, reference);
-      SHAPES[layer.kind](state, layer, x, y).forEach((d, n) => elements[n].setAttribute("d", d));
-      if (!ghost) continue;
-      const d = isApart && before !== state ? SHAPES[layer.kind](before, layer, x, y).join("") : "";
-      ghost.setAttribute("d", d);
+      if (part.state !== state) {
+        SHAPES[layer.kind](state, layer, x, y).forEach((d, n) => elements[n].setAttribute("d", d));
+      }
+      if (ghost && (part.state !== state || part.before !== before)) {
+        ghost.setAttribute("d", before === state ? "" : outline(before, layer, x, y));
+      }
+      Object.assign(part, { state, before });
     }
     inputs.forEach((input, s) => {
       const text = content.sliders[s].texts[places[s]];
@@ -171,6 +182,8 @@ function mountSteps(root, content, moved = () => {}) {
     other.textContent = isApart
       ? `Dashed, ${named(reference)}: ${stateAt(content.readout, reference)}`
       : "The dashed outline of this position stays when the slider moves.";
+    // the picture stays where it is when a sentence is shorter
+    readout.style.minHeight = `${Math.max(parseFloat(readout.style.minHeight) || 0, readout.offsetHeight)}px`;
     ghostKey.textContent = `dashed: ${named(reference)}`;
     compare.disabled = !isApart;
     back.disabled = !isApart && places.every((place, s) => place === start[s]);
@@ -187,6 +200,7 @@ function mountSteps(root, content, moved = () => {}) {
       boxes.push(box);
     });
     paths = [];
+    readout.style.minHeight = "";
     picture.setAttribute("viewBox", `0 0 ${width} ${bottom}`);
     picture.replaceChildren(...content.panels.map((panel, n) => drawPanel(panel, boxes[n])));
     refresh();
@@ -282,7 +296,6 @@ function mountSteps(root, content, moved = () => {}) {
     make("label", {}, make("span", { textContent: slider.name }), inputs[s], outputs[s]),
   );
   const controls = make("div", { className: "controls" }, ...sliders, compare, back);
-  const readout = make("div", { className: "readout", "aria-live": "polite" }, now, other);
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to the sliders
   root.replaceChildren(
     make("p", { className: "title", textContent: content.title }), controls, readout, picture, legend(),

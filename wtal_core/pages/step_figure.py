@@ -34,6 +34,7 @@ for (const root of document.querySelectorAll(".wtal-steps:not([data-is-drawn])")
 """
 STILL = "The sliders move in the book, and here once the cell has been run."
 
+Number = float | int
 Kind = Literal["line", "steps", "area", "signed", "bars", "boxes", "levels", "marks", "heat"]
 Colour = Literal["blue", "orange", "green", "pink", "amber", "ink", "quiet"]
 Look = Literal["solid", "dashed", "dotted", "hollow", "light"]
@@ -57,8 +58,8 @@ class Axis:
     """A lower axis. name: with its unit, such as "time (s)"."""
 
     name: str
-    low: float
-    high: float
+    low: Number
+    high: Number
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ class Layer:
     by: tuple[int, ...] = (0,)
     colour: Colour = "blue"
     look: Look = "solid"
-    first: float = 0.0
-    step: float = 1.0
+    first: Number = 0
+    step: Number = 1
     ghost: bool = True
 
 
@@ -98,12 +99,12 @@ class Panel:
     """
 
     name: str
-    low: float
-    high: float
+    low: Number
+    high: Number
     layers: Sequence[Layer]
     height: int = 90
     axis: int = 0
-    ticks: Mapping[float, str] | None = None
+    ticks: Mapping[Number, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class StepFigure:
     readout: Sequence[str]
     alt: str
     read_by: tuple[int, ...] = (0,)
-    shaded: Sequence[tuple[float, float]] = field(default_factory=tuple)
+    shaded: Sequence[tuple[Number, Number]] = field(default_factory=tuple)
     shaded_name: str = "ground truth"
 
     def __post_init__(self) -> None:
@@ -210,14 +211,14 @@ def content_of(figure: StepFigure) -> dict[str, Any]:
     }
 
 
-def unit_of(low: float, high: float, steps: int) -> float:
+def unit_of(low: Number, high: Number, steps: int) -> float:
     """The largest power of ten that cuts the range into at least so many steps."""
     if low == high or not math.isfinite(high - low):
         raise WorkbookError(f"an axis from {low} to {high} has no length; give it one")
     return float(f"1e{math.floor(math.log10(abs(high - low) / steps))}")
 
 
-def _ticks(low: float, high: float, count: int) -> list[list[Any]]:
+def _ticks(low: Number, high: Number, count: int) -> list[list[Any]]:
     """About so many round numbers within the range, with their texts."""
     least, largest = sorted((low, high))
     values = MaxNLocator(count, steps=[1, 2, 5, 10]).tick_values(least, largest)

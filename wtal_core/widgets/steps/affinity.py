@@ -80,8 +80,10 @@ def _bars(
 def _sentence(each: Neighbourhood, timebase: Timebase) -> str:
     place = "in an instance" if each.action else "in background"
     means = [
-        f"mean cosine {mean:.2f} with neighbours of {words} kind"
+        f"{mean:.2f} with {words} kind"
         for words, is_same in (("its own", True), ("the other", False))
         if not np.isnan(mean := mean_similarity(each, is_same))
     ]
-    return f"at {timebase.seconds(each.snippet + 0.5):.1f} s, {place}; {', '.join(means)}"
+    return (
+        f"at {timebase.seconds(each.snippet + 0.5):.1f} s, {place}; mean cosine {', '.join(means)}"
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Num
 
-from wtal_core.pages.step_figure import Axis
+from wtal_core.pages.step_figure import Axis, Number
 from wtal_core.timebase import Timebase
 
 
@@ -35,9 +35,9 @@ def spans(table: pd.DataFrame) -> list[tuple[float, float]]:
 def boxes(
     left: Num[np.ndarray, " N"],
     right: Num[np.ndarray, " N"],
-    low: float | Num[np.ndarray, " N"],
-    high: float | Num[np.ndarray, " N"],
-    opacity: float | Float[np.ndarray, " N"] = 1.0,
+    low: Number | Num[np.ndarray, " N"],
+    high: Number | Num[np.ndarray, " N"],
+    opacity: Number | Float[np.ndarray, " N"] = 1.0,
 ) -> Float[np.ndarray, "N 5"]:
     """Rows of a layer of boxes."""
     columns = np.broadcast_arrays(left, right, low, high, opacity)

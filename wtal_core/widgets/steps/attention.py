@@ -9,19 +9,19 @@ from jaxtyping import Float
 
 from wtal_core.models.facnet import hybrid_attention
 from wtal_core.packed import Packed
-from wtal_core.pages.step_figure import Layer, Panel, Slider, StepFigure
+from wtal_core.pages.step_figure import Layer, Number, Panel, Slider, StepFigure
 from wtal_core.pictures.teaching import spread_over
 from wtal_core.timebase import Timebase
 from wtal_core.widgets.steps.along_time import snippet_grid, spans, time_axis
 
 LOWEST = 0.01  # of the uniform weight; what is less is drawn at the lower edge
-TICKS = {-2.0: "0.01", 0.0: "1", 2.0: "100"}  # powers of ten
+TICKS: dict[Number, str] = {-2.0: "0.01", 0.0: "1", 2.0: "100"}  # powers of ten
 
 
 def attention_steps(
     scores: Mapping[str, Float[np.ndarray, " T"]],
-    taus: Sequence[float],
-    start: float,
+    taus: Sequence[Number],
+    start: Number,
     truth: pd.DataFrame,
     timebase: Timebase,
     title: str,
@@ -57,8 +57,10 @@ def attention_steps(
     )
 
 
-def attention_at(score: Float[np.ndarray, " T"], taus: Sequence[float]) -> Float[np.ndarray, "H T"]:
+def attention_at(
+    score: Float[np.ndarray, " T"], taus: Sequence[Number]
+) -> Float[np.ndarray, "H T"]:
     """The attention of one video's scores at each temperature, a row per temperature."""
     scores = torch.from_numpy(score.astype(np.float64))[None, :, None]
     video = Packed(scores, (len(score),), scores.new_zeros(1, 1))
-    return hybrid_attention(scores, tuple(taus), video)[0, :, :, 0].T.numpy()
+    return hybrid_attention(scores, tuple(float(tau) for tau in taus), video)[0, :, :, 0].T.numpy()

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from wtal_core.localization.fusion import FusionRule
 from wtal_core.localization.proposals import ProposalRule, Proposals
 from wtal_core.localization.pseudo_labels import LabelRule
-from wtal_core.pages.step_figure import Layer, Panel, Slider, StepFigure
+from wtal_core.pages.step_figure import Layer, Number, Panel, Slider, StepFigure
 from wtal_core.pictures.fusion_figures import FORMS, Steps, lanes, steps
 from wtal_core.timebase import Timebase
 from wtal_core.widgets.steps.along_time import boxes, snippet_grid, spans, time_axis
@@ -24,8 +24,8 @@ def fusion_steps(
     cut: ProposalRule,
     fusion: FusionRule,
     rule: LabelRule,
-    temperatures: Sequence[float],
-    limits: Sequence[float],
+    temperatures: Sequence[Number],
+    limits: Sequence[Number],
     truth: pd.DataFrame,
     timebase: Timebase,
     title: str,
@@ -36,7 +36,12 @@ def fusion_steps(
     The sliders start at the rule's own temperature and limit. truth: `t_start, t_end`, seconds.
     """
     cases = [
-        steps(activation, cut, replace(fusion, temperature=temperature, limit=limit), rule)
+        steps(
+            activation,
+            cut,
+            replace(fusion, temperature=float(temperature), limit=float(limit)),
+            rule,
+        )
         for temperature in temperatures
         for limit in limits
     ]
@@ -127,6 +132,6 @@ def _sentence(case: Steps) -> str:
     ]
     count = len(case.fused.start)
     return (
-        f"{count} instances, {case.overlapping} pairs overlap; rows of means: {sums[0]}; rows of "
+        f"{count} instances, pairs that overlap: {case.overlapping}; rows of means: {sums[0]}; rows of "
         f"±1: {sums[1]}"
     )

@@ -31,14 +31,23 @@ def solver_steps(
     for each of `begins`. first, last: the snippets that are drawn.
     """
     shown = slice(first, last)
-    ticks = {number + 0.5: f"q = {q:g}" for number, q in enumerate(score)}
+    ticks = {number + 0.5: f"{q:g}" for number, q in enumerate(score)}
     inner = [_areas(each, 1, timebase) for each in rows]
     outer = [_areas(each, -1, timebase) for each in rows]
     equations = [
         Layer("boxes", inner, "counts for the score (inner area)", colour="blue"),
         Layer("boxes", outer, "counts against it (outer area)", colour="orange"),
     ]
-    panels = [Panel("equations", len(score), 0, equations, 26 * len(score), ticks=ticks)]
+    panels = [
+        Panel(
+            "equations, each with its score q",
+            len(score),
+            0,
+            equations,
+            26 * len(score),
+            ticks=ticks,
+        )
+    ]
     grid = snippet_grid(timebase, first)
     highest = max(float(label[shown].max(initial=0)) for each in labels for label in each.values())
     for name in labels[0]:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from wtal_core.localization.frame_proposals import Margin
 from wtal_core.localization.proposals import ProposalRule
-from wtal_core.pages.step_figure import Layer, Panel, Slider, StepFigure
+from wtal_core.pages.step_figure import Layer, Number, Panel, Slider, StepFigure
 from wtal_core.pictures.proposal_figures import cut_at
 from wtal_core.pictures.signals import hits
 from wtal_core.pictures.teaching import proposals_at
@@ -24,8 +24,8 @@ FAINTEST = 0.25  # opacity of the proposal with the lowest score
 def proposal_steps(
     sequence: Float[np.ndarray, " T"],
     rule: ProposalRule,
-    thresholds: Sequence[float],
-    start: float,
+    thresholds: Sequence[Number],
+    start: Number,
     truth: pd.DataFrame,
     timebase: Timebase,
     title: str,
@@ -46,8 +46,8 @@ def proposal_steps(
 def run_steps(
     sequences: Mapping[str, Float[np.ndarray, " F"]],
     margin: Margin,
-    thresholds: Sequence[float],
-    start: float,
+    thresholds: Sequence[Number],
+    start: Number,
     truth: pd.DataFrame,
     timebase: Timebase,
     title: str,
@@ -66,8 +66,8 @@ def run_steps(
 def _figure(
     sequences: Mapping[str, Float[np.ndarray, " T"]],
     tables: Mapping[str, Sequence[pd.DataFrame]],
-    thresholds: Sequence[float],
-    start: float,
+    thresholds: Sequence[Number],
+    start: Number,
     truth: pd.DataFrame,
     timebase: Timebase,
     title: str,
@@ -103,9 +103,10 @@ def _figure(
 
 def _sentence(name: str, proposals: pd.DataFrame, truth: pd.DataFrame) -> str:
     met = hits(truth, proposals, LEVEL)
+    plural = "" if len(proposals) == 1 else "s"
     return (
-        f"{len(proposals)} proposals from the {name}, {met} of {len(truth)} instances met at "
-        f"tIoU ≥ {LEVEL:g}"
+        f"{len(proposals)} proposal{plural} from the {name}, {met} of {len(truth)} instances met at"
+        f" tIoU ≥ {LEVEL:g}"
     )
 
 

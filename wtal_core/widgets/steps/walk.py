@@ -42,7 +42,12 @@ def walk_steps(
     grid = snippet_grid(timebase)
     both = (0, 1)
     heat = Layer(
-        "heat", [shares.double().numpy()], "share Z, darker: more", by=(), colour="pink", **grid
+        "heat",
+        [(shares / shares.max()).double().numpy()],
+        f"share Z of a snippet, darkest: {float(shares.max()):.2f}",
+        by=(),
+        colour="pink",
+        **grid,
     )
     panels = [
         Panel("prototypes that share each snippet (fixed)", len(shares), 0, [heat], 70, ticks={}),
