@@ -132,6 +132,6 @@ def _sentence(case: Steps) -> str:
     ]
     count = len(case.fused.start)
     return (
-        f"{count} instances, pairs that overlap: {case.overlapping}; rows of means: {sums[0]}; rows of "
-        f"±1: {sums[1]}"
+        f"{count} instances, pairs that overlap: {case.overlapping}; rows of means: {sums[0]}; "
+        f"rows of ±1: {sums[1]}"
     )
