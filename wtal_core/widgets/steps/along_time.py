@@ -37,7 +37,7 @@ def boxes(
     right: Num[np.ndarray, " N"],
     low: Number | Num[np.ndarray, " N"],
     high: Number | Num[np.ndarray, " N"],
-    opacity: Number | Float[np.ndarray, " N"] = 1.0,
+    opacity: Number | Num[np.ndarray, " N"] = 1.0,
 ) -> Float[np.ndarray, "N 5"]:
     """Rows of a layer of boxes."""
     columns = np.broadcast_arrays(left, right, low, high, opacity)
