@@ -12,12 +12,12 @@ import ipywidgets
 from IPython.display import Image
 from matplotlib.figure import Figure
 
-from wtal_core.pictures.figures import png
+from wtal_core.pictures.figures import png, small_png
 
 
 def still(figure: Figure) -> Image:
     """The figure as a picture in the notebook."""
-    return Image(png(figure))
+    return Image(small_png(figure))
 
 
 def stills(draw: Callable[[float], Figure], values: Sequence[float]) -> list[Image]:
