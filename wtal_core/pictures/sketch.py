@@ -101,7 +101,7 @@ def _drawn(box: Box, left: float, top: float, is_last: bool) -> str:
         f'<rect class="{kind}" x="{left:g}" y="{top:g}" width="{WIDTH}" height="{HEIGHT}" rx="6"/>',
         f'<text class="name" x="{middle:g}" y="{top + 17:g}">{_lowered(box.name)}</text>',
     ]
-    for row, text in enumerate(wrap(box.work, 25)[:2]):
+    for row, text in enumerate(wrap(box.work, 23)[:2]):
         parts.append(f'<text x="{middle:g}" y="{top + 32 + 13 * row:g}">{_lowered(text)}</text>')
     if box.size:
         size = f"({escape(box.size)})"

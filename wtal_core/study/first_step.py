@@ -31,20 +31,29 @@ class Step:
         return pd.DataFrame({"before": self.before.mean(), "after": self.after.mean()})
 
 
-def first_step(method_name: str, network: nn.Module, batch: Packed, config: Any) -> Step:
-    """The step that a training would take on this batch, without dropout; of a copy, so that the
-    network stays as it is.
+def first_step(
+    method_name: str, network: nn.Module, batch: Packed, config: Any, seed: int | None = None
+) -> Step:
+    """The step that a training would take on this batch; of a copy, so that the network stays as it
+    is.
+
+    seed: switches on what the network does in training only, as dropout; each time it draws the
+    same. None: off.
     """
     pupil = deepcopy(network).requires_grad_(True)
-    loss = method(method_name).loss
+
+    def losses() -> dict[str, Tensor]:
+        draw = () if seed is None else (torch.Generator().manual_seed(seed),)
+        return method(method_name).loss(pupil(batch, *draw), batch, config)
+
     with torch.enable_grad():  # the caller may have switched it off
-        terms = loss(pupil(batch), batch, config)
+        terms = losses()
         gradients = gradient_norms(pupil, {name: value.mean() for name, value in terms.items()})
         optimizer = config.schedule.optimizer(pupil)
-        config.schedule.reduce(loss(pupil(batch), batch, config)["total"]).backward()
+        config.schedule.reduce(losses()["total"]).backward()
         optimizer.step()
     with torch.no_grad():
-        changed = loss(pupil(batch), batch, config)
+        changed = losses()
     return Step(_by_video(terms), _by_video(changed), gradients)
 
 

@@ -130,7 +130,6 @@ class TrainedRun:
     def activation_of(self, video: str) -> tuple[Activation, Scene]:
         """Of one test video alone: enough to localize step by step. Kept beside the record."""
         arrays = self._kept(f"activation_{video}", lambda: self._activation(video))
-        number = self._number(video)
         length = arrays["cas"].shape[1]
         activation = Activation(
             arrays["cas"],
@@ -141,11 +140,13 @@ class TrainedRun:
             arrays.get("ranking"),
             class_scale=scale_of(self.dataset),
         )
+        return activation, self.scene_of(video)
+
+    def scene_of(self, video: str) -> Scene:
+        """What localization needs to know of one test video."""
         whole = self.scene
-        own_length = whole.lengths[number]
-        return activation, Scene(
-            (video,), whole.classes, whole.timebase, whole.ambiguous, (own_length,)
-        )
+        length = whole.lengths[self._number(video)]
+        return Scene((video,), whole.classes, whole.timebase, whole.ambiguous, (length,))
 
     def asked(
         self, video: str, name: str, ask: Callable[[nn.Module, Packed], Mapping[str, Tensor]]
