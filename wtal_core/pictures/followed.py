@@ -81,7 +81,9 @@ def followed(
             _shade(axes, truth)
         axes.set_title(name, fontsize=9, loc="left", pad=3)
         axes.tick_params(labelsize=8)
-    ends = [float(timebase.seconds(length)) for length in map(_length, panels.values()) if length]
+    ends = [
+        float(timebase.seconds(float(length))) for length in map(_length, panels.values()) if length
+    ]
     rows[-1].set_xlim(0, max(ends, default=None))
     rows[-1].broken_barh(_spans(truth), (0, 1), color=TRUTH)
     rows[-1].set_yticks([])
@@ -111,7 +113,7 @@ def _draw_heat(axes: Axes, panel: Heat, timebase: Timebase) -> str:
         cmap="PuOr_r" if panel.centred else "cividis",
         vmin=bounds[0],
         vmax=bounds[1],
-        extent=(0.0, float(timebase.seconds(length)), count - 0.5, -0.5),
+        extent=(0.0, float(timebase.seconds(float(length))), count - 0.5, -0.5),
     )
     axes.set_yticks(list(panel.named), list(panel.named.values()))
     colours = "orange to violet" if panel.centred else "blue to yellow"

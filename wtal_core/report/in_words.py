@@ -38,6 +38,7 @@ def in_words(results: Path, paper: str, dataset: str) -> str:
         "It does here": [],
         "It does in some comparisons, and the opposite in others": [],
         "It does the opposite here": [],
+        "It makes no difference here": [],
     }
     open_ones = []
     for claim, ones in by_claim.items():
@@ -75,6 +76,8 @@ def _group(ones: Sequence[Judged]) -> str | None:
         return "It does here"
     if "reversed" in verdicts:
         return "It does the opposite here"
+    if verdicts == {"no difference"}:
+        return "It makes no difference here"
     return None
 
 

@@ -52,7 +52,6 @@ def first_step(
         optimizer = config.schedule.optimizer(pupil)
         config.schedule.reduce(losses()["total"]).backward()
         optimizer.step()
-    with torch.no_grad():
         changed = losses()
     return Step(_by_video(terms), _by_video(changed), gradients)
 
