@@ -102,7 +102,8 @@ const SHAPES = {
       shade, rectangle(x.in(left), x.in(right), y(high), y(low)),
     ])),
   levels: (state, layer, x, y) => [state.map((v) => `M${x.start} ${near(y(v))}H${x.end}`).join("")],
-  marks: (state, layer, x, y) => [state.map((v) => `M${near(x.in(v))} ${y.top}V${y.bottom}`).join("")],
+  marks: (state, layer, x, y) =>
+    [state.map((v) => `M${near(x.in(v))} ${y.top}V${y.bottom}`).join("")],
   heat: cells,
 };
 
@@ -183,7 +184,8 @@ function mountSteps(root, content, moved = () => {}) {
       ? `Dashed, ${named(reference)}: ${stateAt(content.readout, reference)}`
       : "The dashed outline of this position stays when the slider moves.";
     // the picture stays where it is when a sentence is shorter
-    readout.style.minHeight = `${Math.max(parseFloat(readout.style.minHeight) || 0, readout.offsetHeight)}px`;
+    const reserved = parseFloat(readout.style.minHeight) || 0;
+    readout.style.minHeight = `${Math.max(reserved, readout.offsetHeight)}px`;
     ghostKey.textContent = `dashed: ${named(reference)}`;
     compare.disabled = !isApart;
     back.disabled = !isApart && places.every((place, s) => place === start[s]);
@@ -213,7 +215,8 @@ function mountSteps(root, content, moved = () => {}) {
     const frame = { x: box.left, y: box.top, width: box.right - box.left, height: panel.height };
     const group = draw("g", {}, name, draw("rect", { ...frame, class: "frame" }));
     for (const [left, right] of panel.axis === 0 ? content.shaded : []) {
-      group.append(draw("path", { d: rectangle(x(left), x(right), box.top, box.bottom), class: "shaded" }));
+      const d = rectangle(x(left), x(right), box.top, box.bottom);
+      group.append(draw("path", { d, class: "shaded" }));
     }
     for (const [value, text] of panel.ticks) {
       const level = near(y.of(value));
@@ -251,7 +254,8 @@ function mountSteps(root, content, moved = () => {}) {
         : draw("path", { class: `${look} part${n}` }),
     );
     const hasGhost = layer.by.length > 0 && layer.ghost;
-    const ghost = hasGhost ? draw("path", { class: `ghost ${layer.colour}` }) : null;
+    const colour = layer.kind === "signed" ? "ink" : layer.colour; // to be seen on both colours
+    const ghost = hasGhost ? draw("path", { class: `ghost ${colour}` }) : null;
     paths.push({ layer, x, y, elements, ghost });
     return ghost ? [...elements, ghost] : elements;
   }
@@ -297,9 +301,8 @@ function mountSteps(root, content, moved = () => {}) {
   );
   const controls = make("div", { className: "controls" }, ...sliders, compare, back);
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to the sliders
-  root.replaceChildren(
-    make("p", { className: "title", textContent: content.title }), controls, readout, picture, legend(),
-  );
+  const title = make("p", { className: "title", textContent: content.title });
+  root.replaceChildren(title, controls, readout, picture, legend());
   let drawnWidth = 0;
   function fit() {
     const width = Math.round(root.clientWidth) || UNSEEN_WIDTH;
