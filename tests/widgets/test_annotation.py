@@ -188,7 +188,4 @@ def test_videos_without_snippets_are_not_offered():
 
 
 def test_a_page_that_cannot_run_it_says_so(widget):
-    assert (
-        repr(widget)
-        == "[annotator: 9 videos of simulated; run this cell to click background frames]"
-    )
+    assert repr(widget) == "[annotator: 9 videos of simulated; run this cell to click]"
