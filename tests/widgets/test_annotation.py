@@ -111,7 +111,7 @@ def test_the_truth_tells_right_clicks_from_wrong_ones(widget):
 
 def test_the_time_between_moves_is_counted_but_not_a_pause():
     moments = iter([0.0, 10.0, 500.0, 504.0])
-    timed = Annotator(tiny_dataset(), costs={"borders": 300}, clock=lambda: next(moments))
+    timed = Annotator(tiny_dataset(), costs={"borders": 300.0}, clock=lambda: next(moments))
     timed.time.value = 1.0  # the clock starts
     timed.time.value = 2.0  # 10 s later
     timed.click()  # after a pause
@@ -125,7 +125,7 @@ def test_the_time_between_moves_is_counted_but_not_a_pause():
 
 
 def test_costs_per_minute_become_seconds():
-    table = cost_table({"clicks": 48, "borders": 300}, {"a video": 90.0})
+    table = cost_table({"clicks": 48.0, "borders": 300.0}, {"a video": 90.0})
     assert table["a video"].to_dict() == {"clicks": 72, "borders": 450}
 
 
@@ -188,7 +188,4 @@ def test_videos_without_snippets_are_not_offered():
 
 
 def test_a_page_that_cannot_run_it_says_so(widget):
-    assert (
-        repr(widget)
-        == "[annotator: 9 videos of simulated; run this cell to click background frames]"
-    )
+    assert repr(widget) == "[annotator: 9 videos of simulated; run this cell to click]"

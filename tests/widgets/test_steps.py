@@ -75,7 +75,7 @@ def test_proposals_are_those_of_the_localization():
 
 def ranked(scores: np.ndarray) -> list[float]:
     """Opacity by score, from 0.25 to 1."""
-    if np.ptp(scores) == 0:
+    if not len(scores) or np.ptp(scores) == 0:
         return [1.0] * len(scores)
     return (0.25 + 0.75 * (scores - scores.min()) / np.ptp(scores)).tolist()
 

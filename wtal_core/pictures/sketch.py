@@ -16,6 +16,7 @@ LINE = re.compile(
 )
 WIDTH, HEIGHT = 152, 66  # of a box, pixels
 ACROSS, DOWN = 186, 84  # from one box to the next
+BROAD = 23  # letters in a row of a box
 HEAD = 34  # above the boxes: the title
 STYLE = (
     "text{font:12px sans-serif;fill:#222;text-anchor:middle}.name{font-weight:bold;font-size:13px}"
@@ -39,7 +40,7 @@ def sketch(title: str, description: str) -> str:
 
     Boxes that nothing follows are framed in orange: they are the losses, or the result. The text
     for readers who do not see it names every box with what it is made of. Raises WorkbookError for
-    a line that is not read, and for a source that no line above it describes.
+    a line that is not read, a source that no line above it describes, and too long a text.
     """
     boxes = parsed(description)
     column: dict[str, int] = {}
@@ -79,6 +80,8 @@ def parsed(description: str) -> dict[str, Box]:
         for source in sources:
             if source not in boxes:
                 raise WorkbookError(f"{line!r}: no line above describes {source!r}; add one")
+        if len(wrap(read["work"] or "", BROAD)) > 2:
+            raise WorkbookError(f"{line!r}: what the box does takes more than two rows; shorten it")
         boxes[read["name"]] = Box(read["name"], read["size"] or "", read["work"] or "", sources)
     return boxes
 
@@ -101,7 +104,7 @@ def _drawn(box: Box, left: float, top: float, is_last: bool) -> str:
         f'<rect class="{kind}" x="{left:g}" y="{top:g}" width="{WIDTH}" height="{HEIGHT}" rx="6"/>',
         f'<text class="name" x="{middle:g}" y="{top + 17:g}">{_lowered(box.name)}</text>',
     ]
-    for row, text in enumerate(wrap(box.work, 23)[:2]):
+    for row, text in enumerate(wrap(box.work, BROAD)):
         parts.append(f'<text x="{middle:g}" y="{top + 32 + 13 * row:g}">{_lowered(text)}</text>')
     if box.size:
         size = f"({escape(box.size)})"

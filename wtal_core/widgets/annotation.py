@@ -161,10 +161,8 @@ class Annotator(ipywidgets.VBox):
 
     def __repr__(self) -> str:
         """What a page without widgets shows."""
-        return (
-            f"[annotator: {len(self.videos.options)} videos of {self.dataset.name}; run this "
-            f"cell to click background frames; the picture below is what it shows]"
-        )
+        count = len(self.videos.options)
+        return f"[annotator: {count} videos of {self.dataset.name}; run this cell to click]"
 
     def _build(self, videos: list[str]) -> None:
         wide = ipywidgets.Layout(width="960px")
