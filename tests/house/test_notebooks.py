@@ -54,6 +54,7 @@ EXPECTED = {
         "idea",
         "method",
         "linpro",
+        "rskp",
         *(f"table{n}" for n in range(1, 6)),
         *(f"figure{n}" for n in (3, 4)),
     },

@@ -3,8 +3,6 @@
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -20,30 +18,6 @@ SECONDS = Timebase(fps=1.0, stride=1.0)
 def closed():
     yield
     plt.close("all")
-
-
-def test_a_panel_says_how_many_snippets_are_pushed_towards_background():
-    gradients = {"one": np.array([1.0, -1.0, 2.0, 3.0]), "two": np.zeros(4)}
-    truth = pd.DataFrame({"t_start": [1.0], "t_end": [2.0]})
-    figure = background_loss_figures.gradient_figure(
-        gradients, np.full(4, 0.5), truth, SECONDS, "caption"
-    )
-    titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert titles[:2] == [
-        "one: 75 % of the snippets towards background",
-        "two: 0 % of the snippets towards background",
-    ]
-    assert figure.axes[0].get_ylim()[1] == pytest.approx(1.1 * 12)  # the largest gradient, times T
-    words = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
-    assert words == {"towards background", "towards action", "ground truth", "attention a"}
-
-
-def test_no_gradient_at_all_can_be_drawn():
-    nothing = pd.DataFrame({"t_start": [], "t_end": []}, dtype=float)
-    figure = background_loss_figures.gradient_figure(
-        {"one": np.zeros(3)}, np.zeros(3), nothing, SECONDS, "caption"
-    )
-    assert figure.axes[0].get_ylim()[1] > 0
 
 
 def test_the_curves_of_the_background_loss_are_its_formulas():

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.colors import to_rgb
 
 from wtal_core.localization.fusion import FusionRule, clusters, fuse
 from wtal_core.localization.instances import Instances
@@ -25,10 +24,6 @@ ACTIVATION = np.array(
 )
 TRUTH = pd.DataFrame({"t_start": [1.0], "t_end": [2.5]})
 NOTHING = TRUTH[:0]
-
-
-def inner(colour) -> bool:
-    return colour[:3] == pytest.approx(to_rgb(fusion_figures.INNER))
 
 
 @pytest.fixture(autouse=True)
@@ -106,26 +101,10 @@ def test_lanes_keep_intervals_apart(spans):
     assert set(lane) == set(range(lane.max(initial=-1) + 1))  # none is left out
 
 
-def test_the_figure_of_the_steps_draws_every_extent_instance_and_equation(case):
-    figure = fusion_figures.steps_figure(case, TRUTH, SECONDS, "a caption")
-    panels = figure.axes
-    extents = len(set(zip(case.candidates.start, case.candidates.end, strict=True)))
-    assert (
-        panels[1].get_ylabel() == f"{len(case.candidates.start)} candidates\nof {extents} extents"
-    )
-    boxes = [b for b in panels[2].patches if inner(b.get_edgecolor())]
-    assert [b.get_height() for b in boxes] == pytest.approx(list(case.fused.score))
-    assert [b.get_x() for b in boxes] == pytest.approx(list(case.fused.start / 2))  # seconds
-    assert panels[3].get_ylabel() == f"{len(case.fused.start)} equations"
-    assert sum(inner(b.get_facecolor()) for b in panels[3].patches) == (case.rows["pm1"] > 0).sum()
-    assert panels[-1].get_xlabel() == "time (s)" and all(axes.get_ylabel() for axes in panels)
-
-
 @pytest.mark.parametrize("activation", [np.zeros(5), np.full(5, 0.9), np.zeros(0)])
 def test_little_to_draw_is_drawn(activation):
     for truth in (TRUTH, NOTHING):
         case = fusion_figures.steps(activation, CUT, FUSION, LabelRule())
-        fusion_figures.steps_figure(case, truth, SECONDS, "a caption").canvas.draw()
         labels = fusion_figures.Case(activation, truth, case.fused, case.labels)
         fusion_figures.labels_figure({"one": labels}, SECONDS, "a caption").canvas.draw()
 
@@ -157,15 +136,3 @@ def test_figure_4_has_a_column_a_video_and_a_panel_a_label(case):
         "label p",
         "ground truth (shown only)",
     }
-
-
-def test_prototypes_stand_above_the_probabilities():
-    z, ones = np.full((3, 4), 1 / 3), np.ones(4)
-    figure = fusion_figures.prototypes_figure(
-        z, 0.2 * ones, 0.4 * ones, TRUTH, SECONDS, "a caption"
-    )
-    assert figure.axes[0].get_images()[0].get_array().shape == (3, 4) and figure.axes[
-        1
-    ].get_xlim() == (0, 2)
-    words = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-    assert words == ["before the walk", "after the walk", "ground truth (shown only)"]

@@ -65,13 +65,6 @@ def test_cut_at_scores_inner_minus_outer():
     assert not len(proposal_figures.cut_at(sequence, 1.1, Margin(1.0, "inclusive"), SECONDS))
 
 
-def test_cut_figure_counts_the_runs():
-    figure = proposal_figures.cut_figure(
-        {"s": np.array([0.0, 1.0, 0.0, 1.0])}, 0.5, Margin(0.25, "exclusive"), NOTHING, SECONDS, "c"
-    )
-    assert "2 runs: s" in [label.get_text() for label in figure.axes[-1].get_yticklabels()]
-
-
 def test_clicks_are_drawn_where_they_are():
     clicks = pd.DataFrame({"label": ["background", "jump"], "t": [1.5, 2.5]})
     figure = proposal_figures.clicks_figure({"s": np.zeros(4)}, NOTHING, clicks, SECONDS, "c")

@@ -9,13 +9,20 @@ import pandas as pd
 import pytest
 
 from tests.tiny_dataset import tiny_dataset
+from wtal_core.data.click_judgement import judged
 from wtal_core.data.clicks import empty_clicks, read_background_clicks, with_clicks
 from wtal_core.data.dataset import Video
 from wtal_core.errors import WorkbookError
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.pictures.figures import png
 from wtal_core.runs.inputs import resident
-from wtal_core.widgets.annotation import NO_CLICK, Annotator, annotator, feature_timeline
+from wtal_core.widgets.annotation import (
+    NO_CLICK,
+    Annotator,
+    annotator,
+    cost_table,
+    feature_timeline,
+)
 
 
 @pytest.fixture
@@ -73,7 +80,8 @@ def test_the_picture_is_the_static_twin(widget):
 
 def test_the_timeline_shows_lengths_of_vectors(widget):
     figure = feature_timeline(widget.dataset, "train_0", empty_clicks())
-    (axes,) = figure.axes
+    *strips, axes = figure.axes
+    assert [strip.get_ylabel() for strip in strips] == ["rgb", "flow"]
     drawn = {patch.get_label(): patch.get_data().values for patch in axes.patches}
     features = widget.dataset.train[0].features
     assert set(drawn) == {"rgb", "flow"} and axes.get_xlim() == (0, 12) and not axes.lines
@@ -81,6 +89,44 @@ def test_the_timeline_shows_lengths_of_vectors(widget):
         drawn["flow"], np.sqrt((features["flow"] ** 2).sum(axis=1)), rtol=1e-6
     )
     png(figure)
+
+
+def test_the_truth_tells_right_clicks_from_wrong_ones(widget):
+    dataset = widget.dataset
+    (start, end) = dataset.segments.loc[
+        dataset.segments["video"] == "train_0", ["t_start", "t_end"]
+    ].iloc[0]
+    middle = (start + end) / 2
+    clicks = pd.DataFrame({"video": ["train_0"] * 2, "t": [middle, end]})
+    found = judged(dataset, "train_0", clicks)
+    assert found.right.tolist() == [False, True]  # a border is outside
+    lengths = dataset.segments[dataset.segments["video"] == "train_0"].eval("t_end - t_start").sum()
+    assert np.isclose(np.diff(found.stretches).sum(), 12.0 - lengths)
+    assert found.sentence().startswith("1 of 2 clicks are in background; 1 of ")
+    figure = feature_timeline(dataset, "train_0", clicks, truth=True)
+    names = figure.axes[-1].get_legend_handles_labels()[1]
+    assert {"background click", "click inside an action", "action"} <= set(names)
+    png(figure)
+
+
+def test_the_time_between_moves_is_counted_but_not_a_pause():
+    moments = iter([0.0, 10.0, 500.0, 504.0])
+    timed = Annotator(tiny_dataset(), costs={"borders": 300.0}, clock=lambda: next(moments))
+    timed.time.value = 1.0  # the clock starts
+    timed.time.value = 2.0  # 10 s later
+    timed.click()  # after a pause
+    timed.click()  # 4 s later
+    assert timed.spent == {"train_0": 14.0}
+    timed.truth.value = True
+    text = timed.told.value
+    assert "14 s for 0.2 minutes: 70 s per minute of video." in text and "300 for borders" in text
+    timed.show("train_1")
+    assert timed.truth.value is False and timed.told.value == ""
+
+
+def test_costs_per_minute_become_seconds():
+    table = cost_table({"clicks": 48.0, "borders": 300.0}, {"a video": 90.0})
+    assert table["a video"].to_dict() == {"clicks": 72, "borders": 450}
 
 
 def test_choosing_a_click_goes_to_it(widget):
@@ -142,7 +188,4 @@ def test_videos_without_snippets_are_not_offered():
 
 
 def test_a_page_that_cannot_run_it_says_so(widget):
-    assert (
-        repr(widget)
-        == "[annotator: 9 videos of simulated; run this cell to click background frames]"
-    )
+    assert repr(widget) == "[annotator: 9 videos of simulated; run this cell to click]"

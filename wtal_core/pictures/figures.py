@@ -16,6 +16,7 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from wtal_core.report.artifacts import refresh_page
 from wtal_core.timebase import Timebase
@@ -38,6 +39,15 @@ def png(figure: Figure) -> bytes:
     target = io.BytesIO()
     figure.savefig(target, dpi=DOTS_PER_INCH, bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
+    return target.getvalue()
+
+
+def small_png(figure: Figure) -> bytes:
+    """The same in 256 colours: to the eye no other picture, and about a third of the bytes."""
+    picture = Image.open(io.BytesIO(png(figure))).convert("RGB")
+    target = io.BytesIO()
+    few = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(target, "PNG", optimize=True)
     return target.getvalue()
 
 

@@ -1,11 +1,11 @@
-"""GauFuse in pictures: from candidates to the labels of snippets.
+"""GauFuse: from candidates to the labels of snippets, as arrays and in pictures.
 
 Candidates, what is fused of them, the equations that instances become, the labels that solve them.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,11 +22,9 @@ from wtal_core.localization.pseudo_labels import LabelRule, constraint_rows, pse
 from wtal_core.pictures.figures import COLOURS, TRUTH
 from wtal_core.timebase import Timebase
 
-INNER, OUTER, HEAD, LABEL = COLOURS[0], COLOURS[1], COLOURS[6], COLOURS[3]
+INNER, LABEL = COLOURS[0], COLOURS[3]
 Form = Literal["mean", "pm1"]  # of the rows of the equations
 FORMS: dict[Form, str] = {"mean": "of means (paper)", "pm1": "of ±1 (code)"}
-SHADES = plt.get_cmap("Blues")
-ON_TOP = {"loc": "upper left", "bbox_to_anchor": (1, 1), "fontsize": 8}
 
 
 @dataclass(frozen=True)
@@ -141,61 +139,6 @@ def lanes(start: Num[np.ndarray, " N"], end: Num[np.ndarray, " N"]) -> Int[np.nd
     return lane
 
 
-def steps_figure(case: Steps, truth: pd.DataFrame, timebase: Timebase, caption: str) -> Figure:
-    """Activation, candidates, instances, equations and labels of one class and video.
-
-    They stand below each other against time.
-
-    truth: `t_start, t_end` in seconds, for display only.
-    """
-    figure, panels = plt.subplots(
-        6,
-        figsize=(11, 10.5),
-        sharex=True,
-        layout="constrained",
-        height_ratios=[1, 1.6, 1.2, 1.3, 1, 1],
-    )
-    _stairs(
-        panels[0],
-        case.activation,
-        timebase,
-        COLOURS[6],
-        "activation\n(no unit)",
-        "class activation",
-    )
-    _candidates(panels[1], case, timebase)
-    _instances(panels[2], case.fused.start, case.fused.end, case.fused.score, timebase)
-    _heads(panels[2], case, timebase)
-    _equations(panels[3], case.rows["mean"], timebase)
-    for axes, (form, label) in zip(panels[4:], case.labels.items(), strict=True):
-        _stairs(
-            axes,
-            label,
-            timebase,
-            LABEL,
-            "label p\n(no unit)",
-            f"label, rows {FORMS[form]}",
-            fill=True,
-        )
-        if case.infeasible[form]:
-            axes.set_ylim(0, 1)
-            axes.text(
-                0.5,
-                0.5,
-                "no label keeps all scores: labels are 0",
-                ha="center",
-                transform=axes.transAxes,
-            )
-    _shade(panels, truth)
-    panels[-1].set(
-        xlabel="time (s)", xlim=timebase.seconds(np.array([0, len(case.activation) + 1]))
-    )
-    for axes in panels:
-        axes.legend(**ON_TOP)
-    figure.suptitle(caption, fontsize=9)
-    return figure
-
-
 @dataclass(frozen=True)
 class Case:
     """What Figure 4 draws of one video and class.
@@ -250,36 +193,6 @@ def labels_figure(cases: Mapping[str, Case], timebase: Timebase, caption: str) -
     return figure
 
 
-def prototypes_figure(
-    z: Float[np.ndarray, "K T"],
-    before: Float[np.ndarray, " T"],
-    after: Float[np.ndarray, " T"],
-    truth: pd.DataFrame,
-    timebase: Timebase,
-    caption: str,
-) -> Figure:
-    """How prototypes share each snippet, and a class's probability before and after the walk."""
-    figure, panels = plt.subplots(
-        2, figsize=(11, 4.5), sharex=True, layout="constrained", height_ratios=[1.2, 1]
-    )
-    borders = (*timebase.seconds(np.array([0, z.shape[1]])).tolist(), len(z) + 0.5, 0.5)
-    image = panels[0].imshow(
-        z, aspect="auto", cmap="viridis", interpolation="nearest", extent=borders, vmin=0
-    )
-    panels[0].set_ylabel("prototype")
-    figure.colorbar(image, ax=panels[0], label="share Z (no unit)", pad=0.01)
-    for values, colour, name in (
-        (before, COLOURS[0], "before the walk"),
-        (after, COLOURS[1], "after the walk"),
-    ):
-        _stairs(panels[1], values, timebase, colour, "probability\n(no unit)", name)
-    _shade(panels[1:], truth)
-    panels[1].set(xlabel="time (s)", xlim=borders[:2], ylim=(0, 1.05))
-    figure.legend(fontsize=8, loc="outside lower center", ncols=3)
-    figure.suptitle(caption, fontsize=9)
-    return figure
-
-
 def _stairs(
     axes: Axes,
     values: Float[np.ndarray, " T"],
@@ -299,57 +212,6 @@ def _stairs(
     )
     axes.set_ylabel(ylabel, fontsize=8)
     axes.set_ylim(0, 1.1 * max(values.max(initial=0), 1e-9))
-
-
-def _bars(
-    axes: Axes,
-    start: Num[np.ndarray, " N"],
-    end: Num[np.ndarray, " N"],
-    lane: Int[np.ndarray, " N"],
-    timebase: Timebase,
-    **look: Any,
-) -> None:
-    """Intervals on their lanes, the first lane on top."""
-    left = timebase.seconds(start)
-    right = timebase.seconds(end)
-    axes.barh(-lane, right - left, 0.8, left=left, **look)
-
-
-def _candidates(axes: Axes, case: Steps, timebase: Timebase) -> None:
-    """Candidates of equal extent are one bar, as dark as their shares add up to.
-
-    Those of higher scores lie above.
-    """
-    found = case.candidates
-    _, first, copy = np.unique(
-        np.column_stack([found.start, found.end]), axis=0, return_index=True, return_inverse=True
-    )
-    share, head = (
-        np.bincount(copy.reshape(-1), case.share),
-        np.isin(np.arange(len(first)), copy.reshape(-1)[case.fused.head]),
-    )
-    order = np.lexsort((first, -found.score[first]))
-    first, share, head = first[order], share[order], head[order]
-    start, end = found.start[first], found.end[first]
-    lane = lanes(start, end)
-    _bars(
-        axes, start, end, lane, timebase, color=SHADES(share), edgecolor=COLOURS[6], linewidth=0.3
-    )
-    _bars(
-        axes,
-        start[head],
-        end[head],
-        lane[head],
-        timebase,
-        color="none",
-        edgecolor=OUTER,
-        linewidth=1.5,
-        label="best of its cluster",
-    )
-    for value in (0.05, 0.5, 1.0):
-        axes.bar(0, 0, color=SHADES(value), label=f"share P in its cluster: {value:g}")
-    axes.set_yticks([])
-    axes.set_ylabel(f"{len(found.start)} candidates\nof {len(first)} extents", fontsize=8)
 
 
 def _instances(
@@ -372,39 +234,6 @@ def _instances(
     )
     axes.axhline(0, color=COLOURS[6], lw=0.5)
     axes.set_ylabel(f"score of\n{len(start)} instances", fontsize=8)
-
-
-def _heads(axes: Axes, case: Steps, timebase: Timebase) -> None:
-    """What suppression would have left."""
-    found, head = case.candidates, case.fused.head
-    left, right = timebase.seconds(found.start[head]), timebase.seconds(found.end[head])
-    axes.bar(
-        left,
-        found.score[head],
-        right - left,
-        align="edge",
-        facecolor="none",
-        edgecolor=OUTER,
-        linestyle=":",
-        label="best candidate alone (NMS)",
-    )
-
-
-def _equations(axes: Axes, rows: Float[np.ndarray, "K T"], timebase: Timebase) -> None:
-    """One bar per equation: its inner area and, beside it, its outer ones.
-
-    Equations that are apart share a lane.
-    """
-    spans = [np.flatnonzero(row)[[0, -1]] if row.any() else np.zeros(2) for row in rows]
-    lane = lanes(*np.array(spans).reshape(-1, 2).T)
-    for sign, colour, name in (
-        (1, INNER, "inner area, coefficient > 0"),
-        (-1, OUTER, "outer area, coefficient < 0"),
-    ):
-        owner, snippet = np.nonzero(sign * rows > 0)
-        _bars(axes, snippet, snippet + 1, lane[owner], timebase, color=colour, label=name)
-    axes.set_yticks([])
-    axes.set_ylabel(f"{len(rows)} equations", fontsize=8)
 
 
 def _shade(panels: np.ndarray, truth: pd.DataFrame) -> None:

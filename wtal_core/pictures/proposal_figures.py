@@ -103,29 +103,6 @@ def cut_at(
     )
 
 
-def cut_figure(
-    sequences: Mapping[str, Float[np.ndarray, " F"]],
-    threshold: float,
-    margin: Margin,
-    truth: pd.DataFrame,
-    timebase: Timebase,
-    caption: str,
-) -> Figure:
-    """Normalised sequences, one threshold, and the runs that it cuts out of each."""
-    found = {
-        name: cut_at(sequence, threshold, margin, timebase) for name, sequence in sequences.items()
-    }
-    rows = {f"{len(runs)} runs: {name}": runs for name, runs in found.items()}
-    return timeline(
-        dict(sequences),
-        truth,
-        rows,
-        timebase,
-        f"θ = {threshold:g}. {caption}",
-        dict.fromkeys(sequences, threshold),
-    )
-
-
 def clicks_figure(
     panels: Mapping[str, Float[np.ndarray, " T"]],
     truth: pd.DataFrame,

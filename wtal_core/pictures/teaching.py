@@ -12,14 +12,13 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from scipy.special import softmax
 
 from wtal_core.data.dataset import Dataset
 from wtal_core.evaluation.matching import Intervals, edges, in_order_of_preference, match
 from wtal_core.evaluation.protocols import ACTIVITYNET
 from wtal_core.localization.detections import to_table
 from wtal_core.localization.proposals import ProposalRule, propose
-from wtal_core.pictures.figures import COLOURS, barcode, timeline
+from wtal_core.pictures.figures import COLOURS, barcode
 from wtal_core.segments import tiou
 from wtal_core.timebase import Timebase
 
@@ -130,27 +129,6 @@ def histograms(shares: Mapping[str, pd.DataFrame], caption: str) -> Figure:
     return figure
 
 
-def attention_at(
-    scores: Mapping[str, Float[np.ndarray, " T"]],
-    tau: float,
-    truth: pd.DataFrame,
-    timebase: Timebase,
-    caption: str,
-) -> Figure:
-    """Attention (Eq.
-
-    2 and 9) at one temperature, one panel per score, with the number of snippets that it spreads
-    over.
-
-    That number is exp(entropy): T for uniform attention, 1 for a single snippet.
-    """
-    panels = {}
-    for name, score in scores.items():
-        attention = softmax(tau * score.astype(np.float64))
-        panels[f"{name}\nover {spread_over(attention):.0f} of {len(score)} snippets"] = attention
-    return timeline(panels, truth, {}, timebase, f"τ = {tau:g}. {caption}")
-
-
 def spread_over(attention: Float[np.ndarray, " T"]) -> float:
     """exp(entropy) of weights that sum to 1."""
     positive = attention[attention > 0]
@@ -176,27 +154,6 @@ def proposals_at(
         timebase,
     )
     return table[["t_start", "t_end", "score"]]
-
-
-def threshold_figure(
-    sequence: Float[np.ndarray, " T"],
-    rule: ProposalRule,
-    truth: pd.DataFrame,
-    timebase: Timebase,
-    caption: str,
-) -> Figure:
-    """One class activation sequence, and the proposals that the rule's first threshold cuts out."""
-    found = proposals_at(sequence, rule, timebase)
-    threshold = rule.thresholds[0]
-    name = f"{len(found)} proposals"
-    return timeline(
-        {"activation": sequence},
-        truth,
-        {name: found},
-        timebase,
-        f"θ = {threshold:g}. {caption}",
-        {"activation": threshold},
-    )
 
 
 def ranked(detections: pd.DataFrame, truth: pd.DataFrame, level: float) -> pd.DataFrame:

@@ -96,6 +96,13 @@ class Results:
             columns, index=pd.RangeIndex(1, 1 + len(next(iter(columns.values()))), name="epoch")
         )
 
+    def bounds(self, row: str) -> dict[str, float]:
+        """Terms of one row's loss, joined by " + ", and what they have to fall below for its first
+        run to have met its objective; nothing where none was recorded.
+        """
+        bounds = self.records[row][0].objective.get("bounds", [])
+        return {" + ".join(bound["terms"]): bound["limit"] for bound in bounds}
+
     def trained(self) -> pd.DataFrame:
         """Whether each run has met its own objective and has not collapsed: one row per table row,
         one column per seed.

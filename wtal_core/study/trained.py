@@ -4,7 +4,7 @@ A network is trained at most once. Small arrays that figures draw are kept besid
 read first, so that a fresh checkout, which has no weights, need not train.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from torch import nn
+from torch import Tensor, nn
 
 from wtal_core.data.dataset import Dataset
 from wtal_core.errors import WorkbookError
@@ -130,7 +130,6 @@ class TrainedRun:
     def activation_of(self, video: str) -> tuple[Activation, Scene]:
         """Of one test video alone: enough to localize step by step. Kept beside the record."""
         arrays = self._kept(f"activation_{video}", lambda: self._activation(video))
-        number = self._number(video)
         length = arrays["cas"].shape[1]
         activation = Activation(
             arrays["cas"],
@@ -141,11 +140,28 @@ class TrainedRun:
             arrays.get("ranking"),
             class_scale=scale_of(self.dataset),
         )
+        return activation, self.scene_of(video)
+
+    def scene_of(self, video: str) -> Scene:
+        """What localization needs to know of one test video."""
         whole = self.scene
-        own_length = whole.lengths[number]
-        return activation, Scene(
-            (video,), whole.classes, whole.timebase, whole.ambiguous, (own_length,)
-        )
+        length = whole.lengths[self._number(video)]
+        return Scene((video,), whole.classes, whole.timebase, whole.ambiguous, (length,))
+
+    def asked(
+        self, video: str, name: str, ask: Callable[[nn.Module, Packed], Mapping[str, Tensor]]
+    ) -> Arrays:
+        """What the network says of one test video, by a question of one's own: `ask(network,
+        batch)` returns small tensors by name. Kept beside the record under `name`; another question
+        needs another name.
+        """
+
+        def answer() -> Arrays:
+            with torch.no_grad():
+                told = ask(self.network, self.test_videos.batch([self._number(video)]))
+            return {key: value.float().cpu().numpy() for key, value in told.items()}
+
+        return self._kept(f"{name}_{video}", answer)
 
     def embedding_map(self) -> Arrays:
         """Test snippets of the leading stream on a plane, see `embedding.plane`. Kept beside the

@@ -1,13 +1,15 @@
 """Clicking background frames in a notebook.
 
-A video's features against time, a slider, two buttons, a list of clicks.
-
-The timeline shows the length of the feature vector of each snippet and stream, which often tells
-motion from stillness; whoever has the video plays it beside the notebook. Clicks are saved in
-BackTAL's format and trained with by `data.clicks.with_clicks`.
+What one clicks on is a video's features: as a strip, and as the length of each snippet's vector,
+which often tells motion from stillness; whoever has the video plays it beside the notebook.
+Afterwards the truth is shown, with what the clicks hit, the time that they took and what that costs
+beside other kinds of annotation. Clicks are saved in BackTAL's format and trained with by
+`data.clicks.with_clicks`.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,47 +19,98 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from wtal_core.data.click_judgement import judged
 from wtal_core.data.clicks import empty_clicks, write_background_clicks
 from wtal_core.data.dataset import Dataset
 from wtal_core.errors import WorkbookError
-from wtal_core.pictures.figures import COLOURS, png
+from wtal_core.pictures.figures import COLOURS, TRUTH, png
 
 STEP = 0.5  # s: BackTAL's annotators saw two frames a second
+PAUSE = 60.0  # s: a longer time without a move is not counted as annotation
 NO_CLICK = "no click yet"
+RIGHT, WRONG = COLOURS[3], COLOURS[6]
 
 
 def feature_timeline(
-    dataset: Dataset, video: str, clicks: pd.DataFrame, at: float | None = None
+    dataset: Dataset,
+    video: str,
+    clicks: pd.DataFrame,
+    at: float | None = None,
+    truth: bool = False,
 ) -> Figure:
-    """Length of a video's feature vectors against time, its background clicks, and the time `at`.
+    """A video's features as one strip per stream, the length of their vectors against time, the
+    background clicks, and the time `at`.
 
-    at: seconds.
+    at: seconds. truth: also the segments, in green, and the clicks inside them dashed.
     """
     features = dataset.video(video).features
-    figure, axes = plt.subplots(figsize=(10, 2.8), layout="constrained")
+    heights = [0.9] * len(features)
+    figure, panels = plt.subplots(
+        len(features) + 1,
+        figsize=(10, 2.4 + sum(heights)),
+        sharex=True,
+        layout="constrained",
+        height_ratios=[*heights, 2.0],
+    )
+    whole = duration(dataset, video)
+    for strip, (stream, values) in zip(panels, features.items(), strict=False):
+        strip.imshow(
+            values.T,
+            aspect="auto",
+            interpolation="nearest",
+            cmap="cividis",
+            extent=(0.0, whole, values.shape[1], 0),
+        )
+        strip.set_ylabel(stream, fontsize=8)
+        strip.set_yticks([])
+    axes = panels[-1]
     for (stream, values), colour in zip(features.items(), COLOURS, strict=False):
         border = dataset.timebase.seconds(np.arange(len(values) + 1))
         axes.stairs(
             np.linalg.norm(values, axis=1), border, color=colour, label=stream, baseline=None
         )
-    times = clicks["t"][clicks["video"] == video]
-    for number, time in enumerate(times):
-        axes.axvline(
-            time, color=COLOURS[3], lw=2.5, label="background click" if number == 0 else None
-        )
+    _mark(figure, dataset, video, clicks, truth)
     if at is not None:
         axes.axvline(at, color="black", ls="--", lw=1, label="slider")
-    axes.set(
-        xlabel="time (s)",
-        ylabel="length of the feature\nvector (no unit)",
-        xlim=(0, duration(dataset, video)),
-    )
+    axes.set(xlabel="time (s)", ylabel="length of the feature\nvector (no unit)", xlim=(0, whole))
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
+    count = int((clicks["video"] == video).sum())
     figure.suptitle(
-        f"{video}: {len(times)} background clicks. {dataset.title} ({dataset.origin} data)",
-        fontsize=9,
+        f"{video}: {count} background clicks. {dataset.title} ({dataset.origin} data)", fontsize=9
     )
     return figure
+
+
+def _mark(figure: Figure, dataset: Dataset, video: str, clicks: pd.DataFrame, truth: bool) -> None:
+    """Clicks in all panels; the segments, where the truth is shown, in the last one."""
+    times = clicks["t"][clicks["video"] == video].to_numpy(dtype=float)
+    right = judged(dataset, video, clicks).right if truth else np.ones(len(times), dtype=bool)
+    axes = figure.axes[-1]
+    if truth:
+        segments = dataset.segments[dataset.segments["video"] == video]
+        spans = list(zip(segments["t_start"], segments["t_end"] - segments["t_start"], strict=True))
+        place = axes.get_xaxis_transform()
+        axes.broken_barh(spans, (0, 1), transform=place, color=TRUTH, alpha=0.25, label="action")
+    names = {True: "background click", False: "click inside an action"}
+    for is_right, name in names.items():
+        look = {"color": RIGHT if is_right else WRONG, "ls": "-" if is_right else ":"}
+        for number, moment in enumerate(times[right == is_right]):
+            axes.axvline(moment, lw=2.5, label=name if number == 0 else None, **look)
+            for strip in figure.axes[:-1]:
+                strip.axvline(moment, lw=1.5, **look)
+
+
+def cost_table(per_minute: Mapping[str, float], seconds: Mapping[str, float]) -> pd.DataFrame:
+    """What each kind of annotation costs, in seconds.
+
+    per_minute: kind -> seconds of work per minute of video. seconds: what is annotated -> how long
+    it is.
+    """
+    columns = {
+        what: {kind: round(cost * length / 60) for kind, cost in per_minute.items()}
+        for what, length in seconds.items()
+    }
+    return pd.DataFrame({"per minute of video": dict(per_minute), **columns}).rename_axis("seconds")
 
 
 def duration(dataset: Dataset, video: str) -> float:
@@ -70,34 +123,46 @@ class Annotator(ipywidgets.VBox):
 
     `clicks` is the table `video, label, t, t_end` (s) of what was clicked, in that order.
 
-    dataset: its training videos are offered. clicks: to go on with; none if not given.
+    dataset: its training videos are offered. clicks: to go on with; none if not given. costs: kind
+    of annotation -> seconds per minute of video, to compare with. clock: seconds, for the time
+    taken.
     """
 
-    def __init__(self, dataset: Dataset, clicks: pd.DataFrame | None = None):
+    def __init__(
+        self,
+        dataset: Dataset,
+        clicks: pd.DataFrame | None = None,
+        costs: Mapping[str, float] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self.dataset, self.clicks = dataset, empty_clicks() if clicks is None else clicks.copy()
+        self.costs = dict(costs or {})
+        self.spent: dict[str, float] = {}  # video -> seconds
+        self._clock = clock
+        self._moved: float | None = None  # when the last move was
         self._busy = False
         self._build([video.id for video in dataset.train if video.length])
         self.videos.observe(self._when_free(self.show), names="value")
-        self.time.observe(lambda _: self._redraw(), names="value")
+        self.time.observe(self._when_free(self._move), names="value")
         self.listed.observe(self._when_free(self._jump), names="value")
         self.here.on_click(lambda _: self.click())
         self.undo.on_click(lambda _: self.take_back())
+        self.truth.observe(lambda _: self._redraw(), names="value")
         self.show(self.videos.value)
         super().__init__(
             [
-                ipywidgets.HBox([self.videos, self.here, self.undo]),
+                ipywidgets.HBox([self.videos, self.here, self.undo, self.truth]),
                 self.time,
                 self.picture,
+                self.told,
                 self.listed,
             ]
         )
 
     def __repr__(self) -> str:
         """What a page without widgets shows."""
-        return (
-            f"[annotator: {len(self.videos.options)} videos of {self.dataset.name}; run this "
-            f"cell to click background frames]"
-        )
+        count = len(self.videos.options)
+        return f"[annotator: {count} videos of {self.dataset.name}; run this cell to click]"
 
     def _build(self, videos: list[str]) -> None:
         wide = ipywidgets.Layout(width="960px")
@@ -111,6 +176,9 @@ class Annotator(ipywidgets.VBox):
         )
         self.here = ipywidgets.Button(description="background here", button_style="warning")
         self.undo = ipywidgets.Button(description="undo")
+        is_known = not self.dataset.segments_of("train").empty
+        self.truth = ipywidgets.ToggleButton(description="show the truth", disabled=not is_known)
+        self.told = ipywidgets.HTML()
         self.listed = ipywidgets.Select(rows=6, description="clicks", layout=wide)
         self.picture = ipywidgets.Image(format="png")
 
@@ -124,8 +192,10 @@ class Annotator(ipywidgets.VBox):
         return react
 
     def show(self, video: str, time: float = 0.0) -> None:
-        """Open a video at a time (s)."""
+        """Open a video at a time (s). The truth is hidden again."""
+        self._moved = None
         self._busy = True
+        self.truth.value = False
         self.videos.value = video
         self.time.value = 0.0  # a value beyond the new end would be refused
         self.time.max = duration(self.dataset, video)
@@ -138,6 +208,7 @@ class Annotator(ipywidgets.VBox):
 
         A second click on it changes nothing.
         """
+        self._count()
         video, time = self.videos.value, float(self.time.value)
         if not ((self.clicks["video"] == video) & (self.clicks["t"] == time)).any():
             row = {"video": video, "label": "background", "t": time, "t_end": time}
@@ -157,6 +228,34 @@ class Annotator(ipywidgets.VBox):
         `data.clicks.read_background_clicks` reads them again.
         """
         return write_background_clicks(self.clicks, Path(path), tag=len(self.dataset.classes))
+
+    def judgement(self) -> str:
+        """What the clicks of the open video hit, how long they took, and what that is beside other
+        kinds of annotation.
+        """
+        video = self.videos.value
+        minutes = duration(self.dataset, video) / 60
+        spent = self.spent.get(video, 0.0)
+        sentences = [judged(self.dataset, video, self.clicks).sentence()]
+        sentences.append(
+            f"{spent:.0f} s for {minutes:.1f} minutes: {spent / minutes:.0f} s per minute of video."
+        )
+        if self.costs:
+            others = ", ".join(f"{cost:g} for {kind}" for kind, cost in self.costs.items())
+            sentences.append(f"The paper counts {others}.")
+        return " ".join(sentences)
+
+    def _move(self, _: float) -> None:
+        self._count()
+        self._redraw()
+
+    def _count(self) -> None:
+        """Add the time since the last move to the open video; the first move starts the clock."""
+        now = self._clock()
+        if self._moved is not None and now - self._moved <= PAUSE:
+            video = self.videos.value
+            self.spent[video] = self.spent.get(video, 0.0) + now - self._moved
+        self._moved = now
 
     def _jump(self, row: int) -> None:
         if row >= 0:
@@ -179,15 +278,21 @@ class Annotator(ipywidgets.VBox):
 
     def _redraw(self) -> None:
         if not self._busy:
+            video, at, truth = self.videos.value, self.time.value, self.truth.value
             self.picture.value = png(
-                feature_timeline(self.dataset, self.videos.value, self.clicks, self.time.value)
+                feature_timeline(self.dataset, video, self.clicks, at, truth=truth)
             )
+            self.told.value = escape(self.judgement()) if truth else ""
 
 
-def annotator(dataset: Dataset, clicks: pd.DataFrame | None = None) -> Annotator:
+def annotator(
+    dataset: Dataset,
+    clicks: pd.DataFrame | None = None,
+    costs: Mapping[str, float] | None = None,
+) -> Annotator:
     """The annotator of a data set's training videos; an error where none has a snippet to show."""
     if not any(video.length for video in dataset.train):
         raise WorkbookError(
             f"data set {dataset.name} has no training video with features; nothing can be clicked"
         )
-    return Annotator(dataset, clicks)
+    return Annotator(dataset, clicks, costs)
