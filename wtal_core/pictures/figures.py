@@ -4,7 +4,6 @@ Each takes plain numbers and returns a matplotlib Figure; `save_figure` writes i
 every time.
 """
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wtal_core.pictures.saved import Picture, png_of, write_picture
 from wtal_core.report.artifacts import refresh_page
 from wtal_core.timebase import Timebase
 
@@ -29,16 +29,17 @@ COLOURS = (
     "#56b4e9",
     "#000000",
 )  # safe for colour-blind readers
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # beside the colour: for print, and for every eye
+LINE_STYLES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 DOTS_PER_INCH = 100
 TRUTH, FOUND, QUIET = "#009e73", "#d55e00", "#bbbbbb"
 
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG, the same bytes every time; the figure is closed."""
-    target = io.BytesIO()
-    figure.savefig(target, dpi=DOTS_PER_INCH, bbox_inches="tight", metadata={"Software": None})
+    drawn = png_of(figure, DOTS_PER_INCH)
     plt.close(figure)
-    return target.getvalue()
+    return drawn
 
 
 def plain_png(draw: Callable[[], Figure]) -> bytes:
@@ -50,15 +51,15 @@ def plain_png(draw: Callable[[], Figure]) -> bytes:
         return png(draw())
 
 
-def save_figure(figure: Figure, path: Path) -> Figure:
-    """Write a PNG without a date in it, and link it on its artifact's page, if there is one.
+def save_figure(figure: Figure, path: Path) -> Picture:
+    """Write a PNG without a date in it, an SVG beside it where that is small, and link both on
+    their artifact's page, if there is one.
 
-    Returns the figure, for display.
+    Returns what a notebook shows: the picture with its alternative text. The figure is closed.
     """
-    figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
-    plt.close(figure)
+    drawn = write_picture(figure, path)
     refresh_page(path)
-    return figure
+    return drawn
 
 
 @dataclass(frozen=True)
@@ -219,14 +220,9 @@ def lines(
     table: name -> a DataFrame with one row per x value and one column per seed.
     """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for (name, values), colour in zip(table.items(), COLOURS, strict=False):
-        _band(
-            axes,
-            np.arange(len(values)) if ticks is not None else values.index.to_numpy(),
-            values,
-            colour,
-            name,
-        )
+    for number, (name, values) in enumerate(table.items()):
+        places = np.arange(len(values)) if ticks is not None else values.index.to_numpy()
+        _band(axes, places, values, number, name)
     if ticks is not None:
         axes.set_xticks(range(len(ticks)), ticks, rotation=20)
     return _finish(
@@ -265,8 +261,8 @@ def sweeps(
     )
     for axes, of_paper, (parameter, table) in zip(grid[0], grid[-1], panels.items(), strict=True):
         places = [f"{value:g}" for value in next(iter(table.values())).index]
-        for (name, values), colour in zip(table.items(), COLOURS[::2], strict=False):
-            _band(axes, places, values, colour, name)
+        for number, (name, values) in enumerate(table.items()):
+            _band(axes, places, values, 2 * number, name)
         for (name, level), colour in zip((references or {}).items(), COLOURS[3:5], strict=False):
             axes.axhline(level, color=colour, ls="--", lw=1.2, label=f"{name}: {level:.1f}")
         paper = reported[parameter]
@@ -403,12 +399,24 @@ def scatter(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], caption: str) -
 
 
 def _band(
-    axes: Axes, x: np.ndarray | list[str], values: pd.DataFrame, colour: str, name: str | None
+    axes: Axes, x: np.ndarray | list[str], values: pd.DataFrame, number: int, name: str | None
 ) -> None:
-    """Mean and one standard deviation over the columns of values; one column has no band."""
+    """Mean and one standard deviation over the columns of values; one column has no band.
+
+    number: of the line, which chooses its colour, marker and stroke.
+    """
+    place = number % len(COLOURS)
     mean, spread = values.mean(axis=1).to_numpy(), values.std(axis=1, ddof=1).fillna(0).to_numpy()
-    axes.plot(x, mean, "o-", color=colour, label=name, markersize=4)
-    axes.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
+    axes.plot(
+        x,
+        mean,
+        color=COLOURS[place],
+        marker=MARKERS[place],
+        linestyle=LINE_STYLES[place],
+        label=name,
+        markersize=4,
+    )
+    axes.fill_between(x, mean - spread, mean + spread, color=COLOURS[place], alpha=0.2, lw=0)
 
 
 def _shade(axes: Axes, truth: pd.DataFrame, label: str | None) -> None:
