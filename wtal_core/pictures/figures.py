@@ -296,89 +296,117 @@ def heat_maps(
     standard deviation. The panels share one scale of colours.
 
     table: name -> a DataFrame with one row per pair and one column per seed. Its index has two
-    named levels: the values upwards, and those to the right.
+    named levels: the values upwards, and those to the right, in the order of the rows. Values may
+    be numbers or names.
     """
     means = {name: values.mean(axis=1) for name, values in table.items()}
     lowest = min(mean.min() for mean in means.values())
     highest = max(mean.max() for mean in means.values())
-    figure, row = plt.subplots(
-        1, len(table), figsize=(4.2 * len(table), 4.4), squeeze=False, layout="constrained"
-    )
+    tallest = max(values.index.unique(0).size for values in table.values())
+    size = (4.2 * len(table) + 1, max(4.4, 0.55 * tallest + 1.5))
+    figure, row = plt.subplots(1, len(table), figsize=size, squeeze=False, layout="constrained")
     for axes, (name, values) in zip(row[0], table.items(), strict=True):
-        mean = means[name].unstack()
-        deviation = values.std(axis=1).unstack()
-        image = axes.imshow(mean, cmap="viridis", vmin=lowest, vmax=highest, origin="lower")
+        mean = means[name].unstack(sort=False)
+        deviation = values.std(axis=1).unstack(sort=False)
+        image = axes.imshow(
+            mean, cmap="viridis", vmin=lowest, vmax=highest, origin="lower", aspect="auto"
+        )
         for (y, x), height in np.ndenumerate(mean.to_numpy()):
             bright = height > (lowest + highest) / 2
             spread = f"\n± {deviation.iat[y, x]:.1f}" if values.shape[1] > 1 else ""
             colour = "black" if bright else "white"
             axes.text(x, y, f"{height:.1f}{spread}", ha="center", va="center", color=colour, size=8)
-        axes.set_xticks(range(mean.shape[1]), [f"{value:g}" for value in mean.columns])
-        axes.set_yticks(range(mean.shape[0]), [f"{value:g}" for value in mean.index])
+        axes.set_xticks(range(mean.shape[1]), _labels(mean.columns))
+        axes.set_yticks(range(mean.shape[0]), _labels(mean.index))
         axes.set(title=name, xlabel=mean.columns.name, ylabel=mean.index.name)
     figure.colorbar(image, ax=row[0], label=label, shrink=0.85)
     figure.suptitle(f"{caption}\nmean ± one standard deviation over seeds", fontsize=9)
     return figure
 
 
+def _labels(values: pd.Index) -> list[str]:
+    return [value if isinstance(value, str) else f"{value:g}" for value in values]
+
+
 def timeline(
-    rows: Mapping[str, np.ndarray | None],
+    rows: Mapping[str, np.ndarray | Mapping[str, np.ndarray] | None],
     truth: pd.DataFrame,
     detections: Mapping[str, pd.DataFrame],
     timebase: Timebase,
     caption: str,
     limits: Mapping[str, float] | None = None,
 ) -> Figure:
-    """One video against time: signals, detections by name, the ground truth as a barcode.
+    """One video against time: signals over the shaded ground truth, and detections by name.
 
-    rows: one panel per signal `[T]`; None is an empty panel that only says its name.
-
-    truth, detections: tables with `t_start, t_end` in seconds. limits: signal -> value drawn as a
-    dashed line.
+    rows: one panel per signal `[T]`; of several signals by name, all in one panel; None is an empty
+    panel that only says its name. truth, detections: tables with `t_start, t_end` in seconds; the
+    truth is drawn once, as shading. limits: panel -> value drawn as a dashed line.
     """
-    figure, panels = plt.subplots(
-        len(rows) + 1,
-        figsize=(11, 1.25 * len(rows) + 1.0 + 0.3 * len(detections)),
+    lanes = [1.0] * len(rows)
+    if detections:
+        lanes.append(0.3 + 0.3 * len(detections))
+    figure, grid = plt.subplots(
+        len(lanes),
+        figsize=(10, 1.25 * sum(lanes) + 0.9),
         sharex=True,
+        squeeze=False,
         layout="constrained",
-        height_ratios=[1.0] * len(rows) + [0.35 * (len(detections) + 1)],
+        height_ratios=lanes,
     )
-    for number, (axes, (name, signal)) in enumerate(zip(panels, rows.items(), strict=False)):
-        _shade(axes, truth, "ground truth" if number == 0 else None)
+    panels = grid[:, 0]
+    for axes, (name, signal) in zip(panels, rows.items(), strict=False):
+        _shade(axes, truth, "ground truth")
+        axes.set_title(name, loc="left", fontsize=8, pad=3)
         if signal is None:
-            axes.text(0.5, 0.5, name, ha="center", va="center", transform=axes.transAxes)
             axes.set_yticks([])
             continue
-        axes.stairs(
-            signal,
-            timebase.seconds(np.arange(len(signal) + 1)),
-            color=COLOURS[0],
-            label=name,
-            baseline=None,
-        )
+        _draw_signals(axes, signal, timebase)
         if limits and name in limits:
-            axes.axhline(
-                limits[name],
-                color=COLOURS[6],
-                ls="--",
-                lw=0.8,
-                label=f"threshold {limits[name]:.3f}",
-            )
-        axes.set_ylabel("score (no unit)" if len(rows) <= 6 else "score")
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
-    barcode(panels[-1], truth, detections)
+            label = f"threshold {limits[name]:.3f}"
+            axes.axhline(limits[name], color=COLOURS[6], ls="--", lw=0.8, label=label)
+    if detections:
+        _shade(panels[-1], truth, "ground truth")
+        lanes_of_segments(panels[-1], detections)
     panels[-1].set_xlabel("time (s)")
     figure.suptitle(caption, fontsize=9)
+    _legend_of(figure, panels, columns=4)
     return figure
+
+
+def _draw_signals(
+    axes: Axes, signal: np.ndarray | Mapping[str, np.ndarray], timebase: Timebase
+) -> None:
+    """One signal, or several over one another, told apart by colour and stroke."""
+    named = signal if isinstance(signal, Mapping) else {"": signal}
+    for number, (name, values) in enumerate(named.items()):
+        axes.stairs(
+            values,
+            timebase.seconds(np.arange(len(values) + 1)),
+            color=COLOURS[number % len(COLOURS)],
+            linestyle=LINE_STYLES[number % len(LINE_STYLES)],
+            label=name or None,
+            baseline=None,
+        )
 
 
 def barcode(axes: Axes, truth: pd.DataFrame, detections: Mapping[str, pd.DataFrame]) -> None:
     """Ground truth and detections as bars on rows of their own."""
-    for place, table in enumerate((truth, *detections.values())):
+    lanes_of_segments(axes, {"ground truth": truth, **detections}, (TRUTH,))
+
+
+def lanes_of_segments(
+    axes: Axes, segments: Mapping[str, pd.DataFrame], first_colours: Sequence[str] = ()
+) -> None:
+    """Segments as bars, one lane per name, translucent where they overlap.
+
+    first_colours: of the first lanes; the others have the colour of detections.
+    """
+    for place, table in enumerate(segments.values()):
         spans = np.column_stack([table["t_start"], table["t_end"] - table["t_start"]])
-        axes.broken_barh(spans.tolist(), (-place - 0.4, 0.8), color=TRUTH if place == 0 else FOUND)
-    axes.set_yticks(range(-len(detections), 1), [*reversed(list(detections)), "ground truth"])
-    axes.set_ylim(-len(detections) - 0.6, 0.6)
+        colour = first_colours[place] if place < len(first_colours) else FOUND
+        axes.broken_barh(spans.tolist(), (-place - 0.4, 0.8), color=colour, alpha=0.6, lw=0)
+    axes.set_yticks(range(1 - len(segments), 1), list(reversed(segments)), fontsize=8)
+    axes.set_ylim(0.4 - len(segments), 0.6)
 
 
 def scatter(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], caption: str) -> Figure:

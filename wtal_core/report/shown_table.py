@@ -14,6 +14,8 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from wtal_core.papers.printed_values import RESULT, metric_name
+
 BEST, NEAR = "best", "near"  # within noise of the best
 GLYPHS = {
     "holds": "✓",
@@ -29,7 +31,7 @@ TINTS = {  # seen on a light and on a dark page
     "cannot tell": "rgba(128, 128, 128, 0.20)",
     "not trained": "rgba(128, 128, 128, 0.10)",
 }
-NAMES = {"reported": "paper", "reproduced": "here"}
+NAMES = {"reported": "paper", "reproduced": "here", "sup": "supervision"}
 SAID_ONCE = ("trained", "collapsed", "n")  # below the table, where all rows agree
 IN_NUMBERS = re.compile(r"\b(of|and|to|s|min)\b")  # words that stand among figures
 LETTER = re.compile(r"[^\W\d_]")
@@ -157,7 +159,7 @@ def _display(table: ShownTable) -> tuple[pd.DataFrame, list[str]]:
     text = _with_interval(text)
     if "verdict" in text:
         text["verdict"] = [_verdict(verdict) for verdict in text["verdict"]]
-    text.columns = [html.escape(NAMES.get(str(name), str(name))) for name in text.columns]
+    text.columns = [html.escape(_heading(str(name))) for name in text.columns]
     return _with_rows(text, table), said
 
 
@@ -171,6 +173,11 @@ def _in_words(table: ShownTable) -> ShownTable:
     lines[0] = ", ".join(f"{name} {_text(base[name])}" for name in table.columns)
     words = pd.DataFrame({f"differs from {table.index[0]} in": lines}, index=table.index)
     return shown(words, table.name_of_file, folded=table.folded)
+
+
+def _heading(name: str) -> str:
+    """ "mAP@0.5" of "m50": the columns of printed tables have short names."""
+    return metric_name(name) if RESULT.fullmatch(name) else NAMES.get(name, name)
 
 
 def _text(value: object) -> str:
