@@ -7,6 +7,7 @@ every time.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Literal
 
 import matplotlib.pyplot as plt
@@ -368,7 +369,7 @@ def timeline(
         _shade(panels[-1], truth, "ground truth")
         lanes_of_segments(panels[-1], detections)
     panels[-1].set_xlabel("time (s)")
-    figure.suptitle(caption, fontsize=9)
+    figure.suptitle(fill(caption, 130), fontsize=9)
     _legend_of(figure, panels, columns=4)
     return figure
 

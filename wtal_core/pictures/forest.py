@@ -115,7 +115,7 @@ def _name(one: Judged) -> str:
     return fill(f"{one.artifact}: {one.comparison}", LONGEST)
 
 
-def _line(axes: Axes, place: int, one: Judged) -> None:
+def _line(axes: Axes, place: float, one: Judged) -> None:
     colour = COLOUR_OF[one.verdict]
     if one.interval is not None:
         axes.plot(one.interval, (place, place), "-", color=colour, lw=1.5)

@@ -146,9 +146,10 @@ def as_latex(table: pd.DataFrame) -> str:
 
 def _display(table: ShownTable) -> tuple[pd.DataFrame, list[str]]:
     """What is shown, in texts with `<b>` and `<u>` as the only markup, and what every row has."""
-    text = pd.DataFrame(table).astype(object)
-    text = text.where(text.notna(), NONE).map(_text)
-    text = text.map(lambda cell: NONE if cell in ("nan", "NaN", "None") else cell)
+    text = pd.DataFrame(
+        {place: _cells(table.iloc[:, place]) for place in range(table.shape[1])}, dtype=object
+    )
+    text.columns = table.columns
     text = text.map(html.escape)
     said = []
     for column in SAID_ONCE:
@@ -178,6 +179,21 @@ def _in_words(table: ShownTable) -> ShownTable:
 def _heading(name: str) -> str:
     """ "mAP@0.5" of "m50": the columns of printed tables have short names."""
     return metric_name(name) if RESULT.fullmatch(name) else NAMES.get(name, name)
+
+
+def _cells(column: pd.Series) -> list[str]:
+    """The texts of a column; its numbers have as many decimals as the one that needs most."""
+    told = [NONE if value is None or value is pd.NA else _text(value) for value in column]
+    told = [NONE if cell in ("nan", "NaN", "None", "<NA>", "NaT") else cell for cell in told]
+    floats = [isinstance(value, float) for value in column]
+    short = [cell for cell, is_float in zip(told, floats, strict=True) if is_float]
+    if any("e" in cell for cell in short):
+        return told
+    decimals = max((len(cell.partition(".")[2]) for cell in short), default=0)
+    return [
+        f"{value:.{decimals}f}" if is_float and cell != NONE else cell
+        for value, cell, is_float in zip(column, told, floats, strict=True)
+    ]
 
 
 def _text(value: object) -> str:
