@@ -1,4 +1,4 @@
-"""How a notebook shows a table: nothing is cut, nothing is markup, and what stands out is marked."""
+"""How a notebook shows a table: nothing is cut or read as markup, what stands out is marked."""
 
 import base64
 import html as markup

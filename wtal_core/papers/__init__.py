@@ -12,4 +12,11 @@ from wtal_core.papers.manifests import (
     reported_rows,
 )
 
-__all__ = ["known_methods", "known_papers", "other_sources", "printed_factors", "reported", "reported_rows"]
+__all__ = [
+    "known_methods",
+    "known_papers",
+    "other_sources",
+    "printed_factors",
+    "reported",
+    "reported_rows",
+]

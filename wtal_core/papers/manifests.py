@@ -65,7 +65,6 @@ def printed_factors(artifact: str, rows: Mapping[str, str]) -> dict[str, dict[st
     return {row: marks[printed] for row, printed in rows.items()}
 
 
-
 @cache
 def other_sources() -> dict[str, Any]:
     """Sources other than the papers by name.

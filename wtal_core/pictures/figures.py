@@ -297,8 +297,8 @@ def heat_maps(
     standard deviation. The panels share one scale of colours.
 
     table: name -> a DataFrame with one row per pair and one column per seed. Its index has two
-    named levels: the values upwards, and those to the right, in the order of the rows. Values may
-    be numbers or names.
+    named levels: the values upwards, and those to the right. Numbers
+    are in their order, names in that of the rows.
     """
     means = {name: values.mean(axis=1) for name, values in table.items()}
     lowest = min(mean.min() for mean in means.values())
@@ -307,8 +307,8 @@ def heat_maps(
     size = (4.2 * len(table) + 1, max(4.4, 0.55 * tallest + 1.5))
     figure, row = plt.subplots(1, len(table), figsize=size, squeeze=False, layout="constrained")
     for axes, (name, values) in zip(row[0], table.items(), strict=True):
-        mean = means[name].unstack(sort=False)
-        deviation = values.std(axis=1).unstack(sort=False)
+        mean = _wide(means[name])
+        deviation = _wide(values.std(axis=1))
         image = axes.imshow(
             mean, cmap="viridis", vmin=lowest, vmax=highest, origin="lower", aspect="auto"
         )
@@ -323,6 +323,12 @@ def heat_maps(
     figure.colorbar(image, ax=row[0], label=label, shrink=0.85)
     figure.suptitle(f"{caption}\nmean ± one standard deviation over seeds", fontsize=9)
     return figure
+
+
+def _wide(values: pd.Series) -> pd.DataFrame:
+    """Numbers in their order, names in that of the rows."""
+    named = any(isinstance(value, str) for value in values.index.get_level_values(0))
+    return values.unstack(sort=not named)
 
 
 def _labels(values: pd.Index) -> list[str]:

@@ -13,6 +13,7 @@ from wtal_core.pictures.figures import COLOURS, QUIET
 from wtal_core.report.findings import Judged, judged_of
 
 INCHES_PER_LINE = 0.24
+GAP = 1.2  # lines above a heading
 LONGEST = 70  # characters of a name in one line
 COLOUR_OF = {
     "holds": COLOURS[2],
@@ -45,7 +46,7 @@ def forest(judged: Sequence[Judged], caption: str) -> Figure:
     """
     datasets = sorted({one.dataset for one in judged})
     names = list(dict.fromkeys(map(_name, judged)))
-    place = {name: -number for number, name in enumerate(names)}
+    place = {name: -float(number) for number, name in enumerate(names)}
     figure, row = plt.subplots(
         1,
         len(datasets),
@@ -74,41 +75,42 @@ def of_judged(judged: pd.DataFrame, caption: str, source: str) -> Figure:
     source: what the paper's differences are called, such as "paper, on THUMOS14".
     """
     lines = judged_of(judged)
-    places: list[float] = []
-    names: list[str] = []
-    headings: list[float] = []
-    claim = None
-    place = 0.0
-    for line in lines:
-        if line.claim != claim:
-            claim = line.claim
-            place -= 1.2 if places else 0.0
-            headings.append(place)
-            names.append(fill(claim, LONGEST))
-            places.append(place)
-        place -= 1.0
-        names.append(fill(line.comparison, LONGEST))
-        places.append(place)
+    headings, rows = _heights(lines)
+    heights = [*headings.values(), *rows]
+    names = [fill(text, LONGEST) for text in [*headings, *(line.comparison for line in lines)]]
+    lowest = min(heights, default=0.0)
     figure, axes = plt.subplots(
-        figsize=(9.5, INCHES_PER_LINE * -min(places, default=0) + 1.7), layout="constrained"
+        figsize=(9.5, INCHES_PER_LINE * -lowest + 1.7), layout="constrained"
     )
-    rows = [height for height in places if height not in headings]
     for height, line in zip(rows, lines, strict=True):
         _line(axes, height, line)
     axes.axvline(0, color="black", lw=0.8)
     axes.grid(axis="x", alpha=0.3)
-    axes.set_yticks(places, names, fontsize=8)
-    for label, height in zip(axes.get_yticklabels(), places, strict=True):
-        label.set_fontweight("bold" if height in headings else "normal")
+    axes.set_yticks(heights, names, fontsize=8)
+    for label in axes.get_yticklabels()[: len(headings)]:
+        label.set_fontweight("bold")
     axes.tick_params(axis="y", length=0)
-    axes.set_ylim(min(places, default=0) - 0.7, 0.7)
+    axes.set_ylim(lowest - 0.7, 0.7)
     axes.set_xlabel("difference (points), with its 95 % interval, paired by seed")
     figure.suptitle(fill(caption, 120), fontsize=9)
-    there = {line.verdict for line in lines}
     printed = any(line.printed is not None for line in lines)
-    handles = _handles(source, there, printed)
+    handles = _handles(source, {line.verdict for line in lines}, printed)
     figure.legend(handles=handles, fontsize=8, loc="outside lower center", ncols=6)
     return figure
+
+
+def _heights(lines: Sequence[Judged]) -> tuple[dict[str, float], list[float]]:
+    """From 0 downwards: claim -> the height of its heading, and that of each comparison."""
+    headings: dict[str, float] = {}
+    rows: list[float] = []
+    height = 0.0
+    for line in lines:
+        if line.claim not in headings:
+            height -= GAP if headings else 0.0
+            headings[line.claim] = height
+        height -= 1.0
+        rows.append(height)
+    return headings, rows
 
 
 def _name(one: Judged) -> str:

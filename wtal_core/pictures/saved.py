@@ -18,11 +18,14 @@ SVG_SETTINGS = {"svg.hashsalt": "wtal", "svg.fonttype": "none"}
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn figure. png: its bytes. alt: what it shows, in words. width: in pixels of a page."""
+    """A drawn figure. png: its bytes. alt: what it shows, in words. width: in pixels of a page.
+    figure: what it was drawn from, closed.
+    """
 
     png: bytes
     alt: str
     width: int
+    figure: Figure
 
     def __repr__(self) -> str:
         return f"[figure: {self.alt}]"
@@ -38,7 +41,7 @@ def picture(figure: Figure) -> Picture:
     with Image.open(io.BytesIO(png)) as drawn:
         width = round(drawn.width * 100 / SHARP)
     plt.close(figure)
-    return Picture(png, alt, width)
+    return Picture(png, alt, width, figure)
 
 
 def write_picture(figure: Figure, path: Path) -> Picture:

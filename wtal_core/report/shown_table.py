@@ -236,7 +236,9 @@ def _with_interval(text: pd.DataFrame) -> pd.DataFrame:
 
 
 def _verdict(verdict: str) -> str:
-    return f"{GLYPHS[verdict]}\u00a0{verdict}".replace(" ", "\u00a0") if verdict in GLYPHS else verdict
+    if verdict not in GLYPHS:
+        return verdict
+    return f"{GLYPHS[verdict]} {verdict}".replace(" ", "\u00a0")
 
 
 def _with_rows(text: pd.DataFrame, table: ShownTable) -> pd.DataFrame:

@@ -47,7 +47,8 @@ def beside_reported(
         if same_data:
             line["difference"] = _number(None if paper is None else here.mean - paper, sign=True)
         lines.append(line)
-    marks = {"reproduced": best_and_near(last), "reported": best_printed(reported, list(last.index))}
+    printed = best_printed(reported, list(last.index))
+    marks = {"reproduced": best_and_near(last), "reported": printed}
     return shown(pd.DataFrame(lines).set_index("row"), marks=marks)
 
 
@@ -77,16 +78,13 @@ def best_printed(reported: Mapping[str, float | None], rows: Sequence[str]) -> d
     return {row: BEST for row, value in numbers.items() if value == highest}
 
 
-def with_factors(
-    table: pd.DataFrame, factors: Mapping[str, Mapping[str, bool]]
-) -> ShownTable:
+def with_factors(table: pd.DataFrame, factors: Mapping[str, Mapping[str, bool]]) -> ShownTable:
     """The table with check marks, as a paper's ablation has them.
 
     factors: row -> factor -> whether the row has it, see `papers.printed_factors`. The names of the
     rows are left out where the marks alone tell all rows apart.
     """
     return shown(table, factors=factors)
-
 
 
 def per_tiou(
@@ -152,7 +150,8 @@ def printed_table(artifact: str, columns: Sequence[str]) -> ShownTable:
         index=[row["method"] for row in rows],
         dtype=object,
     )
-    table.insert(0, "sup", [row["sup"] for row in rows])
+    if any("sup" in row for row in rows):
+        table.insert(0, "sup", [row.get("sup") for row in rows])
     table.index.name = "method"
     return shown(table.where(table.notna(), "–"))
 
