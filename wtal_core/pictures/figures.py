@@ -320,6 +320,8 @@ def heat_maps(
         axes.set_xticks(range(mean.shape[1]), _labels(mean.columns))
         axes.set_yticks(range(mean.shape[0]), _labels(mean.index))
         axes.set(title=name, xlabel=mean.columns.name, ylabel=mean.index.name)
+        if isinstance(mean.index[0], str):
+            axes.invert_yaxis()  # names are read from above, as in a table
     figure.colorbar(image, ax=row[0], label=label, shrink=0.85)
     figure.suptitle(f"{caption}\nmean ± one standard deviation over seeds", fontsize=9)
     return figure
@@ -412,7 +414,7 @@ def lanes_of_segments(
         spans = np.column_stack([table["t_start"], table["t_end"] - table["t_start"]])
         colour = first_colours[place] if place < len(first_colours) else FOUND
         axes.broken_barh(spans.tolist(), (-place - 0.4, 0.8), color=colour, alpha=0.6, lw=0)
-    axes.set_yticks(range(1 - len(segments), 1), list(reversed(segments)), fontsize=8)
+    axes.set_yticks(range(1 - len(segments), 1), list(segments)[::-1], fontsize=8)
     axes.set_ylim(0.4 - len(segments), 0.6)
 
 

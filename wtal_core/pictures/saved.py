@@ -13,7 +13,6 @@ COLOURS_OF_PNG = 256
 SHARP = 150  # dots per inch of a saved figure; it is shown at 100
 LARGEST_SVG = 60_000  # bytes; a larger one is not kept, its PNG is there
 LONGEST_ALT = 600  # characters
-SVG_SETTINGS = {"svg.hashsalt": "wtal", "svg.fonttype": "none"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def picture(figure: Figure) -> Picture:
 
 def write_picture(figure: Figure, path: Path) -> Picture:
     """Write the PNG, and beside it the SVG where that is small; the same bytes every time."""
-    with plt.rc_context(SVG_SETTINGS):
+    with plt.rc_context({"svg.hashsalt": "wtal", "svg.fonttype": "none"}):
         target = io.BytesIO()
         figure.savefig(target, format="svg", bbox_inches="tight", metadata={"Date": None})
     drawn = picture(figure)

@@ -274,7 +274,7 @@ def _styled(display: pd.DataFrame, uuid: str) -> str:
         if kind != "words":
             frame.isetitem(place, [cell.replace(" ", "\u00a0") for cell in frame.iloc[:, place]])
     styler = Styler(frame, uuid=uuid, uuid_len=0, cell_ids=False)
-    styler.set_table_styles(CSS, css_class_names=CLASSES)  # type: ignore[arg-type]
+    styler.set_table_styles(CSS, css_class_names=CLASSES)
     classes = pd.DataFrame("", index=frame.index, columns=frame.columns)
     if frame.index.is_unique and frame.columns.is_unique:
         for place, kind in kinds.items():
