@@ -104,11 +104,13 @@ class Sources:
         if cell["cell_type"] == "markdown":
             return {**cell, "source": self.relinked(source, place)}
         outputs = [self._output(output, place) for output in cell.get("outputs", [])]
+        words = _words_of_pictures(outputs)
         if kind := _set_up(cell, source):
             prompt = {"code_prompt_show": f"{kind}: show", "code_prompt_hide": f"{kind}: hide"}
             metadata = {"tags": ["hide-input"], "mystnb": prompt}
             return {**cell, "outputs": outputs, "metadata": metadata}
-        return {**cell, "outputs": outputs}
+        metadata = {**cell["metadata"], **words}
+        return {**cell, "outputs": outputs, "metadata": metadata}
 
     def _output(self, output: Cell, place: str) -> Cell:
         """Without the widget, which needs a kernel: its picture, or a line that says so."""
@@ -151,6 +153,15 @@ def _tracked(pattern: str) -> Iterator[Path]:
     for path in ROOT.glob(pattern):
         if not any(part.startswith(".") for part in path.relative_to(ROOT).parts):
             yield path
+
+
+def _words_of_pictures(outputs: list[Cell]) -> Cell:
+    """For MyST: the alternative text that the first picture of a cell bears."""
+    for output in outputs:
+        alt = output.get("metadata", {}).get("image/png", {}).get("alt")
+        if alt:
+            return {"mystnb": {"image": {"alt": alt}}}
+    return {}
 
 
 def _set_up(cell: Cell, source: str) -> str | None:

@@ -1,6 +1,7 @@
 """The rules that committed notebooks keep, so that papermill and nbval can be trusted with them."""
 
 import ast
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 
 from tests.places import ROOT
 from wtal_core.errors import WorkbookError
+from wtal_core.models import method, method_names
 from wtal_core.workbook import artifacts, execution, reproduce
 
 FOLDER = ROOT / "notebooks"
@@ -181,6 +183,103 @@ def test_artifacts_have_the_skeleton():
     def keeps(path, book):
         text = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
         return all(part in text for part in parts)
+
+    assert offenders(keeps, ARTIFACTS) == []
+
+
+def test_artifacts_end_with_what_they_say():
+    """A heading, and below it one call that makes the words from verdicts or numbers."""
+
+    def keeps(path, book):
+        headings = [
+            number
+            for number, cell in enumerate(book.cells)
+            if cell.source.startswith("## What it says here")
+        ]
+        if len(headings) != 1:
+            return False
+        said = book.cells[headings[0] + 1]
+        words = [text for output in said.outputs for text in output.get("data", {})]
+        calls = any(line.startswith("conclusions.") for line in said.source.splitlines())
+        after = "".join(cell.source for cell in book.cells[headings[0] + 2 :])
+        return calls and "text/markdown" in words and "## Exercises" in after
+
+    assert offenders(keeps, ARTIFACTS) == []
+
+
+def exercises(book: nbformat.NotebookNode) -> list[str]:
+    """The exercises of a notebook of an artifact, each with its solution."""
+    texts = [cell.source for cell in book.cells if cell.source.startswith("## Exercises")]
+    return [part for text in texts for part in re.split(r"^\*\*\d+\.\*\* ", text, flags=re.M)[1:]]
+
+
+def test_exercises_have_a_time_and_a_folded_solution():
+    form = re.compile(
+        r"\(\d+ min, (change one argument|move a slider|read|work out)\) .+?\n\n"
+        r"<details><summary>Solution</summary>\n\n.+?\n\n</details>\s*",
+        re.S,
+    )
+
+    def keeps(path, book):
+        asked = exercises(book)
+        return len(asked) >= 2 and all(form.fullmatch(exercise) for exercise in asked)
+
+    assert offenders(keeps, ARTIFACTS) == []
+
+
+def test_half_of_the_exercises_take_one_argument_or_a_slider():
+    asked = [text for path in ARTIFACTS for text in exercises(nbformat.read(path, 4))]
+    by_hand = [text for text in asked if re.match(r"\(\d+ min, (change|move)", text)]
+    assert len(asked) > 100 and 2 * len(by_hand) >= len(asked)
+
+
+def test_arguments_that_exercises_name_are_fields():
+    """What an exercise says to change can be changed."""
+    fields = {
+        name
+        for method_name in method_names()
+        for config in method(method_name).profiles.values()
+        for part in (config, *vars(config).values())
+        if dataclasses.is_dataclass(part)
+        for name in (field.name for field in dataclasses.fields(part))
+    }
+    unknown = {
+        f"{name(path)}: {argument}"
+        for path in ARTIFACTS
+        for text in exercises(nbformat.read(path, 4))
+        for call in re.findall(r"replace\([\w.]+(?:\([\w.\"]*\))?, ([^`]*)\)`", text)
+        for argument in re.findall(r"(\w+)=", call)
+        if argument not in fields
+    }
+    assert unknown == set()
+
+
+def test_no_table_of_an_artifact_is_cut_or_holds_what_is_no_number():
+    """Cells of committed tables: no ellipsis, no NaN, no dictionary."""
+    cell = re.compile(r"<t[dh]\b[^>]*>(.*?)</t[dh]>", re.S)
+    bad = re.compile(r"…|\.\.\.|\bnan\b|^\{.*\}$", re.I)
+
+    def keeps(path, book):
+        tables = [
+            "".join(output.data["text/html"])
+            for part in code(book)
+            for output in part.outputs
+            if "text/html" in output.get("data", {})
+        ]
+        return not any(bad.search(text) for table in tables for text in cell.findall(table))
+
+    assert offenders(keeps, ARTIFACTS) == []
+
+
+def test_pictures_of_artifacts_have_words():
+    def keeps(path, book):
+        pictures = [
+            output
+            for part in code(book)
+            for output in part.outputs
+            if "image/png" in output.get("data", {})
+        ]
+        return all(output.metadata.get("image/png", {}).get("alt") for output in pictures)
 
     assert offenders(keeps, ARTIFACTS) == []
 

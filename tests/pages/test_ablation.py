@@ -106,7 +106,7 @@ def test_the_caption_names_origin_metric_and_the_data_set_of_the_paper(table):
 
 def test_a_table_of_all_tious_does_not_claim_to_be_of_one(table, folder):
     table.tious()
-    assert "mAP@0.5" not in text(folder, "_tious") and "mAP (%) a tIoU" in text(folder, "_tious")
+    assert "mAP@0.5" not in text(folder, "_tious") and "mAP (%) per tIoU" in text(folder, "_tious")
 
 
 def test_names_of_tables_and_pictures_can_be_chosen(table, folder):
@@ -116,7 +116,9 @@ def test_names_of_tables_and_pictures_can_be_chosen(table, folder):
     table.bars("_ladder")
     assert list(read_tables(folder.path(".csv"))) == ["table7_map50", "table7", "table7_steps"]
     page = folder.path(".md").read_text()
-    assert page.endswith("## Pictures\n\n![table7_ladder](table7_ladder.png)\n")
+    assert page.endswith(
+        "## Pictures\n\n![table7_ladder](table7_ladder.png) [SVG](table7_ladder.svg)\n"
+    )
     assert folder.path("_ladder.png").exists()
 
 
@@ -134,7 +136,7 @@ def test_verdicts_are_explained_where_they_stand(table, folder):
 
 
 def test_bars_show_rows_seeds_and_the_paper(table, folder):
-    axes, paper = table.bars().axes
+    axes, paper = table.bars().figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["up", "down"]
     assert [round(patch.get_width(), 1) for patch in axes.patches] == [40.2, 30.4]
     assert [len(line.get_xdata()) for line in axes.lines] == [5, 5, 2, 2]  # seeds, then references
@@ -146,7 +148,7 @@ def test_bars_show_rows_seeds_and_the_paper(table, folder):
 def test_a_sweep_draws_the_rows_it_is_told(table, folder):
     figure = table.sweeps(
         {"size (number)": {"here": {8: "down", 16: "up"}, "again": {8: "up", 16: "up"}}}
-    )
+    ).figure
     here, again, *references = figure.axes[0].lines
     (paper,) = figure.axes[1].lines
     assert [line.get_ydata()[0] for line in references] == [12.0, 20.04]
@@ -226,3 +228,11 @@ def test_how_many_epochs_the_best_one_was_chosen_of(folder):
 def test_epochs_are_not_counted_where_none_is_known(table, folder):
     table.beside()
     assert "best of" not in text(folder, "")
+
+
+def test_a_forest_is_the_judged_comparisons_and_is_saved(table, folder):
+    judged = table.judge({"up is better": [("up", "down"), ("down", "up")]})
+    (axes,) = table.forest(judged).figure.axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["up is better", "up > down", "down > up"]
+    assert folder.path(".png").exists() and folder.path(".svg").exists()

@@ -88,6 +88,15 @@ def test_a_heat_map_puts_the_first_value_upwards_and_the_second_to_the_right():
     assert scale.get_ylabel() == "mAP (%)"
 
 
+def test_a_heat_map_of_names_keeps_the_order_of_its_rows():
+    index = pd.MultiIndex.from_product([["two", "one"], ["z", "a"]], names=["up", "right"])
+    figure = figures.heat_maps({"m": pd.DataFrame({0: [1.0, 2.0, 3.0, 4.0]}, index=index)}, "c")
+    first = figure.axes[0]
+    assert [t.get_text() for t in first.get_xticklabels()] == ["z", "a"]
+    assert [t.get_text() for t in first.get_yticklabels()] == ["two", "one"]
+    assert first.images[0].get_array().tolist() == [[1, 2], [3, 4]]
+
+
 def test_a_heat_map_of_one_seed_has_no_deviation_and_its_pairs_need_no_order():
     seed = pairs({0: [10.0, 20.0, 30.0, 40.0]})
     figure = figures.heat_maps({"shuffled": seed.iloc[[3, 0, 2, 1]]}, "caption")

@@ -27,7 +27,7 @@ def frame(**columns: list[object]) -> pd.DataFrame:
 
 def test_a_table_is_written_in_long_form_and_as_a_page(tmp_path):
     table = frame(reproduced=["1.0", "2.0"], n=[5, 4])
-    assert save_table(table, tmp_path / "table7.csv", "Where from.") is table
+    assert save_table(table, tmp_path / "table7.csv", "Where from.").equals(table)
     assert (tmp_path / "table7.csv").read_text() == (
         "# table7: Where from.\n# table7, rows: row\ntable,row,column,value\n"
         "table7,a,reproduced,1.0\ntable7,a,n,5\ntable7,b,reproduced,2.0\ntable7,b,n,4\n"

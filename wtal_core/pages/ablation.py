@@ -8,10 +8,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from wtal_core.data.dataset import Dataset
-from wtal_core.pictures import figures
+from wtal_core.pictures import figures, forest
+from wtal_core.pictures.saved import Picture
 from wtal_core.report import messages, side_by_side, tables
 from wtal_core.runs.ledger import Record
 from wtal_core.runs.results import Results
@@ -75,8 +75,10 @@ class Ablation:
             f"{self.source}. To compare with: {levels}."
         )
 
-    def beside(self, suffix: str = "") -> pd.DataFrame:
-        """Reported, reproduced, and how far apart."""
+    def beside(
+        self, suffix: str = "", factors: Mapping[str, Mapping[str, bool]] | None = None
+    ) -> pd.DataFrame:
+        """Reported, reproduced, and how far apart. factors: see `tables.with_factors`."""
         caption = self.caption
         epochs_scored = set()
         for records in self.results.records.values():
@@ -86,14 +88,14 @@ class Ablation:
             counts = " or ".join(map(str, sorted(epochs_scored)))
             caption += f" `best on test`: the best of {counts} epochs looked at."
         table = tables.beside_reported(self.results, self.reported, self.is_papers_data)
-        return self._save(table, suffix, caption)
+        return self._save(tables.with_factors(table, factors or {}), suffix, caption)
 
     def tious(self, suffix: str = "_tious") -> pd.DataFrame:
         """mAP per tIoU and their mean."""
         return self._save(
             tables.per_tiou(self.results),
             suffix,
-            f"{self.about}. mAP (%) a tIoU, mean ± deviation over seeds.",
+            f"{self.about}. mAP (%) per tIoU, mean ± deviation over seeds.",
         )
 
     def columns(
@@ -112,7 +114,7 @@ class Ablation:
         self._save(table, "_columns", caption)
         return side_by_side.compact(table)
 
-    def bars(self, suffix: str = "") -> Figure:
+    def bars(self, suffix: str = "") -> Picture:
         """One bar per row, one dot per seed, a line for the paper."""
         values = self.results.values()
         figure = figures.bars(
@@ -129,7 +131,7 @@ class Ablation:
 
     def sweeps(
         self, panels: Mapping[str, Mapping[str, Mapping[int | float, str]]], suffix: str = ""
-    ) -> Figure:
+    ) -> Picture:
         """One panel per parameter, one line per name, a row's name for each value.
 
         The paper's numbers are those of the first line.
@@ -168,6 +170,12 @@ class Ablation:
             f"_{name}",
             f"{self.about}. Differences of {self.results.metric} (points). {note}",
         )
+
+    def forest(self, judged: pd.DataFrame, suffix: str = "") -> Picture:
+        """The paired differences of judged comparisons with their intervals, and the paper's."""
+        title = f"{self.about}. Paired differences of {self.results.metric}"
+        drawn = forest.of_judged(judged, title, f"paper, on {self.source}")
+        return figures.save_figure(drawn, self.session.path(f"{suffix}.png"))
 
     def diagnoses(
         self,

@@ -7,8 +7,16 @@ from wtal_core.papers.manifests import (
     known_methods,
     known_papers,
     other_sources,
+    printed_factors,
     reported,
     reported_rows,
 )
 
-__all__ = ["known_methods", "known_papers", "other_sources", "reported", "reported_rows"]
+__all__ = [
+    "known_methods",
+    "known_papers",
+    "other_sources",
+    "printed_factors",
+    "reported",
+    "reported_rows",
+]

@@ -3,6 +3,7 @@
 And those of other sources, which lie beside it.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -36,6 +37,32 @@ def reported_rows(artifact: str) -> list[dict[str, Any]]:
     if table not in tables:
         raise WorkbookError(f"{paper} has no table {table!r}; its tables: {', '.join(tables)}")
     return tables[table]["rows"]
+
+
+def printed_factors(artifact: str, rows: Mapping[str, str]) -> dict[str, dict[str, bool]]:
+    """Row of ours -> factor -> whether the paper's check mark stands there.
+
+    artifact: such as "facnet/table3". rows: row of ours -> printed row. Factors are the columns
+    that the manifest calls settings and that hold 0 or 1 only. Raises WorkbookError for a row that
+    the paper does not print.
+    """
+    paper, name = artifact.split("/")
+    content = reported(paper)["tables"][name]
+    settings = content.get("settings", [])
+    marks = {
+        row["method"]: {
+            column.replace("_", " "): bool(value)
+            for column, value in zip(content["columns"], row["v"], strict=True)
+            if column in settings
+        }
+        for row in content["rows"]
+    }
+    for printed in rows.values():
+        if printed not in marks:
+            raise WorkbookError(
+                f"{artifact} prints no row {printed!r}; its rows: {', '.join(marks)}"
+            )
+    return {row: marks[printed] for row, printed in rows.items()}
 
 
 @cache

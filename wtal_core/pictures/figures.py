@@ -4,10 +4,10 @@ Each takes plain numbers and returns a matplotlib Figure; `save_figure` writes i
 every time.
 """
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Literal
 
 import matplotlib.pyplot as plt
@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from wtal_core.pictures.saved import Picture, png_of, write_picture
 from wtal_core.report.artifacts import refresh_page
 from wtal_core.timebase import Timebase
 
@@ -30,16 +31,17 @@ COLOURS = (
     "#56b4e9",
     "#000000",
 )  # safe for colour-blind readers
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # beside the colour: for print, and for every eye
+LINE_STYLES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 DOTS_PER_INCH = 100
 TRUTH, FOUND, QUIET = "#009e73", "#d55e00", "#bbbbbb"
 
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG, the same bytes every time; the figure is closed."""
-    target = io.BytesIO()
-    figure.savefig(target, dpi=DOTS_PER_INCH, bbox_inches="tight", metadata={"Software": None})
+    drawn = png_of(figure, DOTS_PER_INCH)
     plt.close(figure)
-    return target.getvalue()
+    return drawn
 
 
 def small_png(figure: Figure) -> bytes:
@@ -60,15 +62,15 @@ def plain_png(draw: Callable[[], Figure]) -> bytes:
         return png(draw())
 
 
-def save_figure(figure: Figure, path: Path) -> Figure:
-    """Write a PNG without a date in it, and link it on its artifact's page, if there is one.
+def save_figure(figure: Figure, path: Path) -> Picture:
+    """Write a PNG without a date in it, an SVG beside it where that is small, and link both on
+    their artifact's page, if there is one.
 
-    Returns the figure, for display.
+    Returns what a notebook shows: the picture with its alternative text. The figure is closed.
     """
-    figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
-    plt.close(figure)
+    drawn = write_picture(figure, path)
     refresh_page(path)
-    return figure
+    return drawn
 
 
 @dataclass(frozen=True)
@@ -229,14 +231,9 @@ def lines(
     table: name -> a DataFrame with one row per x value and one column per seed.
     """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for (name, values), colour in zip(table.items(), COLOURS, strict=False):
-        _band(
-            axes,
-            np.arange(len(values)) if ticks is not None else values.index.to_numpy(),
-            values,
-            colour,
-            name,
-        )
+    for number, (name, values) in enumerate(table.items()):
+        places = np.arange(len(values)) if ticks is not None else values.index.to_numpy()
+        _band(axes, places, values, number, name)
     if ticks is not None:
         axes.set_xticks(range(len(ticks)), ticks, rotation=20)
     return _finish(
@@ -275,8 +272,8 @@ def sweeps(
     )
     for axes, of_paper, (parameter, table) in zip(grid[0], grid[-1], panels.items(), strict=True):
         places = [f"{value:g}" for value in next(iter(table.values())).index]
-        for (name, values), colour in zip(table.items(), COLOURS[::2], strict=False):
-            _band(axes, places, values, colour, name)
+        for number, (name, values) in enumerate(table.items()):
+            _band(axes, places, values, 2 * number, name)
         for (name, level), colour in zip((references or {}).items(), COLOURS[3:5], strict=False):
             axes.axhline(level, color=colour, ls="--", lw=1.2, label=f"{name}: {level:.1f}")
         paper = reported[parameter]
@@ -310,89 +307,125 @@ def heat_maps(
     standard deviation. The panels share one scale of colours.
 
     table: name -> a DataFrame with one row per pair and one column per seed. Its index has two
-    named levels: the values upwards, and those to the right.
+    named levels: the values upwards, and those to the right. Numbers
+    are in their order, names in that of the rows.
     """
     means = {name: values.mean(axis=1) for name, values in table.items()}
     lowest = min(mean.min() for mean in means.values())
     highest = max(mean.max() for mean in means.values())
-    figure, row = plt.subplots(
-        1, len(table), figsize=(4.2 * len(table), 4.4), squeeze=False, layout="constrained"
-    )
+    tallest = max(values.index.unique(0).size for values in table.values())
+    size = (4.2 * len(table) + 1, max(4.4, 0.55 * tallest + 1.5))
+    figure, row = plt.subplots(1, len(table), figsize=size, squeeze=False, layout="constrained")
     for axes, (name, values) in zip(row[0], table.items(), strict=True):
-        mean = means[name].unstack()
-        deviation = values.std(axis=1).unstack()
-        image = axes.imshow(mean, cmap="viridis", vmin=lowest, vmax=highest, origin="lower")
+        mean = _wide(means[name])
+        deviation = _wide(values.std(axis=1))
+        image = axes.imshow(
+            mean, cmap="viridis", vmin=lowest, vmax=highest, origin="lower", aspect="auto"
+        )
         for (y, x), height in np.ndenumerate(mean.to_numpy()):
             bright = height > (lowest + highest) / 2
             spread = f"\n± {deviation.iat[y, x]:.1f}" if values.shape[1] > 1 else ""
             colour = "black" if bright else "white"
             axes.text(x, y, f"{height:.1f}{spread}", ha="center", va="center", color=colour, size=8)
-        axes.set_xticks(range(mean.shape[1]), [f"{value:g}" for value in mean.columns])
-        axes.set_yticks(range(mean.shape[0]), [f"{value:g}" for value in mean.index])
+        axes.set_xticks(range(mean.shape[1]), _labels(mean.columns))
+        axes.set_yticks(range(mean.shape[0]), _labels(mean.index))
         axes.set(title=name, xlabel=mean.columns.name, ylabel=mean.index.name)
+        if isinstance(mean.index[0], str):
+            axes.invert_yaxis()  # names are read from above, as in a table
     figure.colorbar(image, ax=row[0], label=label, shrink=0.85)
     figure.suptitle(f"{caption}\nmean ± one standard deviation over seeds", fontsize=9)
     return figure
 
 
+def _wide(values: pd.Series) -> pd.DataFrame:
+    """Numbers in their order, names in that of the rows."""
+    named = any(isinstance(value, str) for value in values.index.get_level_values(0))
+    return values.unstack(sort=not named)
+
+
+def _labels(values: pd.Index) -> list[str]:
+    return [value if isinstance(value, str) else f"{value:g}" for value in values]
+
+
 def timeline(
-    rows: Mapping[str, np.ndarray | None],
+    rows: Mapping[str, np.ndarray | Mapping[str, np.ndarray] | None],
     truth: pd.DataFrame,
     detections: Mapping[str, pd.DataFrame],
     timebase: Timebase,
     caption: str,
     limits: Mapping[str, float] | None = None,
 ) -> Figure:
-    """One video against time: signals, detections by name, the ground truth as a barcode.
+    """One video against time: signals over the shaded ground truth, and detections by name.
 
-    rows: one panel per signal `[T]`; None is an empty panel that only says its name.
-
-    truth, detections: tables with `t_start, t_end` in seconds. limits: signal -> value drawn as a
-    dashed line.
+    rows: one panel per signal `[T]`; of several signals by name, all in one panel; None is an empty
+    panel that only says its name. truth, detections: tables with `t_start, t_end` in seconds; the
+    truth is drawn once, as shading. limits: panel -> value drawn as a dashed line.
     """
-    figure, panels = plt.subplots(
-        len(rows) + 1,
-        figsize=(11, 1.25 * len(rows) + 1.0 + 0.3 * len(detections)),
+    lanes = [1.0] * len(rows)
+    if detections:
+        lanes.append(0.3 + 0.3 * len(detections))
+    figure, grid = plt.subplots(
+        len(lanes),
+        figsize=(10, 1.25 * sum(lanes) + 0.9),
         sharex=True,
+        squeeze=False,
         layout="constrained",
-        height_ratios=[1.0] * len(rows) + [0.35 * (len(detections) + 1)],
+        height_ratios=lanes,
     )
-    for number, (axes, (name, signal)) in enumerate(zip(panels, rows.items(), strict=False)):
-        _shade(axes, truth, "ground truth" if number == 0 else None)
+    panels = grid[:, 0]
+    for axes, (name, signal) in zip(panels, rows.items(), strict=False):
+        _shade(axes, truth, "ground truth")
+        axes.set_title(name, loc="left", fontsize=8, pad=3)
         if signal is None:
-            axes.text(0.5, 0.5, name, ha="center", va="center", transform=axes.transAxes)
             axes.set_yticks([])
             continue
+        _draw_signals(axes, signal, timebase)
+        if limits and name in limits:
+            label = f"threshold {limits[name]:.3f}"
+            axes.axhline(limits[name], color=COLOURS[6], ls="--", lw=0.8, label=label)
+    if detections:
+        _shade(panels[-1], truth, "ground truth")
+        lanes_of_segments(panels[-1], detections)
+    panels[-1].set_xlabel("time (s)")
+    figure.suptitle(fill(caption, 130), fontsize=9)
+    _legend_of(figure, panels, columns=4)
+    return figure
+
+
+def _draw_signals(
+    axes: Axes, signal: np.ndarray | Mapping[str, np.ndarray], timebase: Timebase
+) -> None:
+    """One signal, or several over one another, told apart by colour and stroke."""
+    named = signal if isinstance(signal, Mapping) else {"": signal}
+    for number, (name, values) in enumerate(named.items()):
         axes.stairs(
-            signal,
-            timebase.seconds(np.arange(len(signal) + 1)),
-            color=COLOURS[0],
-            label=name,
+            values,
+            timebase.seconds(np.arange(len(values) + 1)),
+            color=COLOURS[number % len(COLOURS)],
+            linestyle=LINE_STYLES[number % len(LINE_STYLES)],
+            label=name or None,
             baseline=None,
         )
-        if limits and name in limits:
-            axes.axhline(
-                limits[name],
-                color=COLOURS[6],
-                ls="--",
-                lw=0.8,
-                label=f"threshold {limits[name]:.3f}",
-            )
-        axes.set_ylabel("score (no unit)" if len(rows) <= 6 else "score")
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
-    barcode(panels[-1], truth, detections)
-    panels[-1].set_xlabel("time (s)")
-    figure.suptitle(caption, fontsize=9)
-    return figure
 
 
 def barcode(axes: Axes, truth: pd.DataFrame, detections: Mapping[str, pd.DataFrame]) -> None:
     """Ground truth and detections as bars on rows of their own."""
-    for place, table in enumerate((truth, *detections.values())):
+    lanes_of_segments(axes, {"ground truth": truth, **detections}, (TRUTH,))
+
+
+def lanes_of_segments(
+    axes: Axes, segments: Mapping[str, pd.DataFrame], first_colours: Sequence[str] = ()
+) -> None:
+    """Segments as bars, one lane per name, translucent where they overlap.
+
+    first_colours: of the first lanes; the others have the colour of detections.
+    """
+    for place, table in enumerate(segments.values()):
         spans = np.column_stack([table["t_start"], table["t_end"] - table["t_start"]])
-        axes.broken_barh(spans.tolist(), (-place - 0.4, 0.8), color=TRUTH if place == 0 else FOUND)
-    axes.set_yticks(range(-len(detections), 1), [*reversed(list(detections)), "ground truth"])
-    axes.set_ylim(-len(detections) - 0.6, 0.6)
+        colour = first_colours[place] if place < len(first_colours) else FOUND
+        axes.broken_barh(spans.tolist(), (-place - 0.4, 0.8), color=colour, alpha=0.6, lw=0)
+    axes.set_yticks(range(1 - len(segments), 1), list(segments)[::-1], fontsize=8)
+    axes.set_ylim(0.4 - len(segments), 0.6)
 
 
 def scatter(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], caption: str) -> Figure:
@@ -413,12 +446,24 @@ def scatter(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], caption: str) -
 
 
 def _band(
-    axes: Axes, x: np.ndarray | list[str], values: pd.DataFrame, colour: str, name: str | None
+    axes: Axes, x: np.ndarray | list[str], values: pd.DataFrame, number: int, name: str | None
 ) -> None:
-    """Mean and one standard deviation over the columns of values; one column has no band."""
+    """Mean and one standard deviation over the columns of values; one column has no band.
+
+    number: of the line, which chooses its colour, marker and stroke.
+    """
+    place = number % len(COLOURS)
     mean, spread = values.mean(axis=1).to_numpy(), values.std(axis=1, ddof=1).fillna(0).to_numpy()
-    axes.plot(x, mean, "o-", color=colour, label=name, markersize=4)
-    axes.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
+    axes.plot(
+        x,
+        mean,
+        color=COLOURS[place],
+        marker=MARKERS[place],
+        linestyle=LINE_STYLES[place],
+        label=name,
+        markersize=4,
+    )
+    axes.fill_between(x, mean - spread, mean + spread, color=COLOURS[place], alpha=0.2, lw=0)
 
 
 def _shade(axes: Axes, truth: pd.DataFrame, label: str | None) -> None:

@@ -1,23 +1,33 @@
 """Paired differences of many comparisons at once, one line each, one panel per data set."""
 
 from collections.abc import Iterator, Sequence
+from textwrap import fill
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from wtal_core.pictures.figures import COLOURS, QUIET
-from wtal_core.report.findings import Judged
+from wtal_core.report.findings import Judged, judged_of
 
-INCHES_PER_LINE = 0.2
-LONGEST = 70  # characters of a line's name
+INCHES_PER_LINE = 0.24
+GAP = 1.2  # lines above a heading
+LONGEST = 70  # characters of a name in one line
 COLOUR_OF = {
     "holds": COLOURS[2],
     "reversed": COLOURS[3],
     "no difference": COLOURS[0],
     "cannot tell": "#777777",
     "not trained": QUIET,
+}
+MARKER_OF = {  # beside the colour, for print and for every eye
+    "holds": "o",
+    "reversed": "X",
+    "no difference": "s",
+    "cannot tell": "D",
+    "not trained": "o",
 }
 
 
@@ -36,7 +46,7 @@ def forest(judged: Sequence[Judged], caption: str) -> Figure:
     """
     datasets = sorted({one.dataset for one in judged})
     names = list(dict.fromkeys(map(_name, judged)))
-    place = {name: -number for number, name in enumerate(names)}
+    place = {name: -float(number) for number, name in enumerate(names)}
     figure, row = plt.subplots(
         1,
         len(datasets),
@@ -59,27 +69,83 @@ def forest(judged: Sequence[Judged], caption: str) -> Figure:
     return figure
 
 
+def of_judged(judged: pd.DataFrame, caption: str, source: str) -> Figure:
+    """The forest plot of one table of `messages.judge`, its comparisons in groups by claim.
+
+    source: what the paper's differences are called, such as "paper, on THUMOS14".
+    """
+    lines = judged_of(judged)
+    headings, rows = _heights(lines)
+    heights = [*headings.values(), *rows]
+    names = [fill(text, LONGEST) for text in [*headings, *(line.comparison for line in lines)]]
+    lowest = min(heights, default=0.0)
+    figure, axes = plt.subplots(
+        figsize=(9.5, INCHES_PER_LINE * -lowest + 1.7), layout="constrained"
+    )
+    for height, line in zip(rows, lines, strict=True):
+        _line(axes, height, line)
+    axes.axvline(0, color="black", lw=0.8)
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_yticks(heights, names, fontsize=8)
+    for label in axes.get_yticklabels()[: len(headings)]:
+        label.set_fontweight("bold")
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(lowest - 0.7, 0.7)
+    axes.set_xlabel("difference (points), with its 95 % interval, paired by seed")
+    figure.suptitle(fill(caption, 120), fontsize=9)
+    printed = any(line.printed is not None for line in lines)
+    handles = _handles(source, {line.verdict for line in lines}, printed)
+    figure.legend(handles=handles, fontsize=8, loc="outside lower center", ncols=6)
+    return figure
+
+
+def _heights(lines: Sequence[Judged]) -> tuple[dict[str, float], list[float]]:
+    """From 0 downwards: claim -> the height of its heading, and that of each comparison."""
+    headings: dict[str, float] = {}
+    rows: list[float] = []
+    height = 0.0
+    for line in lines:
+        if line.claim not in headings:
+            height -= GAP if headings else 0.0
+            headings[line.claim] = height
+        height -= 1.0
+        rows.append(height)
+    return headings, rows
+
+
 def _name(one: Judged) -> str:
-    text = f"{one.artifact}: {one.comparison}"
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return fill(f"{one.artifact}: {one.comparison}", LONGEST)
 
 
-def _line(axes: Axes, place: int, one: Judged) -> None:
+def _line(axes: Axes, place: float, one: Judged) -> None:
     colour = COLOUR_OF[one.verdict]
     if one.interval is not None:
         axes.plot(one.interval, (place, place), "-", color=colour, lw=1.5)
     if one.here is not None:
         hollow = one.verdict == "not trained"
         face = "none" if hollow else colour
-        axes.plot(one.here, place, "o", color=colour, markerfacecolor=face, markersize=4)
+        marker = MARKER_OF[one.verdict]
+        axes.plot(one.here, place, marker, color=colour, markerfacecolor=face, markersize=5)
     if one.printed is not None:
         axes.plot(one.printed, place, "|", color=COLOURS[1], markersize=9, markeredgewidth=2)
 
 
-def _handles() -> list[Line2D]:
+def _handles(
+    source: str = "paper", verdicts: set[str] | None = None, printed: bool = True
+) -> list[Line2D]:
+    """The legend. verdicts: those that are drawn; None for all."""
     lines = [
-        Line2D([], [], marker="o", color=colour, markersize=4, label=verdict)
+        Line2D(
+            [],
+            [],
+            marker=MARKER_OF[verdict],
+            color=colour,
+            markerfacecolor="none" if verdict == "not trained" else colour,
+            markersize=5,
+            label=verdict,
+        )
         for verdict, colour in COLOUR_OF.items()
+        if verdicts is None or verdict in verdicts
     ]
-    tick = Line2D([], [], marker="|", color=COLOURS[1], ls="", markeredgewidth=2, label="paper")
-    return [*lines, tick]
+    tick = Line2D([], [], marker="|", color=COLOURS[1], ls="", markeredgewidth=2, label=source)
+    return [*lines, tick] if printed else lines

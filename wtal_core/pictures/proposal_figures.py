@@ -50,7 +50,7 @@ def detections_figure(
 
     One panel per video, bars on rows of their own.
 
-    Bars of detections are see-through: a method's own may overlap.
+    Bars of detections are see-through: a method's own may overlap. A row without any says so.
     """
     height = [1 + len(found) for _, found in panels.values()]
     figure, rows = plt.subplots(
@@ -69,6 +69,8 @@ def detections_figure(
                 else {"facecolor": (FOUND, 0.35), "edgecolor": FOUND, "lw": 0.8}
             )
             axes.broken_barh(spans, (-place - 0.4, 0.8), **look)
+            if not spans:
+                axes.text(0.01, -place, "none", va="center", transform=axes.get_yaxis_transform())
         axes.set_yticks(range(-len(found), 1), [*reversed(list(found)), "ground truth"])
         axes.set_ylim(-len(found) - 0.6, 0.6)
         axes.set_title(name, fontsize=8, loc="left")

@@ -10,7 +10,16 @@ from wtal_core.data.dataset import Dataset
 from wtal_core.data.grid import inside
 from wtal_core.segments import tiou
 
-__all__ = ["correlation", "detections_of", "hits", "inside", "separation", "softmax", "truth_of"]
+__all__ = [
+    "correlation",
+    "detections_of",
+    "hits",
+    "inside",
+    "separation",
+    "softmax",
+    "strongest",
+    "truth_of",
+]
 
 
 def truth_of(dataset: Dataset, video: str) -> tuple[pd.DataFrame, str]:
@@ -47,6 +56,16 @@ def detections_of(
         rows[(rows[:, 0] == column) & (rows[:, 3] >= lowest), 1:],
         columns=["t_start", "t_end", "score"],
     )
+
+
+def strongest(detections: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The detections of the highest scores, at most `count`, in the order of time.
+
+    A picture of all detections at any score covers the whole video; this is a rule that needs no
+    other video: as many as there are instances.
+    """
+    kept = detections.sort_values("score", ascending=False, kind="stable").head(count)
+    return kept.sort_values("t_start", kind="stable")
 
 
 def hits(these: pd.DataFrame, others: pd.DataFrame, level: float) -> int:

@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.files import read_text, write_whole
 from wtal_core.reading.refusal import reading
+from wtal_core.report.shown_table import ShownTable, shown
 
 HEADER = ["table", "row", "column", "value"]
 LEVELS = " | "  # between the levels of a row's label
@@ -66,7 +67,7 @@ class SavedTable:
         return pd.DataFrame(list(self.cells), index=index, columns=columns, dtype="str")
 
 
-def save_table(table: pd.DataFrame, path: Path, caption: str) -> pd.DataFrame:
+def save_table(table: pd.DataFrame, path: Path, caption: str) -> ShownTable:
     """Put the table under its caption into the files of its artifact. Returns it, for display.
 
     path: names the table, as `table7_messages.csv` in the artifact's folder; the files are
@@ -86,7 +87,7 @@ def save_table(table: pd.DataFrame, path: Path, caption: str) -> pd.DataFrame:
         page = as_page(file, tables)
         _write(file, source)
         _write(file.with_suffix(".md"), page)
-    return table
+    return shown(table, name=path.stem)
 
 
 def refresh_page(picture: Path) -> None:
@@ -156,9 +157,15 @@ def as_page(file: Path, tables: Mapping[str, SavedTable]) -> str:
     candidates = sorted(file.parent.glob(f"{file.stem}*.png"))
     pictures = [picture for picture in candidates if artifact_of(picture) == file.stem]
     if pictures:
-        links = "\n".join(f"![{picture.stem}]({picture.name})" for picture in pictures)
+        links = "\n".join(map(_shown_picture, pictures))
         sections.append(f"## Pictures\n\n{links}")
     return "\n\n".join(sections) + "\n"
+
+
+def _shown_picture(picture: Path) -> str:
+    drawn = f"![{picture.stem}]({picture.name})"
+    beside = picture.with_suffix(".svg")
+    return f"{drawn} [SVG]({beside.name})" if beside.exists() else drawn
 
 
 def _as_markdown(frame: pd.DataFrame) -> str:

@@ -139,6 +139,13 @@ def all_judged(results: Path) -> Iterator[Judged]:
                 yield _judged(path, name, line)
 
 
+def judged_of(table: pd.DataFrame) -> list[Judged]:
+    """The comparisons of one table of `messages.judge`, as they stand in it."""
+    frame = table.reset_index() if "claim" not in table else table
+    nowhere = Path("no data set", "no paper", "no artifact")
+    return [_judged(nowhere, "", line) for line in pd.DataFrame(frame).to_dict("records")]
+
+
 def not_yet(results: Path) -> list[str]:
     """Data sets of which a table judges messages without saying whether networks are trained."""
     return sorted({path.parts[-3] for path, _, frame in _tables(results) if "trained" not in frame})

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wtal_core.evaluation.statistics import Summary, paired_difference
+from wtal_core.report.shown_table import ShownTable, shown
 from wtal_core.report.tables import interval
 from wtal_core.runs.results import Results
 
@@ -38,7 +39,7 @@ def judge(
     results: Results,
     claims: Mapping[str, Sequence[tuple[str, str]]],
     reported: Mapping[str, float | None],
-) -> pd.DataFrame:
+) -> ShownTable:
     """`judge_values` in percent, by the metric of the results."""
     return judge_values(results.values(), claims, reported, results.trained())
 
@@ -48,7 +49,7 @@ def judge_values(
     claims: Mapping[str, Sequence[tuple[str, str]]],
     reported: Mapping[str, float | None],
     trained: pd.DataFrame | None = None,
-) -> pd.DataFrame:
+) -> ShownTable:
     """One line per comparison (better, worse) of each claim.
 
     It holds the paper's difference, ours and its paired 95 % interval over the seeds that are
@@ -82,7 +83,7 @@ def judge_values(
                 line["95 % interval"] = interval(difference.interval)
             line["verdict"] = verdict(difference, values.shape[1], printed)
             lines.append(line)
-    return pd.DataFrame(lines)
+    return shown(pd.DataFrame(lines))
 
 
 def verdict(difference: Summary | None, seeds: int, printed: float | None) -> str:
@@ -121,7 +122,7 @@ def _difference(reported: Mapping[str, float | None], better: str, worse: str) -
     return of_better - of_worse
 
 
-def count(judged: pd.DataFrame) -> pd.DataFrame:
+def count(judged: pd.DataFrame) -> ShownTable:
     """One line per claim: how many of its comparisons have each verdict."""
     judged = judged.reset_index()  # the claim may be the index
     table = pd.crosstab(judged["claim"], judged["verdict"]).reindex(
@@ -129,4 +130,4 @@ def count(judged: pd.DataFrame) -> pd.DataFrame:
     )
     table.insert(0, "comparisons", table.sum(axis=1))
     table.columns.name = None
-    return table.loc[judged["claim"].drop_duplicates()]
+    return shown(table.loc[judged["claim"].drop_duplicates()])

@@ -12,6 +12,7 @@ from wtal_core.evaluation.statistics import summary
 from wtal_core.papers import reported
 from wtal_core.papers.printed_values import RESULT, averaged, metric_name
 from wtal_core.report.coverage import LEVELS
+from wtal_core.report.shown_table import ShownTable, shown
 from wtal_core.report.tables import interval, spread
 from wtal_core.runs.results import Results
 
@@ -62,7 +63,7 @@ def printed_columns(
     return pd.DataFrame(list(lines.values()), index=index)
 
 
-def compact(table: pd.DataFrame) -> pd.DataFrame:
+def compact(table: pd.DataFrame) -> ShownTable:
     """`printed_columns` for reading: one row per row of ours, a cell is "printed / here"."""
     cells = table["printed"] + " / " + table["here"]
     wide = cells.droplevel(LEVELS[0]).unstack(LEVELS[2])
@@ -70,7 +71,7 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
     columns = table.index.get_level_values(LEVELS[2]).unique()
     wide = wide.reindex(index=rows, columns=columns).fillna("")
     wide.columns.name = None
-    return wide
+    return shown(wide, name=getattr(table, "name_of_file", None))
 
 
 def _printed(artifact: str) -> tuple[dict[str, dict[str, float | None]], dict[str, str]]:

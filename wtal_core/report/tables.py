@@ -6,15 +6,16 @@ from typing import Any
 
 import pandas as pd
 
-from wtal_core.evaluation.statistics import summary
+from wtal_core.evaluation.statistics import paired_difference, summary
 from wtal_core.papers import reported_rows
 from wtal_core.report.artifacts import save_table as save_table
+from wtal_core.report.shown_table import BEST, NEAR, ShownTable, shown
 from wtal_core.runs.results import Results
 
 
 def beside_reported(
     results: Results, reported: Mapping[str, float | None], same_data: bool = False
-) -> pd.DataFrame:
+) -> ShownTable:
     """The paper's number of each config beside the reproduced one.
 
     One row per config: reported | reproduced at the last epoch (mean, deviation, interval, median)
@@ -23,7 +24,8 @@ def beside_reported(
     something, and stands there, too.
 
     All in percent, by the metric of the results. The interval is Student's, of the mean over seeds;
-    it is left out where a seed has collapsed: the mean of two humps is neither.
+    it is left out where a seed has collapsed: the mean of two humps is neither. The best row is
+    bold where it is shown, rows within noise of it are underlined, see `best_and_near`.
     """
     last, best = results.values(), results.values(rule="best")
     trained, collapse = results.trained(), results.collapse()
@@ -45,7 +47,44 @@ def beside_reported(
         if same_data:
             line["difference"] = _number(None if paper is None else here.mean - paper, sign=True)
         lines.append(line)
-    return pd.DataFrame(lines).set_index("row")
+    printed = best_printed(reported, list(last.index))
+    marks = {"reproduced": best_and_near(last), "reported": printed}
+    return shown(pd.DataFrame(lines).set_index("row"), marks=marks)
+
+
+def best_and_near(values: pd.DataFrame) -> dict[str, str]:
+    """Row -> `BEST` for the highest mean, `NEAR` where the paired difference from it has a 95 %
+    interval that contains 0; nothing for one row, or for one seed, which has no interval.
+
+    values: one row per row, one column per seed.
+    """
+    if len(values) < 2:
+        return {}
+    best = values.mean(axis=1).idxmax()
+    marks = {str(best): BEST}
+    for row in values.index.drop(best):
+        difference = paired_difference(values.loc[best].to_numpy(), values.loc[row].to_numpy())
+        if difference.interval is not None and difference.interval[0] <= 0:
+            marks[str(row)] = NEAR
+    return marks
+
+
+def best_printed(reported: Mapping[str, float | None], rows: Sequence[str]) -> dict[str, str]:
+    """The highest printed number of these rows, wherever it stands; nothing for one number."""
+    numbers = {row: value for row in rows if (value := reported.get(row)) is not None}
+    if len(set(numbers.values())) < 2:
+        return {}
+    highest = max(numbers.values())
+    return {row: BEST for row, value in numbers.items() if value == highest}
+
+
+def with_factors(table: pd.DataFrame, factors: Mapping[str, Mapping[str, bool]]) -> ShownTable:
+    """The table with check marks, as a paper's ablation has them.
+
+    factors: row -> factor -> whether the row has it, see `papers.printed_factors`. The names of the
+    rows are left out where the marks alone tell all rows apart.
+    """
+    return shown(table, factors=factors)
 
 
 def per_tiou(
@@ -53,21 +92,30 @@ def per_tiou(
     rows: Mapping[str, str] | None = None,
     protocol: str | None = None,
     rule: str = "last",
-) -> pd.DataFrame:
+) -> ShownTable:
     """mAP per tIoU and their mean, percent, mean ± deviation over seeds.
 
     rows: row -> the name it is shown under.
     """
-    lines = {}
-    for row, name in (rows or {row: row for row in results.records}).items():
+    names = rows or {row: row for row in results.records}
+    by_row = {}
+    for row, name in names.items():
         table = results.per_tiou(row, protocol, rule)
         table.columns = [f"{tiou:.2f}".rstrip("0") for tiou in table.columns]
         table["AVG"] = results.measured().values(protocol, rule).loc[row]
-        lines[name] = {column: spread(table[column]) for column in table}
-    return pd.DataFrame(lines).T
+        by_row[name] = table
+    lines = {
+        name: {column: spread(table[column]) for column in table} for name, table in by_row.items()
+    }
+    columns = next(iter(by_row.values())).columns
+    marks = {
+        column: best_and_near(pd.DataFrame({name: t[column] for name, t in by_row.items()}).T)
+        for column in columns
+    }
+    return shown(pd.DataFrame(lines).T, marks=marks)
 
 
-def spreads(values: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def spreads(values: Mapping[str, pd.DataFrame]) -> ShownTable:
     """mAP per tIoU and their mean, as `per_tiou` shows them: mean ± deviation over seeds.
 
     values: row -> percent, one line per seed, one column per tIoU.
@@ -77,22 +125,23 @@ def spreads(values: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         table = by_tiou.assign(AVG=by_tiou.mean(axis=1))
         table.columns = [*(f"{tiou:.2f}".rstrip("0") for tiou in by_tiou), "AVG"]
         lines[row] = {column: spread(table[column]) for column in table}
-    return pd.DataFrame(lines).T
+    return shown(pd.DataFrame(lines).T)
 
 
-def settings(rows: Mapping[str, Any]) -> pd.DataFrame:
+def settings(rows: Mapping[str, Any]) -> ShownTable:
     """What tells configurations apart: the fields in which any two differ.
 
     One row per config (a dataclass), one column per field.
 
-    Fields of a config in a config have a dotted name, such as "inputs.clicks".
+    Fields of a config in a config have a dotted name, such as "inputs.clicks". It is shown folded.
     """
     table = pd.json_normalize([asdict(config) for config in rows.values()]).astype(object)
     table.index = pd.Index(list(rows), name="row")
-    return table.loc[:, [column for column in table if table[column].map(repr).nunique() > 1]]
+    differing = table.loc[:, [column for column in table if table[column].map(repr).nunique() > 1]]
+    return shown(differing, folded=f"In what the {len(rows)} configurations differ")
 
 
-def printed_table(artifact: str, columns: Sequence[str]) -> pd.DataFrame:
+def printed_table(artifact: str, columns: Sequence[str]) -> ShownTable:
     """A table of a paper as printed: one row per method, a dash where the paper has one."""
     rows = reported_rows(artifact)
     table = pd.DataFrame(
@@ -101,14 +150,15 @@ def printed_table(artifact: str, columns: Sequence[str]) -> pd.DataFrame:
         index=[row["method"] for row in rows],
         dtype=object,
     )
-    table.insert(0, "sup", [row["sup"] for row in rows])
+    if any("sup" in row for row in rows):
+        table.insert(0, "sup", [row.get("sup") for row in rows])
     table.index.name = "method"
-    return table.where(table.notna(), "–")
+    return shown(table.where(table.notna(), "–"))
 
 
-def joined(rows: Mapping[str, pd.Series]) -> pd.DataFrame:
+def joined(rows: Mapping[str, pd.Series]) -> ShownTable:
     """Rows of equal columns under their names."""
-    return pd.DataFrame(rows).T
+    return shown(pd.DataFrame(rows).T)
 
 
 def spread(values: pd.Series) -> str:
