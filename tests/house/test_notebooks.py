@@ -13,6 +13,7 @@ import pytest
 from tests.places import ROOT
 from wtal_core.errors import WorkbookError
 from wtal_core.workbook import artifacts, execution, reproduce
+from wtal_core.workbook.cells import folded
 
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("**/*.ipynb"))
@@ -84,7 +85,7 @@ def test_every_promised_notebook_is_there():
         promised = sorted((f"{paper}/{name}" for name in names), key=place)
         assert [notebook.artifact for notebook in artifacts.find_notebooks((paper,))] == promised
     tools = {"protocols", "reported_numbers", "diagnose", "real_fusion", "your_own_videos"}
-    assert {"start_here", "simulated_data", "calibration", "ladder", "predictions", *tools} <= {
+    assert {"chapter_zero", "start_here", "simulated_data", "calibration", "ladder", "predictions", *tools} <= {
         p.stem for p in FOLDER.glob("*.ipynb")
     }
 
@@ -122,7 +123,9 @@ def test_parameters_are_one_cell_of_typed_literals_with_help():
 def test_metadata_is_clean():
     def keeps(path, book):
         extra = set(book.metadata) - {"kernelspec", "language_info"}
-        cells = all(set(cell.metadata) <= {"tags"} for cell in book.cells)
+        cells = all(
+            set(cell.metadata) <= {"tags"} or cell.metadata == folded() for cell in book.cells
+        )
         return not extra and cells and book.metadata.kernelspec.name == "python3"
 
     assert offenders(keeps) == []

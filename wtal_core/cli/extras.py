@@ -18,6 +18,7 @@ EXTRA_OF = {
     "ipywidgets": "notebooks",
     "anywidget": "notebooks",
     "IPython": "notebooks",
+    "jupyterlab": "notebooks",
     "av": "video",
     "cv2": "video",
     "efficientnet_lite_pytorch": "video",
