@@ -85,9 +85,15 @@ def test_every_promised_notebook_is_there():
         promised = sorted((f"{paper}/{name}" for name in names), key=place)
         assert [notebook.artifact for notebook in artifacts.find_notebooks((paper,))] == promised
     tools = {"protocols", "reported_numbers", "diagnose", "real_fusion", "your_own_videos"}
-    assert {"chapter_zero", "start_here", "simulated_data", "calibration", "ladder", "predictions", *tools} <= {
-        p.stem for p in FOLDER.glob("*.ipynb")
-    }
+    assert {
+        "chapter_zero",
+        "start_here",
+        "simulated_data",
+        "calibration",
+        "ladder",
+        "predictions",
+        *tools,
+    } <= {p.stem for p in FOLDER.glob("*.ipynb")}
 
 
 def test_all_are_executed_in_order_and_without_error():

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from wtal_core.data.paths import HOME
 from wtal_core.errors import WorkbookError
+from wtal_core.workbook.artifacts import FOLDER
 
 KEPT_CELL_METADATA = ("tags", "jupyter")  # the second says that a cell is folded
 
@@ -43,10 +44,10 @@ def opened(notebook: Path) -> Any:
         ) from error
     if language != "python":
         raise WorkbookError(f"{notebook} is a notebook of {language}; only Python's are executed")
-    if "parameters" not in tags:
+    if "parameters" not in tags and not notebook.resolve().is_relative_to(FOLDER.resolve()):
         raise WorkbookError(
-            f"{notebook} has no cell with the tag parameters, as each notebook of the workbook "
-            "has; `wtal new notebook` writes one that has it"
+            f"{notebook} is no notebook of the workbook, and has no cell with the tag parameters; "
+            "`wtal new notebook` writes one that has it"
         )
     return book
 
