@@ -37,9 +37,9 @@ make setup                                # everything, pinned, into .venv
 wtal lab                                  # JupyterLab in the browser, at start_here
 ```
 
-`wtal lab facnet/method` opens another notebook. Each has a cell of parameters, folded in this book, where
-another data set, profile or number of seeds can be given. Runs that are committed are read; what is
-missing is trained, as the line "Cost" of the notebook says.
+`wtal lab facnet/method` opens another notebook. Each has a cell of parameters, which is folded:
+another data set, profile or number of seeds can be given there. Runs that are committed are read.
+What is missing is trained, as the line "Cost" of the notebook says.
 
 A single notebook is downloaded by the button at the top of its page. It needs the package beside
 it: `pip install ".[notebooks]"` in a checkout.

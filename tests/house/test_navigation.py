@@ -1,11 +1,13 @@
 """Every notebook says where to go from it, and every page of docs/ knows every notebook."""
 
 import re
+from itertools import pairwise
 
 import nbformat
 import pytest
 
 from tests.places import ROOT
+from wtal_core.papers.manifests import known_methods
 from wtal_core.workbook import navigation
 from wtal_core.workbook.artifacts import FOLDER, Notebook
 from wtal_core.workbook.cells import PARAMETERS, folded
@@ -81,7 +83,7 @@ def test_every_notebook_reaches_the_entrance_its_method_and_its_results():
 
 def test_next_and_before_are_one_chain():
     """Whoever follows "next" from the first notebook sees each once."""
-    for before, after in zip(EVERY, EVERY[1:], strict=False):
+    for before, after in pairwise(EVERY):
         assert f"* **Next:** [{after.title}](" in navigation.navigation(before, EVERY)
         assert f"* **Before:** [{before.title}](" in navigation.navigation(after, EVERY)
 
@@ -118,3 +120,12 @@ def test_furnishing_changes_nothing_else_and_only_once(tmp_path, monkeypatch):
     assert [c.source for c in after.cells[:-1]] == [c.source for c in kept]
     assert [c.id for c in after.cells[:-1]] == [c.id for c in kept]
     assert [c.get("outputs") for c in after.cells[:-1]] == [c.get("outputs") for c in kept]
+
+
+def test_the_bibliography_has_every_method_with_its_paper():
+    page = (ROOT / "docs" / "bibliography.md").read_text()
+    rows = re.findall(
+        r"^\| \*\*([^*]+)\*\*[^|]* \| [^|]+: \*[^|]+\* \| [^|]*\d{4}[^|]* \|", page, re.M
+    )
+    listed = {"TEN" if name == "TEN + BGES" else name for name in rows}
+    assert set(known_methods()) <= listed

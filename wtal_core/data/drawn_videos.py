@@ -16,7 +16,7 @@ from wtal_core.data.dataset import SEGMENT_COLUMNS, Dataset, Video
 from wtal_core.timebase import Timebase
 
 CLASSES = ("hopping", "waving")
-TIMEBASE = Timebase(fps=8, stride=4)  # four frames per snippet, half a second
+TIMEBASE = Timebase(fps=8.0, stride=4.0)  # four frames per snippet, half a second
 QUANTITIES = {
     "look": ("arms raised", "trampoline in view"),
     "motion": ("up and down", "arms move", "sideways"),
@@ -184,7 +184,9 @@ def drawn_dataset() -> Dataset:
     )
 
 
-def weights_from_labels(dataset: Dataset) -> tuple[Float[np.ndarray, " D"], ...]:
+def weights_from_labels(
+    dataset: Dataset,
+) -> tuple[Float[np.ndarray, " D"], Float[np.ndarray, " D"], Float[np.ndarray, "D C"]]:
     """mean `[D]`, deviation `[D]` and class weights `[D, C]`: what videos with a label have more of
     than videos without it, in deviations. No segment is used.
     """

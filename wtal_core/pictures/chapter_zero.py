@@ -16,11 +16,11 @@ from wtal_core.data.dataset import Dataset, Video
 from wtal_core.data.drawn_videos import QUANTITIES, DrawnVideo, Pose, frames, pose
 from wtal_core.localization.proposals import ProposalRule
 from wtal_core.pictures.figures import COLOURS, FOUND, QUIET, TRUTH
-from wtal_core.pictures.teaching import proposals_at
+from wtal_core.pictures.teaching import envelope, proposals_at
 from wtal_core.timebase import Timebase
 
 OF_CLASS = {"hopping": TRUTH, "waving": COLOURS[3]}
-WIDTH = 10.0  # inches
+WIDTH = 8.5  # inches
 NAMES = [name for names in QUANTITIES.values() for name in names]
 
 
@@ -50,8 +50,9 @@ def film(video: DrawnVideo, seconds: Sequence[float], caption: str) -> Figure:
         span = [(piece.start, piece.end - piece.start)]
         line.broken_barh(span, (0.42, 0.3), facecolor=colour, edgecolor="#555555")
         middle = (piece.start + piece.end) / 2
-        dark = piece.act in OF_CLASS
-        line.text(middle, 0.57, piece.act, ha="center", va="center", size=7, color=_ink(dark))
+        ink = "white" if piece.act in OF_CLASS else "black"
+        size = 7 if piece.end - piece.start > 2.4 else 5
+        line.text(middle, 0.57, piece.act, ha="center", va="center", size=size, color=ink)
     line.set_yticks([0.19, 0.57], ["trampoline\nin view", "what happens"], fontsize=8)
     line.set(xlim=(0, video.seconds), ylim=(0, 0.8), xlabel="time (s)")
     figure.suptitle(caption, fontsize=9)
@@ -145,9 +146,9 @@ def cuts(
         curve.axhline(threshold, color=FOUND, ls="--", lw=0.9)
         curve.text(borders[-1], threshold, f" θ = {threshold:g}", size=8, va="center")
         cut = proposals_at(sequence, _at(rule, threshold), timebase)
-        _bars(lanes, cut, -place, FOUND)
+        _bars(lanes, cut, float(-place), FOUND)
         names.append(f"above θ = {threshold:g}")
-    _bars(lanes, truth, 1, TRUTH)
+    _bars(lanes, truth, 1.0, TRUTH)
     lanes.set_yticks([1, *(-n for n in range(len(names)))], ["truth", *names], fontsize=8)
     lanes.set_ylim(-len(names) + 0.4, 1.6)
     lanes.set(xlim=(0, borders[-1]), xlabel="time (s)")
@@ -163,10 +164,11 @@ def ruler(instance: tuple[float, float], proposals: Sequence[tuple[float, float]
         figsize=(WIDTH, 0.95 * len(proposals) + 0.5),
         layout="constrained",
         sharex=True,
+        squeeze=False,
     )
     lowest = min(start for start, _ in (*proposals, instance)) - 1
     highest = max(end for _, end in (*proposals, instance)) + 1
-    for axes, (start, end) in zip(panels, proposals, strict=True):
+    for axes, (start, end) in zip(panels[:, 0], proposals, strict=True):
         shared = max(0.0, min(end, instance[1]) - max(start, instance[0]))
         either = (end - start) + (instance[1] - instance[0]) - shared
         axes.broken_barh([(instance[0], instance[1] - instance[0])], (2.1, 0.8), color=TRUTH)
@@ -178,7 +180,7 @@ def ruler(instance: tuple[float, float], proposals: Sequence[tuple[float, float]
         axes.set_yticks([2.5, 1.5, 0.5], ["instance", "proposal", "shared"], fontsize=8)
         axes.set(xlim=(lowest, highest), ylim=(0, 3))
         axes.grid(axis="x", alpha=0.4)
-    panels[-1].set_xlabel("time (s)")
+    panels[-1, 0].set_xlabel("time (s)")
     return figure
 
 
@@ -210,9 +212,27 @@ def growth(ranks: pd.DataFrame, instances: int, steps: Sequence[int], caption: s
     return figure
 
 
-def envelope(ranks: pd.DataFrame) -> Float[np.ndarray, " N"]:
-    """The best precision at this rank or a later one."""
-    return np.maximum.accumulate(ranks["precision"].to_numpy()[::-1])[::-1]
+def in_turn(ranks: pd.DataFrame, truth: pd.DataFrame, end: float, caption: str) -> Figure:
+    """The detections of `ranked` below each other, the most confident first, each in a lane of its
+    own. end: of the video, in seconds.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.22 * len(ranks) + 1.4), layout="constrained")
+    _shade(axes, truth, TRUTH)
+    _bars(axes, truth, 0.0, TRUTH)
+    for rank, row in ranks.iterrows():
+        span = [(row["t_start"], row["t_end"] - row["t_start"])]
+        colour = COLOURS[0] if row["true positive"] else FOUND
+        axes.broken_barh(span, (-float(rank) - 0.35, 0.7), color=colour)
+    axes.set_yticks(
+        range(-len(ranks), 1), [*(f"{rank}." for rank in reversed(ranks.index)), "truth"]
+    )
+    axes.set(xlim=(0, end), ylim=(-len(ranks) - 0.6, 0.6), xlabel="time (s)")
+    axes.tick_params(axis="y", labelsize=8)
+    kinds = {"true positive": COLOURS[0], "false positive": FOUND}
+    handles = [Patch(color=colour, label=kind) for kind, colour in kinds.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)
+    figure.suptitle(caption, fontsize=9)
+    return figure
 
 
 def _grown(axes: Axes, ranks: pd.DataFrame, step: int) -> None:
@@ -252,7 +272,7 @@ def _frame(axes: Axes, shown: Pose, left: float) -> None:
     hip, shoulder = feet + 0.17, feet + 0.36
     for side in (-1, 1):
         axes.plot([middle, middle + 0.07 * side], [hip, feet], color="black", lw=1.6)
-        angle = np.pi * (shown.arms - 0.42)
+        angle = np.pi * (0.84 * shown.arms - 0.42)  # from down to up
         hand = (middle + 0.15 * side * np.cos(angle), shoulder + 0.15 * np.sin(angle))
         axes.plot([middle, hand[0]], [shoulder, hand[1]], color="black", lw=1.6)
     axes.plot([middle, middle], [hip, shoulder], color="black", lw=1.6)
@@ -268,7 +288,7 @@ def _at(rule: ProposalRule, threshold: float) -> ProposalRule:
 def _truth(axes: Axes, segments: pd.DataFrame) -> None:
     """One lane per class."""
     for place, (name, colour) in enumerate(OF_CLASS.items()):
-        _bars(axes, segments[segments["label"] == name], -place, colour)
+        _bars(axes, segments[segments["label"] == name], float(-place), colour)
     axes.set_yticks([0, -1], list(OF_CLASS), fontsize=8)
     axes.set_ylim(-1.6, 0.6)
 
@@ -281,7 +301,3 @@ def _bars(axes: Axes, table: pd.DataFrame, place: float, colour: str) -> None:
 def _shade(axes: Axes, truth: pd.DataFrame, colour: str) -> None:
     for start, end in zip(truth["t_start"], truth["t_end"], strict=True):
         axes.axvspan(start, end, color=colour, alpha=0.18, lw=0)
-
-
-def _ink(on_colour: bool) -> str:
-    return "white" if on_colour else "black"

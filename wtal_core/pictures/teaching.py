@@ -227,6 +227,11 @@ def ranked(detections: pd.DataFrame, truth: pd.DataFrame, level: float) -> pd.Da
     )
 
 
+def envelope(ranks: pd.DataFrame) -> Float[np.ndarray, " N"]:
+    """Of the ranks of `ranked`: the best precision at each rank or a later one."""
+    return np.maximum.accumulate(ranks["precision"].to_numpy()[::-1])[::-1]
+
+
 def _intervals(table: pd.DataFrame) -> Intervals:
     return Intervals(
         np.zeros(len(table), dtype=np.int64), table["t_start"].to_numpy(), table["t_end"].to_numpy()

@@ -6,18 +6,32 @@ A slider sets the bytes of an image: no `Output` widget, nothing printed, so the
 outputs stay comparable.
 """
 
+import io
 from collections.abc import Callable, Sequence
 
 import ipywidgets
+import PIL.Image
 from IPython.display import Image
 from matplotlib.figure import Figure
 
-from wtal_core.pictures.figures import png
+from wtal_core.pictures.figures import DOTS_PER_INCH, png
+
+
+PALETTE = 256  # colours of a picture in a notebook, which takes a third of the bytes then
 
 
 def still(figure: Figure) -> Image:
     """The figure as a picture in the notebook."""
-    return Image(png(figure))
+    return Image(in_few_colours(png(figure)))
+
+
+def in_few_colours(picture: bytes) -> bytes:
+    """A PNG with a palette, without dithering; the same bytes every time."""
+    drawn = PIL.Image.open(io.BytesIO(picture)).convert("RGB")
+    reduced = drawn.quantize(PALETTE, dither=PIL.Image.Dither.NONE)
+    target = io.BytesIO()
+    reduced.save(target, "PNG", optimize=True, dpi=(DOTS_PER_INCH, DOTS_PER_INCH))
+    return target.getvalue()
 
 
 def stills(draw: Callable[[float], Figure], values: Sequence[float]) -> list[Image]:
