@@ -59,8 +59,8 @@ def slider_figure(
     slider = ipywidgets.SelectionSlider(
         options=list(values), value=start, description=label, continuous_update=False
     )
-    picture = ipywidgets.Image(value=png(draw(start)), format="png")
+    picture = ipywidgets.Image(value=still(draw(start)).data, format="png")
     slider.observe(
-        lambda change: setattr(picture, "value", png(draw(change["new"]))), names="value"
+        lambda change: setattr(picture, "value", still(draw(change["new"])).data), names="value"
     )
     return SliderFigure([slider, picture])
