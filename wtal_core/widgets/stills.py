@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 
 from wtal_core.pictures.figures import DOTS_PER_INCH, png
 
-
 PALETTE = 256  # colours of a picture in a notebook, which takes a third of the bytes then
 
 
