@@ -69,6 +69,8 @@ The same as [CITATION.cff](/CITATION.cff), which reference managers read.
 ## The papers
 
 {papers}
+
+[All methods that are trained or quoted here, with their papers](/docs/bibliography.md).
 """
 
 

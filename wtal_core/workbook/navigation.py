@@ -32,7 +32,8 @@ FIRST_STEPS = (
 )
 ENTRANCE = "start_here"
 PAPERS = ("facnet", "backtal", "ten", "gaufuse")  # in the order of the README
-FIRST_OF_PAPER = ("idea", "method")  # notebooks of a paper that come before its tables
+FIRST_OF_PAPER = ("idea", "method", "rskp")  # notebooks of a paper that come before its tables
+HUBS = ("idea", "method")  # which lead down to the others of their paper
 DATASETS = ("simulated-2", "simulated", "shrec21")  # whose results are named first
 TAG = "navigation"
 HEADING = "## Where to go from here"
@@ -97,7 +98,7 @@ def navigation(notebook: Notebook, every: list[Notebook]) -> str:
 def _up(notebook: Notebook, every: list[Notebook]) -> str:
     """The entrance, and the method of the notebook's paper."""
     links = [_titled(other, notebook) for other in every if other.path.stem == ENTRANCE]
-    if notebook.path.stem not in FIRST_OF_PAPER:
+    if notebook.path.stem not in HUBS:
         links += [_titled(method, notebook) for method in _named("method", notebook, every)]
     return ", ".join(links)
 
@@ -107,7 +108,7 @@ def _down(notebook: Notebook, every: list[Notebook]) -> list[str]:
     if notebook.path.stem == ENTRANCE:
         folders = dict.fromkeys(other.path.parent for other in every)
         return [_of_folder(folder, notebook, every) for folder in folders]
-    if notebook.path.stem in FIRST_OF_PAPER and notebook.path.parent != FOLDER:
+    if notebook.path.stem in HUBS and notebook.path.parent != FOLDER:
         return [_of_folder(notebook.path.parent, notebook, every)]
     return []
 
