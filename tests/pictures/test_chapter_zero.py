@@ -74,8 +74,7 @@ def test_the_scene_has_the_largest_weight_and_is_not_the_action(data, hopping):
 def test_no_threshold_finds_all_three(hopping, truth):
     """Neither do those that the slider has."""
     for threshold in np.arange(-0.5, 6, 0.25):
-        rule = ProposalRule((float(threshold),), 2, 0.25, 1.0, 1.0)
-        cut = teaching.proposals_at(hopping, rule, TIMEBASE)
+        cut = teaching.cut_at(hopping, float(threshold), TIMEBASE)
         assert sum(moving._best(truth, cut) >= 0.5) < 3
 
 

@@ -16,7 +16,8 @@ from wtal_core.data.dataset import SEGMENT_COLUMNS, Dataset, Video
 from wtal_core.timebase import Timebase
 
 CLASSES = ("hopping", "waving")
-TIMEBASE = Timebase(fps=8.0, stride=4.0)  # four frames per snippet, half a second
+FRAMES_PER_SECOND, FRAMES_PER_SNIPPET = 8, 4
+TIMEBASE = Timebase(float(FRAMES_PER_SECOND), float(FRAMES_PER_SNIPPET))
 QUANTITIES = {
     "look": ("arms raised", "trampoline in view"),
     "motion": ("up and down", "arms move", "sideways"),
@@ -102,10 +103,15 @@ def pose(video: DrawnVideo, second: float) -> Pose:
 
 
 def frames(video: DrawnVideo) -> list[Pose]:
-    """All frames, `TIMEBASE.fps` per second."""
-    return [
-        pose(video, number / TIMEBASE.fps) for number in range(int(video.seconds * TIMEBASE.fps))
-    ]
+    """All frames, `FRAMES_PER_SECOND`."""
+    count = int(video.seconds * FRAMES_PER_SECOND)
+    return [pose(video, number / FRAMES_PER_SECOND) for number in range(count)]
+
+
+def frames_of(video: DrawnVideo, snippet: int) -> list[Pose]:
+    """The frames of one snippet."""
+    first = snippet * FRAMES_PER_SNIPPET
+    return frames(video)[first : first + FRAMES_PER_SNIPPET]
 
 
 def measured(video: DrawnVideo, generator: np.random.Generator) -> Video:
@@ -133,7 +139,7 @@ def _change(values: Float[np.ndarray, " F"]) -> Float[np.ndarray, " F"]:
 
 def _per_snippet(values: Float[np.ndarray, " F"]) -> Float[np.ndarray, " T"]:
     """The mean over the frames of each snippet."""
-    return values.reshape(-1, int(TIMEBASE.stride)).mean(axis=1)
+    return values.reshape(-1, FRAMES_PER_SNIPPET).mean(axis=1)
 
 
 def invented(name: str, generator: np.random.Generator) -> DrawnVideo:

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from wtal_core.localization.proposals import ProposalRule
 from wtal_core.pages.step_figure import Axis, Layer, Panel, Slider, StepFigure
-from wtal_core.pictures.teaching import envelope, proposals_at
+from wtal_core.pictures.teaching import cut_at, envelope
 from wtal_core.segments import tiou
 from wtal_core.timebase import Timebase
 
@@ -26,10 +25,7 @@ def cutting(
     caption: str,
 ) -> StepFigure:
     """A slider over the threshold: what stays above it becomes a proposal."""
-    cut = [
-        proposals_at(sequence, ProposalRule((threshold,), 2, 0.25, 1.0, 1.0), timebase)
-        for threshold in thresholds
-    ]
+    cut = [cut_at(sequence, threshold, timebase) for threshold in thresholds]
     low, high = float(np.floor(sequence.min())), float(np.ceil(sequence.max()))
     step = float(timebase.seconds(1.0))
     activation = Layer("steps", [sequence], "activation", by=(), step=step)

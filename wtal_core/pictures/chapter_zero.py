@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, ConnectionPatch, Patch, Rectangle
 
 from wtal_core.data.dataset import Dataset, Video
-from wtal_core.data.drawn_videos import QUANTITIES, DrawnVideo, Pose, frames, pose
+from wtal_core.data.drawn_videos import QUANTITIES, DrawnVideo, Pose, frames_of, pose
 from wtal_core.localization.proposals import ProposalRule
 from wtal_core.pictures.figures import COLOURS, FOUND, QUIET, TRUTH
 from wtal_core.pictures.teaching import envelope, proposals_at
@@ -61,11 +61,10 @@ def film(video: DrawnVideo, seconds: Sequence[float], caption: str) -> Figure:
 
 def snippet(video: DrawnVideo, measured: Video, number: int, timebase: Timebase) -> Figure:
     """The frames of one snippet, and the numbers that stand for it."""
-    first = number * int(timebase.stride)
     figure, (strip, bars) = plt.subplots(
         1, 2, figsize=(WIDTH, 2.3), layout="constrained", width_ratios=[2, 1.2]
     )
-    drawn = frames(video)[first : first + int(timebase.stride)]
+    drawn = frames_of(video, number)
     for place, frame in enumerate(drawn):
         _frame(strip, frame, float(place))
     strip.set(xlim=(-0.05, len(drawn)), ylim=(-0.02, 1.02), aspect="equal")

@@ -178,6 +178,14 @@ def proposals_at(
     return table[["t_start", "t_end", "score"]]
 
 
+def cut_at(sequence: Float[np.ndarray, " T"], threshold: float, timebase: Timebase) -> pd.DataFrame:
+    """`proposals_at` of one threshold: runs of two snippets or more, margins of a quarter of their
+    length.
+    """
+    rule = ProposalRule((threshold,), 2, 0.25, 1.0, 1.0)
+    return proposals_at(sequence, rule, timebase)
+
+
 def threshold_figure(
     sequence: Float[np.ndarray, " T"],
     rule: ProposalRule,
