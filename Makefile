@@ -13,7 +13,7 @@ LINTED = wtal_core tests benchmarks tools book
 # Small networks are slower with several threads, and each worker of a parallel run has one core
 RUN = OMP_NUM_THREADS=1 $(BIN)/python -m
 
-.PHONY: reproduce check test fuzz lint setup docs benchmarks notebooks book book-check clean
+.PHONY: reproduce check test fuzz lint setup docs benchmarks notebooks navigation book book-check clean
 
 reproduce: $(VENV)/.installed
 	$(BIN)/wtal reproduce ladder facnet/table1 backtal/table1 ten/table1 gaufuse/table2 --results $(RESULTS) --jobs $(JOBS) --device $(DEVICE)
@@ -78,6 +78,10 @@ benchmarks: $(VENV)/.installed
 
 notebooks: $(VENV)/.installed
 	$(BIN)/wtal notebooks
+
+# The last cell of every notebook, which links it with the others; nothing is executed
+navigation: $(VENV)/.installed
+	$(BIN)/python -m wtal_core.workbook.navigation
 
 # A site of the committed notebooks, docs and results, in build/book; nothing is executed
 book: $(VENV)/.installed

@@ -11,28 +11,14 @@ from book.settings import ROOT, citation, repository
 from wtal_core.papers.manifests import known_papers, reported
 from wtal_core.report.findings import Judged
 from wtal_core.report.messages import VERDICTS
-from wtal_core.study.own_parameters import artifact_of
-from wtal_core.workbook.artifacts import FOLDER, Notebook, find_notebooks
+from wtal_core.workbook import navigation
+from wtal_core.workbook.artifacts import FOLDER, Notebook
+from wtal_core.workbook.navigation import DATASETS, PAPERS, notebooks, place_in
 
-# of notebooks that belong to no paper, in this order; those that are not named here come after
-CHAPTER_ZERO = (
-    "start_here",
-    "simulated_data",
-    "protocols",
-    "diagnose",
-    "ladder",
-    "predictions",
-    "unknowns",
-    "calibration",
-    "reported_numbers",
-    "real_fusion",
-)
-PAPERS = ("facnet", "backtal", "ten", "gaufuse")  # in the order of the README
-FIRST = ("idea", "method")  # notebooks of a paper that come before its tables
 WHAT_CAME_OUT = ("findings", "predictions", "teaching", "profiles", "rows")
-DATASETS = ("simulated-2", "simulated", "shrec21")  # whose picture stands for a table
 DIFFERS = re.compile(r"^## (What differs .+)$", re.MULTILINE)
 BUTTONS = """:::{container} buttons
+[Chapter zero](/notebooks/chapter_zero.ipynb)
 [Start here](/notebooks/start_here.ipynb)
 [FAC-Net, step by step](/notebooks/facnet/method.ipynb)
 [Does it hold?](/docs/findings.md)
@@ -48,12 +34,12 @@ checkout:
 ```
 make setup                                # everything, pinned, into .venv
 . .venv/bin/activate
-jupyter lab notebooks/start_here.ipynb    # opens in the browser
+wtal lab                                  # JupyterLab in the browser, at start_here
 ```
 
-Any other notebook opens in the same way. Each has a cell of parameters, folded in this book, where
-another data set, profile or number of seeds can be given. Runs that are committed are read; what is
-missing is trained, as the line "Cost" of the notebook says.
+`wtal lab facnet/method` opens another notebook. Each has a cell of parameters, which is folded:
+another data set, profile or number of seeds can be given there. Runs that are committed are read.
+What is missing is trained, as the line "Cost" of the notebook says.
 
 A single notebook is downloaded by the button at the top of its page. It needs the package beside
 it: `pip install ".[notebooks]"` in a checkout.
@@ -83,19 +69,9 @@ The same as [CITATION.cff](/CITATION.cff), which reference managers read.
 ## The papers
 
 {papers}
+
+[All methods that are trained or quoted here, with their papers](/docs/bibliography.md).
 """
-
-
-def notebooks() -> list[Notebook]:
-    """All, in the order of the book: those of no paper, then paper by paper."""
-    own = [Notebook(artifact_of(path), path) for path in sorted(FOLDER.glob("*.ipynb"))]
-    own.sort(key=lambda notebook: _place(notebook.path.stem, CHAPTER_ZERO))
-    return own + [notebook for paper in PAPERS for notebook in of_paper(paper)]
-
-
-def of_paper(paper: str) -> list[Notebook]:
-    """The idea and the method, then tables, figures and the others."""
-    return sorted(find_notebooks((paper,)), key=lambda notebook: _place(notebook.path.stem, FIRST))
 
 
 def address(notebook: Notebook) -> str:
@@ -109,12 +85,13 @@ def front(text: str, chapters: list[Notebook], taken: set[str]) -> str:
     zero = [address(notebook) for notebook in chapters if notebook.path.parent == FOLDER]
     docs = sorted(place for place in taken if place.startswith("docs/"))
     outcome = [f"docs/{name}.md" for name in WHAT_CAME_OUT if f"docs/{name}.md" in docs]
-    others = [place for place in docs if place not in outcome]
+    path = [place for place in docs if place == "docs/learning_path.md"]
+    others = [place for place in docs if place not in [*outcome, *path]]
     papers = [f"papers/{paper}" for paper in _papers_of(chapters)]
     results = [place for place in taken if place == "results/README.md"]
     last = [place for place in ("CONTRIBUTING.md", "CHANGELOG.md") if place in taken]
     parts = {
-        "Chapter zero": zero,
+        "First steps and tools": [*path, *zero],
         "The papers": papers,
         "What came out": [*outcome, *results],
         "To look up": ["running", *others, *last, "cite"],
@@ -152,15 +129,15 @@ def links_of(place: str) -> str:
     found = results_of(notebook.artifact)
     if found:
         links.append("results on " + ", ".join(f"[{d}](/{page})" for d, page in found.items()))
+    links.append("[words](/docs/glossary.md)")
     links.append("[run it yourself](/running.md)")
     return ":::{container} places\n" + " · ".join(links) + "\n:::"
 
 
 def results_of(artifact: str) -> dict[str, str]:
-    """Data set -> page of results of an artifact."""
-    files = sorted((ROOT / "results").glob(f"*/{artifact}.md"))
-    found = {path.parent.parent.name: path.relative_to(ROOT).as_posix() for path in files}
-    return dict(sorted(found.items(), key=lambda item: _place(item[0], DATASETS)))
+    """Data set -> page of results of an artifact, as the book names it."""
+    pages = navigation.results_of(artifact)
+    return {dataset: path.relative_to(ROOT).as_posix() for dataset, path in pages.items()}
 
 
 def all_pages(chapters: list[Notebook], judged: list[Judged]) -> list[tuple[str, str]]:
@@ -232,7 +209,7 @@ def _verdicts(judged: list[Judged]) -> str:
     counts: dict[tuple[str, str], Counter[str]] = {}
     for one in judged:
         counts.setdefault((one.claim, one.dataset), Counter())[one.verdict] += 1
-    columns = sorted({dataset for _, dataset in counts}, key=lambda d: _place(d, DATASETS))
+    columns = sorted({dataset for _, dataset in counts}, key=lambda d: place_in(d, DATASETS))
     rows = [
         {
             "message": claim,
@@ -317,7 +294,3 @@ def _without_paper(title: str) -> str:
 
 def _missing(text: str, taken: set[str]) -> set[str]:
     return set(re.findall(r"\]\(/([^)]+)\)", text)) - taken
-
-
-def _place(name: str, order: tuple[str, ...]) -> int:
-    return order.index(name) if name in order else len(order)

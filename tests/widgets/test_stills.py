@@ -1,6 +1,10 @@
 """Still pictures: the same bytes every time, and no figure is left open."""
 
+import io
+
 import matplotlib.pyplot as plt
+import numpy as np
+import PIL.Image
 from matplotlib.figure import Figure
 
 from wtal_core.pictures.figures import png
@@ -11,6 +15,15 @@ def draw(value: float) -> Figure:
     figure, axes = plt.subplots(figsize=(2, 1))
     axes.plot([0, value])
     return figure
+
+
+def test_a_palette_makes_a_picture_smaller_and_changes_no_colour_that_one_could_see():
+    whole = png(draw(2.0))
+    small = still(draw(2.0)).data
+    before = np.asarray(PIL.Image.open(io.BytesIO(whole)).convert("RGB"), dtype=int)
+    after = np.asarray(PIL.Image.open(io.BytesIO(small)).convert("RGB"), dtype=int)
+    assert before.shape == after.shape and len(small) < len(whole)
+    assert np.abs(before - after).max() <= 8
 
 
 def test_pictures_are_equal_every_time_and_leave_no_figure_open():

@@ -40,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "detect": own.detect,
     "export": own.export,
     "convert": scoring.convert,
+    "lab": workbook.lab,
     "list": workbook.list_artifacts,
     "ladder": workbook.ladder,
     "predictions": workbook.predictions,

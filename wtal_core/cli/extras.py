@@ -21,6 +21,7 @@ EXTRA_OF = {
     "ipywidgets": "notebooks",
     "anywidget": "notebooks",
     "IPython": "notebooks",
+    "jupyterlab": "notebooks",
     "av": "video",
     "cv2": "video",
     "efficientnet_lite_pytorch": "video",

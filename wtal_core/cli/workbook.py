@@ -141,6 +141,18 @@ def list_artifacts(rows: str = "", results: Path = Path("results")) -> int:
     return 0
 
 
+def lab(notebook: Positional[str] = "start_here") -> int:
+    """Start JupyterLab in the browser, at a notebook of the workbook.
+
+    Args:
+        notebook: its name, such as start_here, facnet/method or facnet/table3.
+    """
+    require("notebooks")
+    from wtal_core.workbook.lab import start
+
+    return start(notebook)
+
+
 def refresh_notebooks(only: Positional[tuple[Path, ...]] = ()) -> int:
     """Execute notebooks in place with their own parameters, and clean them.
 

@@ -156,6 +156,14 @@ def proposals_at(
     return table[["t_start", "t_end", "score"]]
 
 
+def cut_at(sequence: Float[np.ndarray, " T"], threshold: float, timebase: Timebase) -> pd.DataFrame:
+    """`proposals_at` of one threshold: runs of two snippets or more, margins of a quarter of their
+    length.
+    """
+    rule = ProposalRule((threshold,), 2, 0.25, 1.0, 1.0)
+    return proposals_at(sequence, rule, timebase)
+
+
 def ranked(detections: pd.DataFrame, truth: pd.DataFrame, level: float) -> pd.DataFrame:
     """Detections of one class and video by decreasing score.
 
@@ -182,6 +190,11 @@ def ranked(detections: pd.DataFrame, truth: pd.DataFrame, level: float) -> pd.Da
         },
         index=pd.Index(rank, name="rank"),
     )
+
+
+def envelope(ranks: pd.DataFrame) -> Float[np.ndarray, " N"]:
+    """Of the ranks of `ranked`: the best precision at each rank or a later one."""
+    return np.maximum.accumulate(ranks["precision"].to_numpy()[::-1])[::-1]
 
 
 def _intervals(table: pd.DataFrame) -> Intervals:

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+PARAMETERS = "parameters"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -25,9 +26,14 @@ def _cell(number: int, kind: str, source: str) -> dict[str, Any]:
     cell: dict[str, Any] = {
         "cell_type": "markdown" if kind == "markdown" else "code",
         "id": f"cell-{number:02d}",
-        "metadata": {"tags": ["parameters"] if kind == "parameters" else []},
+        "metadata": folded() if kind == PARAMETERS else {"tags": []},
         "source": source.strip().splitlines(keepends=True),
     }
     if kind != "markdown":
         cell |= {"execution_count": None, "outputs": []}
     return cell
+
+
+def folded() -> dict[str, Any]:
+    """Metadata of a cell of parameters, which JupyterLab and MyST-NB fold."""
+    return {"jupyter": {"source_hidden": True}, "tags": [PARAMETERS, "hide-input"]}

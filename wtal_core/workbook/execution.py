@@ -12,6 +12,7 @@ from typing import Any
 
 import nbformat
 import papermill
+import zmq
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import DeadKernelError
@@ -20,20 +21,9 @@ from tqdm import tqdm
 
 from wtal_core.data.paths import HOME
 from wtal_core.errors import WorkbookError
+from wtal_core.workbook.artifacts import FOLDER
 
-KEPT_CELL_METADATA = ("tags",)
-
-
-class _Stderr:
-    """stderr without the notice that every kernel start prints on connections within this
-    machine.
-    """
-
-    def write(self, text: str) -> int:
-        return len(text) if "TCP without encryption" in text else sys.stderr.write(text)
-
-    def flush(self) -> None:
-        sys.stderr.flush()
+KEPT_CELL_METADATA = ("tags", "jupyter")  # the second says that a cell is folded
 
 
 def opened(notebook: Path) -> Any:
@@ -54,10 +44,10 @@ def opened(notebook: Path) -> Any:
         ) from error
     if language != "python":
         raise WorkbookError(f"{notebook} is a notebook of {language}; only Python's are executed")
-    if "parameters" not in tags:
+    if "parameters" not in tags and not notebook.resolve().is_relative_to(FOLDER.resolve()):
         raise WorkbookError(
-            f"{notebook} has no cell with the tag parameters, as each notebook of the workbook "
-            "has; `wtal new notebook` writes one that has it"
+            f"{notebook} is no notebook of the workbook, and has no cell with the tag parameters; "
+            "`wtal new notebook` writes one that has it"
         )
     return book
 
@@ -126,10 +116,14 @@ def _in_kernel(notebook: Path, partial: Path, parameters: dict[str, Any], progre
     raised: list[BaseException] = []
 
     class Manager(AsyncKernelManager):
-        """Known here, too, as soon as it is there."""
+        """Known here, too, as soon as it is there. It encrypts what it says to its kernel, where
+        it can: a kernel that is spoken to in plain text prints a warning.
+        """
 
         def __init__(self, **given: Any):
             super().__init__(**given)
+            if self.has_trait("transport_encryption") and zmq.has("curve"):
+                self.transport_encryption = "auto"
             managers.append(self)
 
     def work() -> None:
@@ -141,7 +135,7 @@ def _in_kernel(notebook: Path, partial: Path, parameters: dict[str, Any], progre
                 parameters,
                 kernel_name="python3",
                 progress_bar=progress,
-                stderr_file=_Stderr(),
+                stderr_file=sys.stderr,
                 cwd=str(HOME),  # where an installed workbook finds the user's data
                 kernel_manager_class=Manager,
                 shutdown_kernel="immediate",
@@ -193,7 +187,7 @@ def verify(path: Path) -> None:
 
 
 def clean(path: Path) -> None:
-    """Keep only what a reader and nbval need: sources, outputs, counts and tags."""
+    """Keep only what a reader and nbval need: sources, outputs, counts, tags, what is folded."""
     book = nbformat.read(path, 4)
     book.metadata = nbformat.from_dict(
         {
