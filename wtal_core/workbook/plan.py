@@ -55,6 +55,15 @@ class Planning(Session):
         )
         return Absent()
 
+    def trained(self, method_name: str, config: Any, seed: int = 0) -> Any:
+        return self._trained(method_name, config, [seed])[0]
+
+    def trained_runs(self, method_name: str, config: Any) -> list[Any]:
+        return self._trained(method_name, config, self.seeds)
+
+    def facts(self, method_name: str, config: Any) -> list[Any]:
+        return self._trained(method_name, config, self.seeds)
+
     def _trained(self, method_name: str, config: Any, seeds: Any) -> list[Any]:
         self.noted.extend(Run(method_name, config, self.dataset.name, seed) for seed in seeds)
         return [Absent() for _ in seeds]
