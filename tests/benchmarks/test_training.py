@@ -1,0 +1,30 @@
+"""One video at a time takes the step that a batch takes."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmarks.training import one_at_a_time, products
+from wtal_core.models import method
+from wtal_core.runs.behaviour.micro_data import micro_dataset
+from wtal_core.runs.train import Trainer
+
+VIDEOS = [0, 1, 2, 5]
+
+
+@pytest.mark.parametrize("name", ["facnet", "topk_mil", "basnet"])
+def test_both_forms_have_the_same_gradients(name):
+    config = replace(method(name).profiles["quick"], dropout=0.0)
+    trainer, plain = (Trainer(name, config, micro_dataset(), 1) for _ in range(2))
+    trainer.step(VIDEOS)
+    one_at_a_time(plain)(VIDEOS)
+    forms = (dict(form.progress.network.named_parameters()) for form in (trainer, plain))
+    ours, theirs = forms
+    for weight, values in ours.items():
+        torch.testing.assert_close(values.grad, theirs[weight].grad, rtol=1e-3, atol=1e-6)
+
+
+def test_floating_point_work_of_a_step_grows_with_its_snippets():
+    trainer = Trainer("topk_mil", method("topk_mil").profiles["quick"], micro_dataset(), 1)
+    assert products(trainer.step, [0, 1]) > 1.5 * products(trainer.step, [1]) > 0
