@@ -34,6 +34,13 @@ from wtal_core.timebase import Timebase
 NAMED = 1.25  # slope above which a growth is named
 POINTS = 3  # through which the slope is drawn
 SMALLEST = 1e-3  # seconds that are drawn
+NOTES = """Above n log n by their algorithms, whatever was measured:
+
+* **Proposals** of one video and class: each one that is kept is compared with all that are left, so
+  that memory stays linear. It is quadratic in those of one video and class, and linear in videos.
+* **Runs added one by one**: the file of a data set and method is replaced whole, so that no reader
+  sees half a line. One more run takes time in proportion to those that are there, so n runs one
+  after the other are quadratic."""
 FIGURES = DOCS / "performance"
 LINES = Path(__file__).parents[1] / "results" / "simulated-2" / "runs" / "facnet.jsonl"
 
@@ -248,7 +255,7 @@ def main() -> None:
     table = as_table([growth.row() for growth in growths])
     picture = "![Time and memory against size, on logarithmic axes](performance/growth.png)"
     about = str(__doc__).partition("\n\n")[2]
-    write(Measured("growth", "Growth", about, f"{picture}\n\n{table}"))
+    write(Measured("growth", "Growth", about, f"{picture}\n\n{table}\n\n{NOTES}"))
 
 
 if __name__ == "__main__":

@@ -51,6 +51,6 @@ def machine() -> str:
         model = names[0].partition(":")[2].strip() if names else model
     busy = os.getloadavg()[0]
     return (
-        f"{date.today().isoformat()}, {model}, {os.cpu_count()} cores, of which other work kept "
-        f"{busy:.1f} busy, Python {platform.python_version()}"
+        f"{date.today().isoformat()}, {model}, {os.cpu_count()} cores, load "
+        f"{busy:.1f}, Python {platform.python_version()}"
     )

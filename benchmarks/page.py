@@ -14,6 +14,8 @@ BEGINNING = """# Speed and memory
 `make benchmarks` measures all of this and writes this page. Times are of the machine that stands
 under each table; what carries over to another one are ratios, slopes and shares. A plain form is
 ours too: the same, computed one video, one detection or one line at a time, as published code does.
+Where the load of the machine is above its number of cores, other programs were at work: seconds are
+longer there than anywhere else, and CPU seconds somewhat.
 """
 PEERS = """## Times of others
 

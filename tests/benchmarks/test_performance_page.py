@@ -1,6 +1,5 @@
 """docs/performance.md is made of what benchmarks have left, and says what was not measured."""
 
-import numpy as np
 import pytest
 
 from benchmarks import evaluation_size, growth, page
@@ -41,12 +40,9 @@ def test_every_subject_can_be_measured(place):
     assert min(measured.time) >= 0 and min(measured.memory) > 0
 
 
-def test_a_few_classes_are_scored_as_in_the_whole():
+def test_the_plain_form_is_timed_on_detections_that_both_score_alike():
     truth, found = evaluation_size.simulate(evaluation_size.QUICK)
-    own, part = evaluation_size.of_few_classes(truth, found, 200)
-    assert 200 <= len(part) < len(found)
-    ap = evaluate(own, part, ACTIVITYNET).ap
-    whole = evaluate(truth, found, ACTIVITYNET)
-    few = set(part["label"]) & set(own.segments["label"])
-    kept = [i for i, name in enumerate(whole.classes) if name in few]
-    np.testing.assert_allclose(whole.ap[:, kept], ap, rtol=0, atol=1e-12)
+    own, part = evaluation_size.of_one_class(truth, found, 30)
+    assert len(part) == 30 and set(part["label"]) == set(own.segments["label"])
+    assert evaluate(own, part, ACTIVITYNET).average > 0.01
+    assert evaluation_size.plain(truth, found) > 0  # raises where the values differ
