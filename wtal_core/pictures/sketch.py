@@ -51,7 +51,7 @@ def sketch(title: str, description: str) -> str:
     places = {}
     for c, names in enumerate(standing):
         above = HEAD + (tallest - len(names)) * DOWN / 2
-        places |= {name: (8 + c * ACROSS, above + r * DOWN) for r, name in enumerate(names)}
+        places |= {name: (8.0 + c * ACROSS, above + r * DOWN) for r, name in enumerate(names)}
     width = 16 + (len(standing) - 1) * ACROSS + WIDTH
     height = HEAD + tallest * DOWN
     followed = {source for box in boxes.values() for source in box.sources}
@@ -83,6 +83,8 @@ def parsed(description: str) -> dict[str, Box]:
         if len(wrap(read["work"] or "", BROAD)) > 2:
             raise WorkbookError(f"{line!r}: what the box does takes more than two rows; shorten it")
         boxes[read["name"]] = Box(read["name"], read["size"] or "", read["work"] or "", sources)
+    if not boxes:
+        raise WorkbookError("a sketch of nothing; write a line per box")
     return boxes
 
 
