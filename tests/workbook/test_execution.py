@@ -10,6 +10,7 @@ import sys
 import time
 from unittest.mock import MagicMock
 
+import nbformat
 import psutil
 import pytest
 
