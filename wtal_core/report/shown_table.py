@@ -44,7 +44,7 @@ CSS = [
     {"selector": "tbody th", "props": "font-weight: normal"},
     {"selector": "td", "props": "text-align: right; white-space: nowrap"},
     {"selector": ".words", "props": "text-align: left; white-space: normal; max-width: 40em"},
-    {"selector": ".mark", "props": "text-align: center"},
+    {"selector": ".factor", "props": "text-align: center"},
     {"selector": "thead tr", "props": "border-bottom: 1px solid; border-top: 1.5px solid"},
 ]
 # Styler's names of classes, short: they stand in every cell
@@ -294,13 +294,13 @@ def _styled(display: pd.DataFrame, uuid: str) -> str:
     return styler.to_html(sparse_index=True)
 
 
-ALIGNED = {"words": "left", "number": "right", "mark": "center"}
+ALIGNED = {"words": "left", "number": "right", "factor": "center"}
 
 
 def _kind(column: "pd.Series[str]") -> str:
     cells = [re.sub(r"</?[bu]>", "", cell).replace("\u00a0", " ") for cell in column]
     if all(cell in (MARK, "") for cell in cells):
-        return "mark"
+        return "factor"
     bare = [IN_NUMBERS.sub("", cell) for cell in cells]
     return "words" if any(LETTER.search(cell) for cell in bare) else "number"
 
@@ -334,7 +334,7 @@ def _latex(display: pd.DataFrame) -> str:
         for level, name in enumerate(display.index.names):
             labels = [_as_latex(label) for label in display.index.get_level_values(level)]
             frame.insert(level, _as_latex(str(name or "")) or " " * level, labels, True)
-    letters = {"words": "l", "number": "r", "mark": "c"}
+    letters = {"words": "l", "number": "r", "factor": "c"}
     columns = "".join(letters[_kind(display.iloc[:, place])] for place in range(display.shape[1]))
     rows = "" if flat else "l" * display.index.nlevels
     return frame.to_latex(index=False, escape=False, column_format=rows + columns)

@@ -207,7 +207,9 @@ def clean(path: Path) -> None:
             )
             for output in cell.outputs:
                 if "metadata" in output:
-                    output.metadata = nbformat.from_dict({})
+                    pictures = output.metadata.get("image/png")  # its words and width
+                    kept = {"image/png": pictures} if pictures else {}
+                    output.metadata = nbformat.from_dict(kept)
     nbformat.write(book, path)
 
 
