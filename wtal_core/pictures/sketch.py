@@ -48,15 +48,15 @@ def sketch(title: str, description: str) -> str:
         column[box.name] = 1 + max((column[source] for source in box.sources), default=-1)
     standing = [[n for n in boxes if column[n] == c] for c in range(1 + max(column.values()))]
     tallest = max(map(len, standing))
-    places = {}
+    places: dict[str, tuple[float, float]] = {}
     for c, names in enumerate(standing):
         above = HEAD + (tallest - len(names)) * DOWN / 2
-        places |= {name: (8 + c * ACROSS, above + r * DOWN) for r, name in enumerate(names)}
+        places |= {name: (8.0 + c * ACROSS, above + r * DOWN) for r, name in enumerate(names)}
     width = 16 + (len(standing) - 1) * ACROSS + WIDTH
     height = HEAD + tallest * DOWN
     followed = {source for box in boxes.values() for source in box.sources}
     parts = [_arrow(places[s], places[box.name]) for box in boxes.values() for s in box.sources]
-    parts += [_drawn(box, *places[box.name], box.name not in followed) for box in boxes.values()]
+    parts += [_drawn(box, places[box.name], box.name not in followed) for box in boxes.values()]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" role="img" style="max-width:100%;height:auto">'
@@ -83,6 +83,8 @@ def parsed(description: str) -> dict[str, Box]:
         if len(wrap(read["work"] or "", BROAD)) > 2:
             raise WorkbookError(f"{line!r}: what the box does takes more than two rows; shorten it")
         boxes[read["name"]] = Box(read["name"], read["size"] or "", read["work"] or "", sources)
+    if not boxes:
+        raise WorkbookError("a sketch of nothing; write a line per box")
     return boxes
 
 
@@ -97,7 +99,8 @@ def in_words(boxes: dict[str, Box]) -> str:
     return " ".join(sentences)
 
 
-def _drawn(box: Box, left: float, top: float, is_last: bool) -> str:
+def _drawn(box: Box, place: tuple[float, float], is_last: bool) -> str:
+    left, top = place
     middle = left + WIDTH / 2
     kind = "box lost" if is_last else "box"
     parts = [
