@@ -81,7 +81,9 @@ def _figure(
         highest = 1.05 * max(float(sequence.max(initial=0)), max(thresholds))
         lowest = min(0.0, float(sequence.min(initial=0)))
         proposals = Layer(
-            "boxes", [_by_score(table) for table in tables[name]], "proposal, darker: higher score"
+            "boxes",
+            [_by_score(table) for table in tables[name]],
+            "proposal, fuller colour: higher score",
         )
         panels.append(Panel(f"{name} (no unit)", lowest, highest, [signal, level]))
         panels.append(Panel(f"proposals from the {name}", 0, 1, [proposals], LANE, ticks={}))

@@ -41,10 +41,11 @@ def walk_steps(
     nearest = [_nearest(rows, prototypes) for rows in states]
     grid = snippet_grid(timebase)
     both = (0, 1)
+    least, largest = (float(extreme) for extreme in shares.aminmax())
     heat = Layer(
         "heat",
-        [(shares / shares.max()).double().numpy()],
-        f"share Z of a snippet, darkest: {float(shares.max()):.2f}",
+        [((shares - least) / max(largest - least, 1e-9)).double().numpy()],
+        f"share Z of a snippet, {least:.2f} to {largest:.2f} (full colour)",
         by=(),
         colour="pink",
         **grid,
