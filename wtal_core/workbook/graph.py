@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from tqdm import tqdm
@@ -31,9 +32,10 @@ def when_ready(jobs: Sequence[Job], ledger: Ledger, place: Place) -> Iterator[It
         return
     wanted = [_missing(planned(notebook.path, values), ledger) for notebook, values in jobs]
     runs = with_needed([run for part in wanted for run in part], ledger)
-    if not runs:
-        yield iter(jobs)
+    if not runs or (len(runs) == 1 and not place.is_elsewhere):
+        yield iter(jobs)  # a worker would start for longer than it computes
         return
+    place = replace(place, jobs=min(place.jobs, len(runs)))
     announce(runs, len(runs), ledger, place.workers if place.cluster else place.jobs)
     device = jobs[0][1]["device"]
     with engaged(place) as end_at_once, workers(place.jobs) as client:
