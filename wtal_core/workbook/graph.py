@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from tqdm import tqdm
@@ -31,17 +32,19 @@ def when_ready(jobs: Sequence[Job], ledger: Ledger, place: Place) -> Iterator[It
         return
     wanted = [_missing(planned(notebook.path, values), ledger) for notebook, values in jobs]
     runs = with_needed([run for part in wanted for run in part], ledger)
-    if not runs:
-        yield iter(jobs)
+    if not runs or (len(runs) == 1 and not place.is_elsewhere):
+        yield iter(jobs)  # a worker would start for longer than it computes
         return
+    place = replace(place, jobs=min(place.jobs, len(runs)))
     announce(runs, len(runs), ledger, place.workers if place.cluster else place.jobs)
     device = jobs[0][1]["device"]
+    sharing = 1 if place.is_elsewhere else place.jobs  # workers on this machine
     with engaged(place) as end_at_once, workers(place.jobs) as client:
         back: queue.Queue[Run | Exception | None] = queue.Queue()
 
         def compute() -> None:
             try:
-                send(client, runs, ledger, device, _sharing(place), lambda run, _: back.put(run))
+                send(client, runs, ledger, device, sharing, lambda run, _: back.put(run))
             except Exception as error:
                 back.put(error)
             back.put(None)
@@ -57,11 +60,6 @@ def when_ready(jobs: Sequence[Job], ledger: Ledger, place: Place) -> Iterator[It
 
 def _missing(runs: Sequence[Run], ledger: Ledger) -> list[Run]:
     return [run for run in runs if find(run, ledger) is None]
-
-
-def _sharing(place: Place) -> int:
-    """How many workers share this machine; 1 where they are elsewhere."""
-    return 1 if place.is_elsewhere else place.jobs
 
 
 def _due(
