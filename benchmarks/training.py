@@ -4,11 +4,12 @@ Run: python -m benchmarks.training [--size quick|thumos14] [--steps N] [--method
 
 "quick" is the quick profile on simulated-2; "thumos14" is the official one on invented videos of
 THUMOS14's size (two streams of 1024 channels, 20 classes, lengths as THUMOS14's), of which a few
-steps are taken. Both forms take the same steps in one process by turns, and the shortest CPU time
-of each counts. One video at a time is the same code on batches of one video, whose gradients are
-added before the optimiser's step; losses that compare the videos of a batch then have nothing to
-compare. Rates count the floating-point work of matrix products; the machine's is of a product of
-1024 x 1024 matrices, taken in the same process. Operations are those that reach a kernel.
+steps are taken. Both forms take steps on the same batch in one process by turns, and the shortest
+CPU time of each counts. One video at a time is the same code on batches of one video, whose
+gradients are added before the optimiser's step; losses that compare the videos of a batch then have
+nothing to compare. Rates count the floating-point work of matrix products; the machine's is of a
+product of 1024 x 1024 matrices, taken in the same process. Operations are those that reach a
+kernel.
 
 Seeds are not trained together: with torch.func (`vmap` over the weights of four seeds, one batch,
 no dropout, November 2026, one thread) four gradients took 0.81 times as long as one after another
@@ -67,12 +68,12 @@ def cpu_seconds(work: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-def in_turns(forms: dict[str, Step], batches: list[list[int]]) -> dict[str, float]:
-    """The shortest time of a step of each form."""
+def in_turns(forms: dict[str, Step], batch: list[int], times_each: int) -> dict[str, float]:
+    """The shortest time of a step of each form on this batch."""
     times: dict[str, list[float]] = {name: [] for name in forms}
-    for batch in batches:
+    for _ in range(times_each):
         for name, step in forms.items():
-            times[name].append(cpu_seconds(lambda step=step, batch=batch: step(batch)))
+            times[name].append(cpu_seconds(lambda step=step: step(batch)))
     return {name: min(seconds) for name, seconds in times.items()}
 
 
@@ -114,15 +115,15 @@ def row(name: str, dataset: Dataset, size: str, steps: int, rate: float) -> dict
     """The measures of one method."""
     config = method(name).profiles[PROFILES[size]]
     trainer = Trainer(name, config, dataset, 1)
-    batches = config.schedule.batches(trainer.train_videos.labels, trainer.order)[:steps]
-    work = products(trainer.step, batches[0])  # also warms up
-    count = operations(trainer.step, batches[0])
+    batch = config.schedule.batches(trainer.train_videos.labels, trainer.order)[0]
+    work = products(trainer.step, batch)  # also warms up
+    count = operations(trainer.step, batch)
     forms = {"ours": trainer.step, "plain": one_at_a_time(trainer)}
-    best = in_turns(forms, batches)
+    best = in_turns(forms, batch, steps)
     line = {
         "method": name,
         "videos": config.schedule.batch_size,
-        "snippets": sum(trainer.train_videos.lengths[video] for video in batches[0]),
+        "snippets": sum(trainer.train_videos.lengths[video] for video in batch),
         "ms per step": f"{1e3 * best['ours']:.1f}",
         "one video at a time": f"{1e3 * best['plain']:.1f}",
         "ratio": f"{best['plain'] / best['ours']:.2f}",

@@ -20,7 +20,7 @@ def freed_memory_kept() -> Iterator[None]:
     FAC-Net step at `quick` size. Nothing changes on systems without glibc.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if not hasattr(library, "mallopt"):
+    if library is None or not hasattr(library, "mallopt"):
         yield
         return
     _keep(library, KEPT)
