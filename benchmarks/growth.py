@@ -128,8 +128,8 @@ def fourfold(first: int, count: int) -> tuple[int, ...]:
 
 
 SUBJECTS = (
-    Subject("runs", "a ledger of n runs is read", fourfold(20, 4), reading_runs),
-    Subject("one more run", "a run is added to a ledger of n", fourfold(20, 4), adding_a_run),
+    Subject("runs", "a ledger of n runs is read", fourfold(10, 4), reading_runs),
+    Subject("one more run", "a run is added to a ledger of n", fourfold(10, 4), adding_a_run),
     Subject(
         "videos, localized",
         "n videos of 300 snippets are localized",
@@ -145,7 +145,7 @@ SUBJECTS = (
     Subject(
         "proposals",
         "n proposals of one video and class are suppressed",
-        fourfold(500, 4),
+        fourfold(125, 4),
         lambda n, _: suppressing(n),
     ),
     Subject(
