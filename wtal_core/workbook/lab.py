@@ -19,7 +19,7 @@ ENCRYPTED = "--MappingKernelManager.transport_encryption=auto"
 
 def become(words: Sequence[str]) -> NoReturn:
     """This process becomes another program, so that Ctrl-C is that program's to answer."""
-    os.execv(words[0], words)
+    os.execv(words[0], list(words))
 
 
 def start(name: str, run: Callable[[Sequence[str]], int] = become) -> int:
