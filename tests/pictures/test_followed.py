@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from wtal_core.pictures.figures import png, small_png
+from wtal_core.pictures.figures import png
 from wtal_core.pictures.followed import (
     Curves,
     Heat,
@@ -72,8 +72,3 @@ def test_a_bound_is_drawn_with_the_term_that_it_is_of():
     assert axes.get_lines()[0].get_ydata().tolist() == [2.5, 1.0]
     assert axes.get_legend_handles_labels()[1] == ["fg", "bound of fg", "bg"]
     png(drawn)
-
-
-def test_a_small_picture_is_the_same_one_with_few_colours():
-    many, few = png(figure()), small_png(figure())
-    assert len(few) < 0.7 * len(many) and few == small_png(figure())

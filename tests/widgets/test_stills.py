@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 from matplotlib.figure import Figure
 
-from wtal_core.pictures.figures import png
+from wtal_core.pictures.figures import DOTS_PER_INCH, png
 from wtal_core.widgets.stills import still
 
 
@@ -18,9 +18,12 @@ def draw(value: float) -> Figure:
 
 
 def test_a_palette_makes_a_picture_smaller_and_changes_no_colour_that_one_could_see():
-    whole = png(draw(2.0))
-    small = still(draw(2.0)).data
-    before = np.asarray(PIL.Image.open(io.BytesIO(whole)).convert("RGB"), dtype=int)
+    figure = draw(2.0)
+    target = io.BytesIO()
+    figure.savefig(target, dpi=DOTS_PER_INCH, bbox_inches="tight", metadata={"Software": None})
+    whole = target.getvalue()
+    small = still(figure).data
+    before = np.asarray(PIL.Image.open(target).convert("RGB"), dtype=int)
     after = np.asarray(PIL.Image.open(io.BytesIO(small)).convert("RGB"), dtype=int)
     assert before.shape == after.shape and len(small) < len(whole)
     assert np.abs(before - after).max() <= 8

@@ -16,7 +16,6 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 
 from wtal_core.pictures.saved import Picture, png_of, write_picture
 from wtal_core.report.artifacts import refresh_page
@@ -42,15 +41,6 @@ def png(figure: Figure) -> bytes:
     drawn = png_of(figure, DOTS_PER_INCH)
     plt.close(figure)
     return drawn
-
-
-def small_png(figure: Figure) -> bytes:
-    """The same in 256 colours: to the eye no other picture, and about a third of the bytes."""
-    picture = Image.open(io.BytesIO(png(figure))).convert("RGB")
-    target = io.BytesIO()
-    few = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    few.save(target, "PNG", optimize=True)
-    return target.getvalue()
 
 
 def plain_png(draw: Callable[[], Figure]) -> bytes:

@@ -208,7 +208,7 @@ def loss_curves(
             label=term,
         )
         axes.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
-        if term in (bounds or {}):
+        if bounds and term in bounds:
             axes.axhline(bounds[term], color=colour, ls=":", lw=1.5, label=f"bound of {term}")
     axes.set(xlabel="epoch", ylabel="loss per video (nats)")
     axes.grid(alpha=0.3)

@@ -93,11 +93,13 @@ def _mark(figure: Figure, dataset: Dataset, video: str, clicks: pd.DataFrame, tr
         axes.broken_barh(spans, (0, 1), transform=place, color=TRUTH, alpha=0.25, label="action")
     names = {True: "background click", False: "click inside an action"}
     for is_right, name in names.items():
-        look = {"color": RIGHT if is_right else WRONG, "ls": "-" if is_right else ":"}
+        colour = RIGHT if is_right else WRONG
+        stroke = "-" if is_right else ":"
         for number, moment in enumerate(times[right == is_right]):
-            axes.axvline(moment, lw=2.5, label=name if number == 0 else None, **look)
+            label = name if number == 0 else None
+            axes.axvline(moment, color=colour, ls=stroke, lw=2.5, label=label)
             for strip in figure.axes[:-1]:
-                strip.axvline(moment, lw=1.5, **look)
+                strip.axvline(moment, color=colour, ls=stroke, lw=1.5)
 
 
 def cost_table(per_minute: Mapping[str, float], seconds: Mapping[str, float]) -> pd.DataFrame:

@@ -3,9 +3,9 @@
 from IPython.display import Image
 from matplotlib.figure import Figure
 
-from wtal_core.pictures.figures import small_png
+from wtal_core.pictures.figures import png
 
 
 def still(figure: Figure) -> Image:
     """The figure as a picture in the notebook."""
-    return Image(small_png(figure))
+    return Image(png(figure))
