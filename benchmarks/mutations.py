@@ -463,8 +463,8 @@ NEUTRAL = (
     ),
     Mutation(
         "the same product in another order",
-        "x * kept.to(x.dtype).mul_(1 / (1 - rate))",
-        "(x * kept.to(x.dtype)) / (1 - rate)",
+        "x * kept.mul_(1 / (1 - rate))",
+        "(x * kept) / (1 - rate)",
         measured=("backtal", "topk_mil"),
     ),
     Mutation(

@@ -16,6 +16,7 @@ from book import check, formulas, listings, pages, settings
 from book.sources import ROOT, Sources
 
 METHOD = "notebooks/facnet/method.ipynb"
+CLICK_TOOL = "notebooks/backtal/method.ipynb"
 TABLE = "notebooks/facnet/table3_branches.ipynb"
 DOCUMENTS = (
     "README.md",
@@ -115,11 +116,12 @@ def test_cells_that_only_set_up_are_folded(copies):
     assert folded[0].startswith("dataset: str") and folded[1].startswith("from dataclasses")
 
 
-def test_a_widget_gives_way_to_a_line_and_its_still_stays(copies):
-    outputs = [o for cell in cells(copies, METHOD) for o in cell.get("outputs", [])]
+def test_a_widget_gives_way_to_a_line_and_its_still_stays(tmp_path):
+    Sources(tmp_path, (CLICK_TOOL,)).write()
+    outputs = [o for cell in cells(tmp_path, CLICK_TOOL) for o in cell.get("outputs", [])]
     kinds = [set(output.get("data", {})) for output in outputs]
     assert not any("application/vnd.jupyter.widget-view+json" in kind for kind in kinds)
-    committed = json.loads((ROOT / METHOD).read_text())["cells"]
+    committed = json.loads((ROOT / CLICK_TOOL).read_text())["cells"]
     pictures = [o for cell in committed for o in cell.get("outputs", []) if "image/png" in str(o)]
     assert sum("image/png" in kind for kind in kinds) == len(pictures) > 0
     told = [output for output in outputs if "moves in JupyterLab only" in str(output)]

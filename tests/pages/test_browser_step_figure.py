@@ -9,18 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages.test_browser_timeline import CHROMIUM, browser  # noqa: F401  a fixture
+from tests.browser import needs_browser
 from tests.step_samples import ENDING, HOSTILE, LEVELS, step_figure
 from wtal_core.pages.step_figure import SCRIPT, as_html, content_of
 from wtal_core.widgets.step_figure import JOINT
 
-pytestmark = [
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="Chromium is not installed; `apt-get install chromium`"
-    ),
-    pytest.mark.filterwarnings("default"),
-    pytest.mark.slow,
-]
+pytestmark = [*needs_browser, pytest.mark.slow]
 HEAD = (
     '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     '<meta name="color-scheme" content="light dark">'
@@ -28,7 +22,7 @@ HEAD = (
 
 
 @pytest.fixture
-def open_figure(browser, tmp_path):  # noqa: F811
+def open_figure(browser, tmp_path):
     """Opens two figures on a page; whatever the browser complains of fails the test in the end."""
     complaints, pages = [], []
     file = tmp_path / "page.html"

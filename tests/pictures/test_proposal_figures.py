@@ -65,13 +65,6 @@ def test_cut_at_scores_inner_minus_outer():
     assert not len(proposal_figures.cut_at(sequence, 1.1, Margin(1.0, "inclusive"), SECONDS))
 
 
-def test_clicks_are_drawn_where_they_are():
-    clicks = pd.DataFrame({"label": ["background", "jump"], "t": [1.5, 2.5]})
-    figure = proposal_figures.clicks_figure({"s": np.zeros(4)}, NOTHING, clicks, SECONDS, "c")
-    drawn = [line.get_xdata()[0] for line in figure.axes[0].lines]
-    assert drawn == [1.5, 2.5] and texts(figure) == {"background click", "action click"}
-
-
 def test_overlap_figure_draws_a_line_a_rule():
     table = pd.DataFrame({"iou": [1.0, 0.0], "+1 s": [1.0, 0.3]}, index=[0.0, 1.0])
     figure = proposal_figures.overlap_figure({"short": table, "long": table}, 0.55, "c")

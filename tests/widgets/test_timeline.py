@@ -8,14 +8,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from tests.pages.test_browser_timeline import (
-    CHROMIUM,
-    browser,  # noqa: F401  a fixture
-    open_page,  # noqa: F401  a fixture
-    ready,
-    until,
-    video,
-)
+from tests.browser import CHROMIUM, until
+from tests.pages.test_browser_timeline import ready, video
 from tests.timeline_samples import CLASSES, HOSTILE, ODD, judged_timeline, write_clip
 from wtal_core.errors import WorkbookError
 from wtal_core.pages.timeline import as_script
@@ -110,7 +104,7 @@ render({{ model, el: document.getElementById("el") }});
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-def test_the_joint_plays_files_and_hands_over_marks(open_page, tmp_path):  # noqa: F811
+def test_the_joint_plays_files_and_hands_over_marks(open_page, tmp_path):
     import base64
 
     clip = write_clip(tmp_path / "clip.webm", seconds=6)

@@ -97,7 +97,7 @@ def test_a_new_notebook_runs_and_keeps_the_rules(tmp_path, monkeypatch):
     monkeypatch.setattr(rules.offenders, "__defaults__", ([path],))
     for name in every_rule:
         getattr(rules, name)()
-    assert len(every_rule) == 10
+    assert len(every_rule) == 11
     assert (tmp_path / "results" / "simulated" / "facnet" / "table9.csv").is_file()
 
 

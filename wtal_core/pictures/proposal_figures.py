@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from wtal_core.localization.frame_proposals import Margin, contrast, find_runs
-from wtal_core.pictures.figures import COLOURS, FOUND, TRUTH, timeline
+from wtal_core.pictures.figures import COLOURS, FOUND, TRUTH
 from wtal_core.timebase import Timebase
 
 ACTION, CLICK = FOUND, COLOURS[3]
@@ -103,29 +102,6 @@ def cut_at(
             "score": score,
         }
     )
-
-
-def clicks_figure(
-    panels: Mapping[str, Float[np.ndarray, " T"]],
-    truth: pd.DataFrame,
-    clicks: pd.DataFrame,
-    timebase: Timebase,
-    caption: str,
-) -> Figure:
-    """Sequences of one video with its clicks as vertical lines. clicks: `label, t`."""
-    figure = timeline(dict(panels), truth, {}, timebase, caption)
-    colours = {True: CLICK, False: ACTION}
-    for axes in figure.axes[:-1]:
-        axes.yaxis.label.set_fontsize(8)  # of panels that follow closely on one another
-        for label, t in zip(clicks["label"], clicks["t"], strict=True):
-            axes.axvline(t, color=colours[label == "background"], lw=1.5)
-    shown = [
-        Line2D([], [], color=colours[background], label=f"{name} click")
-        for background, name in ((True, "background"), (False, "action"))
-        if ((clicks["label"] == "background") == background).any()
-    ]
-    figure.legend(handles=shown, loc="outside lower center", fontsize=8)
-    return figure
 
 
 def overlap_figure(curves: Mapping[str, pd.DataFrame], limit: float, caption: str) -> Figure:
