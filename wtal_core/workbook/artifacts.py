@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from wtal_core.data.paths import NOTEBOOKS
@@ -52,10 +53,9 @@ def find_notebooks(wanted: tuple[str, ...] = ()) -> list[Notebook]:
     known = [*of_papers, *(notebook for notebook in own if notebook.path.is_file())]
     names = {name for n in known for name in (n.artifact, n.artifact.split("/")[0])}
     if unknown := sorted(set(wanted) - names):
-        raise WorkbookError(
-            f"unknown artifact {unknown[0]!r}; known: {', '.join(n.artifact for n in known)} (see "
-            f"`wtal list`)"
-        )
+        near = sorted(get_close_matches(unknown[0], names, n=5, cutoff=0.5))
+        alike = f"near it are {', '.join(near)}; " if near else ""
+        raise WorkbookError(f"unknown artifact {unknown[0]!r}; {alike}`wtal list` names all")
     return [n for n in known if not wanted or {n.artifact, n.artifact.split("/")[0]} & set(wanted)]
 
 
