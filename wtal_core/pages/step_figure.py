@@ -229,8 +229,8 @@ def _ticks(low: Number, high: Number, count: int) -> list[list[Any]]:
 def _axis(axis: Axis) -> dict[str, Any]:
     return {
         "name": axis.name,
-        "low": axis.low,
-        "high": axis.high,
+        "low": _told(axis.low),
+        "high": _told(axis.high),
         "unit": unit_of(axis.low, axis.high, ALONG),
         "ticks": _ticks(axis.low, axis.high, TICKS_ALONG),
     }
@@ -242,8 +242,8 @@ def _panel(panel: Panel, unit_along: float) -> dict[str, Any]:
     chosen = None if given is None else [[value, text] for value, text in given.items()]
     return {
         "name": panel.name,
-        "low": panel.low,
-        "high": panel.high,
+        "low": _told(panel.low),
+        "high": _told(panel.high),
         "unit": unit,
         "height": panel.height,
         "axis": panel.axis,
@@ -288,3 +288,8 @@ def _whole(values: np.ndarray, unit: float) -> list[Any]:
     whole = np.where(np.isnan(numbers), 0, numbers).astype(np.int64).astype(object)
     whole[np.isnan(numbers)] = None
     return whole.tolist()
+
+
+def _told(limit: float) -> float:
+    """A limit of an axis in five digits, which are the same on every processor."""
+    return float(f"{limit:.5g}")
