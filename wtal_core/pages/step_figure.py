@@ -290,6 +290,6 @@ def _whole(values: np.ndarray, unit: float) -> list[Any]:
     return whole.tolist()
 
 
-def _told(limit: float) -> float:
+def _told(limit: int | float) -> float:
     """A limit of an axis in five digits, which are the same on every processor."""
     return float(f"{limit:.5g}")
