@@ -5,6 +5,7 @@ screenshots are kept. The fixture `browser` of `conftest.py` starts it.
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,13 @@ def until(page, condition: str) -> None:
     while not page.evaluate(condition):
         assert time.monotonic() < deadline, f"never: {condition}"
         page.wait_for_timeout(50)
+
+
+def note_complaints(page, complaints: list[str], is_local: Callable[[str], bool]) -> None:
+    """What the page complains of from now on: warnings, errors, addresses that are not local."""
+    page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else 0)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda asked: None if is_local(asked.url) else complaints.append(asked.url))
 
 
 def keep(page, name: str, full_page: bool = True) -> None:

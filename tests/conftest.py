@@ -16,7 +16,7 @@ from jaxtyping import install_import_hook
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests compare with benchmarks/plain
 
-from tests.browser import CHROMIUM, QUIET, SECONDS
+from tests.browser import CHROMIUM, QUIET, SECONDS, note_complaints
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 settings.load_profile("patient")
@@ -89,14 +89,7 @@ def open_page(browser):
         )
         page = context.new_page()
         page.set_default_timeout(1000 * SECONDS)
-        page.on(
-            "console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else 0
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda asked: None if LOCAL.match(asked.url) else complaints.append(asked.url),
-        )
+        note_complaints(page, complaints, lambda url: bool(LOCAL.match(url)))
         page.goto(path.as_uri() + anchor)
         page.locator(".stage svg .lane").first.wait_for()
         contexts.append(context)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import needs_browser
+from tests.browser import needs_browser, note_complaints
 from tests.step_samples import ENDING, HOSTILE, LEVELS, step_figure
 from wtal_core.pages.step_figure import SCRIPT, as_html, content_of
 from wtal_core.widgets.step_figure import JOINT
@@ -30,14 +30,7 @@ def open_figure(browser, tmp_path):
 
     def opened(width: int = 1200, scheme: str = "light"):
         page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        page.on(
-            "console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else 0
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda r: complaints.append(f"asks {r.url}") if not r.url.startswith("file:") else 0,
-        )
+        note_complaints(page, complaints, lambda url: url.startswith("file:"))
         page.goto(file.as_uri())
         page.locator(".wtal-steps svg[role=img]").nth(1).wait_for()
         pages.append(page)

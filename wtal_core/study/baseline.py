@@ -2,12 +2,12 @@
 the workbook's own baseline.
 """
 
-import os
 from pathlib import Path
 
 import pandas as pd
 
 from wtal_core.evaluation.error_types import background_error_share
+from wtal_core.evaluation.files import write_whole
 from wtal_core.evaluation.ground_truth import ground_truth_of
 from wtal_core.reading.frames import read_frame
 from wtal_core.study.session import Session
@@ -33,19 +33,13 @@ def baseline_facts(session: Session) -> pd.DataFrame:
         facts = pd.DataFrame([_facts(trained) for trained in trained_runs])
         provenance = session.run(METHOD, {"baseline": config}).provenance()
         note = f"# {METHOD}. {provenance}. In percent, see wtal_core/study/baseline.py\n"
-        _write(path, note + facts.to_csv(index=False))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, lambda partial: partial.write_text(note + facts.to_csv(index=False)))
     return facts
 
 
 def _read(path: Path) -> pd.DataFrame | None:
     return read_frame(path, ("seed", MAP), "delete it") if path.exists() else None
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(text)
-    os.replace(partial, path)
 
 
 def _is_of(facts: pd.DataFrame, trained_runs: list[TrainedRun]) -> bool:
