@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from dataclasses import replace
 from functools import partial, partialmethod
 from pathlib import Path
@@ -34,8 +35,9 @@ def begin(jobs: int) -> None:
 
 
 def work(folder: Path | str, jobs: int, runs: list[Run] = RUNS) -> None:
-    """Compute the runs, or go on with them."""
-    begin(jobs)
+    """Compute the runs, or go on with them; the file `epochs` gets a line before each epoch."""
+    begin_to_note(Path(folder) / "epochs", jobs)
+    sweep._start_worker = partial(begin_to_note, Path(folder) / "epochs")
     sweep.train = noted
     sweep.ensure(runs, Ledger(folder), jobs=jobs)
 
@@ -61,6 +63,19 @@ def _dying(times: int, deaths: Path, run: Run, *given: object) -> object:
         (deaths / str(os.getpid())).touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return COMPUTE(run, *given)
+
+
+def begin_to_note(epochs: Path, jobs: int) -> None:
+    """The same as `begin`, and each epoch is noted before it is trained."""
+    begin(jobs)
+    train.Trainer.epoch = partialmethod(_noting, epochs)
+
+
+def _noting(trainer: train.Trainer, epochs: Path) -> dict[str, float]:
+    with epochs.open("a") as target:
+        target.write(f"{trainer.progress.epoch}\n")
+    time.sleep(0.03)  # longer than a look at the file takes
+    return EPOCH(trainer)
 
 
 def begin_to_stop(epochs: Path, jobs: int) -> None:

@@ -15,8 +15,8 @@ from wtal_core.runs import ledger as ledgers
 from wtal_core.runs import sweep
 from wtal_core.runs.ledger import Ledger
 
-SINGLE, TOGETHER = 24, 6  # kills with one job and with two
-KILLS_PER_FOLDER = 6
+SINGLE, TOGETHER = 24, 6  # kills with one job and with two, at least
+EPOCHS = 8 * len(RUNS)
 TIMES = {"seconds", "train_seconds", "peak_memory_mb", "by", "seal"}
 
 
@@ -47,19 +47,17 @@ def outcome(folder) -> dict:
 
 @pytest.fixture(scope="module")
 def undisturbed(processes, tmp_path_factory):
-    """The outcome of runs that nobody killed, and how long they took from the start."""
+    """The outcome of runs that nobody killed, and the seconds that they took."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    seconds = []
-    for place in (folder / "first", folder / "second"):
-        begin = time.monotonic()
-        process = processes.Process(target=work, args=(place, 1))
-        process.start()
-        process.join()
-        seconds.append(time.monotonic() - begin)
-        assert process.exitcode == 0
-    whole = outcome(folder / "second")
+    begin = time.monotonic()
+    process = processes.Process(target=work, args=(folder, 1))
+    process.start()
+    process.join()
+    seconds = time.monotonic() - begin
+    assert process.exitcode == 0
+    whole = outcome(folder)
     assert len(whole["lines"]) == len(RUNS) and len(whole["files"]) == 4 * len(RUNS)
-    return whole, seconds[1]
+    return whole, seconds
 
 
 @pytest.mark.slow
@@ -68,29 +66,44 @@ def test_runs_killed_at_any_moment_and_resumed_are_the_same(
     processes, undisturbed, tmp_path, jobs, kills
 ):
     whole, seconds = undisturbed
-    # Each of two workers imports torch first, so that both together take somewhat longer.
-    latest = seconds if jobs == 1 else 1.2 * seconds
     moments = random.Random(jobs)
-    hits = 0
-    # Few kills per folder of two: what has ended once cannot be killed again.
-    per_folder = KILLS_PER_FOLDER if jobs == 1 else 2
-    for start in range(0, kills, per_folder):
-        folder = tmp_path / str(start)
-        for _ in range(min(per_folder, kills - start)):
-            process = processes.Process(target=work, args=(folder, jobs))
-            process.start()
-            process.join(moments.uniform(0, latest))
-            process.kill()
-            process.join()
-            hits += process.exitcode != 0
-        process = processes.Process(target=work, args=(folder, jobs))
-        process.start()
-        process.join()
-        assert process.exitcode == 0
+    number = hits = 0
+    while hits < kills:
+        folder = tmp_path / str(number)
+        number += 1
+        hits += killed_until_the_end(processes, folder, jobs, moments, seconds / EPOCHS)
         found = outcome(folder)
         assert set(found["files"]) == set(whole["files"])
         assert found == whole
-    assert hits >= kills / 3  # the others had ended before they were killed
+        assert number <= kills  # at least one kill per folder
+
+
+def killed_until_the_end(processes, folder, jobs: int, moments: random.Random, epoch: float) -> int:
+    """How often the command was killed before it came to its end.
+
+    Each time it is killed after a few further epochs, whatever time they take, and somewhat later:
+    within an epoch, or while something is written. epoch: seconds that one takes.
+    """
+    kills = 0
+    while True:
+        further = moments.randrange(EPOCHS // len(RUNS))
+        before = epochs_begun(folder)
+        process = processes.Process(target=work, args=(folder, jobs))
+        process.start()
+        while process.is_alive() and epochs_begun(folder) <= before + further:
+            time.sleep(0.002)
+        process.join(moments.uniform(0, epoch))
+        process.kill()
+        process.join()
+        if process.exitcode == 0:
+            return kills
+        kills += 1
+
+
+def epochs_begun(folder) -> int:
+    """Epochs that any process has begun to train there."""
+    path = folder / "epochs"
+    return len(path.read_text().splitlines()) if path.exists() else 0
 
 
 @pytest.mark.slow

@@ -32,16 +32,16 @@ def printed_columns(
     values: Mapping[str, pd.DataFrame],
     columns: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
-    """One line per printed cell: printed | here (mean, deviation) | 95 % interval | difference | n.
+    """One line per printed cell: printed | here (mean, deviation) | 95 % interval | n.
 
     artifact: such as "ten/table3". rows: row of ours -> the printed row that it stands beside.
     values: see `values_of`; tIoUs may be texts such as "0.55", and "AVG" is passed over.
     columns: row of ours -> the printed columns that are of it; all, where it is not named.
 
     In percent and points. An average such as `avg_10_50` is the mean of its tIoUs, seed by seed. A
-    dash stands where the paper prints none, or where no record holds the tIoU. The difference is
-    only a distance where the data sets differ. Raises WorkbookError for a row or column that the
-    paper does not print.
+    dash stands where the paper prints none, or where no record holds the tIoU. No difference is
+    taken: the data are not the paper's. Raises WorkbookError for a row or column that the paper
+    does not print.
     """
     printed, metrics = _printed(artifact)
     lines = {}
@@ -100,14 +100,12 @@ def _measured(by_tiou: Mapping[str, pd.Series], metric: str) -> pd.Series | None
 
 
 def _line(printed: float | None, here: pd.Series | None) -> dict[str, str]:
-    line = dict.fromkeys(["printed", "here", "95 % interval", "difference"], DASH) | {"n": "0"}
+    line = dict.fromkeys(["printed", "here", "95 % interval"], DASH) | {"n": "0"}
     if printed is not None:
         line["printed"] = f"{printed:.1f}"
     if here is None:
         return line
     ours = summary(here.to_numpy(), "t")
-    if printed is not None:
-        line["difference"] = f"{ours.mean - printed:+.1f}"
     return line | {
         "here": spread(here),
         "95 % interval": interval(ours.interval),
