@@ -191,7 +191,7 @@ def _table(judged: list[Judged]) -> str:
             "data": f"[{one.dataset}](../results/{one.dataset}/{one.paper}/{one.artifact}.md)",
             "paper": "–" if one.printed is None else f"{one.printed:+.1f}",
             "here": "–" if one.here is None else f"{one.here:+.1f}",
-            "95 % interval": _interval(one),
+            "95 % interval": interval_of(one),
             "trained": one.trained,
             "verdict": one.verdict,
         }
@@ -200,7 +200,8 @@ def _table(judged: list[Judged]) -> str:
     return _markdown(pd.DataFrame(lines))
 
 
-def _interval(one: Judged) -> str:
+def interval_of(one: Judged) -> str:
+    """ "1.9 to 6.6", or a dash."""
     return "–" if one.interval is None else f"{one.interval[0]:.1f} to {one.interval[1]:.1f}"
 
 
