@@ -67,7 +67,8 @@ def test_list_names_the_artifacts(wtal):
     status, out, err = wtal("list", "--results", str(ROOT / "results"))
     assert status == 0 and not err
     (line,) = [line for line in out.splitlines() if line.startswith("ten/table3 ")]
-    assert line.split()[-3:] == ["4", "0", "0"]
+    assert line.split()[-4:] == ["4", "0", "0", "0"]
+    assert "backtal/table10" in out.splitlines()[-1]
     *_, last = out.splitlines()
     assert "261 printed rows" in last and sum(map(int, last.split()[-3:])) == 261
 
