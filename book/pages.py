@@ -11,6 +11,7 @@ from book.settings import ROOT, citation, repository
 from wtal_core.papers.manifests import known_papers, reported
 from wtal_core.report.findings import Judged
 from wtal_core.report.messages import VERDICTS
+from wtal_core.report.shown_table import GLYPHS
 from wtal_core.workbook import navigation
 from wtal_core.workbook.artifacts import FOLDER, Notebook
 from wtal_core.workbook.navigation import DATASETS, PAPERS, notebooks, place_in
@@ -49,8 +50,21 @@ All commands: [](/docs/commands.md).
 HOSTED = """
 ## Without installing
 
-The rocket at the top of a notebook's page opens it in Binder, which installs the workbook first:
-this takes some minutes. The repository is <{repository}>.
+The rocket at the top of a notebook's page opens it in Binder or in Colab. The repository is
+<{repository}>. Binder installs the workbook first, which takes some minutes. In Colab, run this in
+a new first cell:
+
+```
+!git clone --depth 1 {repository} workbook
+%pip install -q -e "workbook[notebooks]"
+%cd workbook
+```
+"""
+NOT_HOSTED = """
+## Without installing
+
+This copy of the book names no public address of the workbook, so it has no buttons for Binder and
+Colab. `BOOK_REPOSITORY=https://github.com/OWNER/NAME make book` builds one that has them.
 """
 CITE = """# Cite
 
@@ -145,7 +159,7 @@ def all_pages(chapters: list[Notebook], judged: list[Judged]) -> list[tuple[str,
     papers = [
         (f"papers/{paper}.md", _paper(paper, chapters, judged)) for paper in _papers_of(chapters)
     ]
-    hosted = HOSTED.format(repository=repository()) if repository() else ""
+    hosted = HOSTED.format(repository=repository()) if repository() else NOT_HOSTED
     return [*papers, ("running.md", RUNNING + hosted), ("cite.md", _cite())]
 
 
@@ -223,7 +237,8 @@ def _verdicts(judged: list[Judged]) -> str:
 
 
 def _told(verdicts: Counter[str]) -> str:
-    return ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS if verdicts[name]) or "–"
+    told = [f"{GLYPHS[name]} {verdicts[name]} {name}" for name in VERDICTS if verdicts[name]]
+    return "<br>".join(told) or "–"
 
 
 def _differences(own: list[Notebook]) -> str:

@@ -200,7 +200,7 @@ def _reason(artifact: str, row: dict[str, Any], trained: set[str]) -> str:
         return (
             "in the workbook, not trained yet" if is_there else f"not in the workbook yet, {code}"
         )
-    return f"{code}, no specification here" if "code" in about else code
+    return f"{code}, not in the workbook" if "code" in about else code
 
 
 def _computed(results: Path, artifact: str) -> dict[tuple[str, str], dict[str, set[str]]]:

@@ -29,17 +29,17 @@ tick the paper's difference, on its own data; a hollow dot is of rows that are n
 """
 REGIME = """## Of which data
 
-The problem is long videos of mostly background that show about one class. What a data set far from
-that says, says little about a method that was made for it. Of the training videos: the share of
-time inside an instance (coverage), labels per video, and the largest share of the videos of one
-class that show a certain other one.
+The problem is long videos of mostly background that show about one class. A data set that is far
+from this says little about a method that was made for it. The table is of the training videos: the
+share of time inside an instance (coverage), the labels per video, and the largest share of the
+videos of one class that show a certain other one.
 """
 DEPENDS = """## Does it depend on what nobody knows?
 
 Version 2 of the simulated data has three constants without a source. At three values of each, the
 main difference of each paper, in points, with its verdict. *grows*, *falls*: the 95 % interval of
-the difference at high less that at low, paired by seed, lies above or below 0; *turns*: so, and the
-message holds at one end and is reversed at the other. See
+the difference at high minus that at low, paired by seed, lies above or below 0. *turns*: so, and
+the message holds at one end and is reversed at the other. See
 [`unknowns.ipynb`](../notebooks/unknowns.ipynb).
 """
 UNKNOWNS = Path(MIDDLE) / "unknowns" / "unknowns.csv"  # in the results folder
@@ -84,8 +84,8 @@ def findings(results: Path) -> str:
     parts = [INTRODUCTION]
     if older := not_yet(results):
         parts.append(
-            f"\nTables of {', '.join(older)} from before this was told are left out here until "
-            "they are computed anew.\n"
+            f"\nTables of {', '.join(older)} do not say yet whether their networks are trained. They "
+            "are left out here until they are computed again.\n"
         )
     parts.append(f"\n## How many\n\n{_markdown(counts(judged))}\n")
     parts.append(f"\n{REGIME}\n{_markdown(regimes(judged))}\n")
