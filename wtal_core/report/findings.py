@@ -84,8 +84,8 @@ def findings(results: Path) -> str:
     parts = [INTRODUCTION]
     if older := not_yet(results):
         parts.append(
-            f"\nTables of {', '.join(older)} do not say yet whether their networks are trained. They "
-            "are left out here until they are computed again.\n"
+            f"\nTables of {', '.join(older)} do not say yet whether their networks are trained. "
+            "They are left out here until they are computed again.\n"
         )
     parts.append(f"\n## How many\n\n{_markdown(counts(judged))}\n")
     parts.append(f"\n{REGIME}\n{_markdown(regimes(judged))}\n")
