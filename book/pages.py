@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,18 @@ from wtal_core.workbook.artifacts import FOLDER, Notebook
 from wtal_core.workbook.navigation import DATASETS, PAPERS, notebooks, place_in
 
 WHAT_CAME_OUT = ("findings", "predictions", "teaching", "profiles", "rows")
+AIM = re.compile(r"^\| \[[^]]+\]\(([^)]+\.ipynb)\) \| ([^|]+?) \|", re.MULTILINE)
+# tables of an artifact, by the end of their names
+TABLES = {
+    "columns": "Every printed column",
+    "messages": "The messages",
+    "judged": "Each comparison",
+    "tious": "All tIoUs",
+    "diagnoses": "What the training arrived at",
+    "literature": "Methods of the literature",
+    "yardsticks": "Yardsticks",
+    "printed": "What the paper prints",
+}
 DIFFERS = re.compile(r"^## (What differs .+)$", re.MULTILINE)
 BUTTONS = """:::{container} buttons
 [Chapter zero](/notebooks/chapter_zero.ipynb)
@@ -28,9 +41,9 @@ BUTTONS = """:::{container} buttons
 """
 RUNNING = """# Run it yourself
 
-The pages of this book are notebooks that were executed before they were committed. To change a
-line, move a slider or train a network, take the workbook itself: Linux, Python 3.11 or newer. In a
-checkout:
+The pages of this book are notebooks that were executed before they were committed. Its sliders move
+in the browser. To change a line of code or train a network, take the workbook itself: Linux, Python
+3.11 or newer. In a checkout:
 
 ```
 make setup                                # everything, pinned, into .venv
@@ -38,8 +51,8 @@ make setup                                # everything, pinned, into .venv
 wtal lab                                  # JupyterLab in the browser, at start_here
 ```
 
-`wtal lab facnet/method` opens another notebook. Each has a cell of parameters, which is folded:
-another data set, profile or number of seeds can be given there. Runs that are committed are read.
+`wtal lab facnet/method` opens another notebook. Each has a folded cell of parameters.
+There you can give another data set, profile or number of seeds. Runs that are committed are read.
 What is missing is trained, as the line "Cost" of the notebook says.
 
 A single notebook is downloaded by the button at the top of its page. It needs the package beside
@@ -132,7 +145,14 @@ def result(text: str, place: str) -> str:
     artifact = f"{paper}/{short}"
     made_by = [notebook for notebook in notebooks() if notebook.artifact == artifact]
     about = [f"From [{notebook.title}]({address(notebook)})." for notebook in made_by]
-    return "\n\n".join([f"# {_named(artifact)}, on {dataset}", *about, tables])
+    headed = re.sub(rf"^## {short}(?:_(\w+))?$", _headed, tables, flags=re.MULTILINE)
+    return "\n\n".join([f"# {_named(artifact)}, on {dataset}", *about, headed])
+
+
+def _headed(heading: re.Match[str]) -> str:
+    """ "## Every printed column" of "## table3_columns"."""
+    end = heading[1]
+    return f"## {TABLES.get(end, end.replace('_', ' ').capitalize()) if end else 'The table'}"
 
 
 def links_of(place: str) -> str:
@@ -174,6 +194,8 @@ def _paper(paper: str, chapters: list[Notebook], judged: list[Judged]) -> str:
 
 *{facts["title"]}*, {facts["venue"]}.{_arxiv(facts)} The method is one file,
 [`{code}`](/{code}). What the paper prints: [`{numbers}`](/{numbers}).
+[Cite it](/cite.md) · [all results](/results/README.md) · [all verdicts](/docs/findings.md) ·
+[words](/docs/glossary.md). Every notebook has a button for its download.
 
 ## What is here
 
@@ -199,6 +221,8 @@ def _entry(notebook: Notebook) -> str:
     found = results_of(notebook.artifact)
     pages = ", ".join(f"[{dataset}](/{page})" for dataset, page in found.items())
     lines = [f"### [{_without_paper(notebook.title)}]({address(notebook)})\n"]
+    if aim := aims().get(notebook.path.name):
+        lines.append(f"{aim[0].upper()}{aim[1:]}.\n")
     if found:
         lines.append(f"Tables: {pages}.\n")
         lines.append(_folded(*next(iter(found.items()))))
@@ -207,6 +231,13 @@ def _entry(notebook: Notebook) -> str:
         dataset, pictures = drawn[0]
         lines.append(f"![{notebook.title}, on {dataset}](/{pictures[0]})\n")
     return "\n".join(lines)
+
+
+@cache
+def aims() -> dict[str, str]:
+    """Name of a notebook's file -> its aim, as the learning path has it."""
+    page = (ROOT / "docs" / "learning_path.md").read_text(encoding="utf-8")
+    return {Path(place).name: aim for place, aim in AIM.findall(page)}
 
 
 def _folded(dataset: str, page: str) -> str:

@@ -27,24 +27,27 @@ from wtal_core.workbook.navigation import PAPERS, place_in
 # data sets in this order, then the others: first those in whose regime the papers' data are
 MAIN = ("simulated-2", "simulated-thumos14", "shrec21", "thumos14")
 # columns that say what became of a prediction or of a question
-OUTCOMES = {"verdict": "predicted", "outcome": "predicted", "depends": "with the constant"}
+OUTCOMES = {"verdict": "Predictions", "outcome": "Predictions", "depends": "With the constant"}
 WIDTH = 160  # of a picture on the page, in pixels
 INTRODUCTION = """# Results
 
 Every table and figure, with what came out. The numbers are of the data set in the heading, not of
 the paper's own data: compare the order of the rows and the differences, not the numbers.
 
-* **number**: of the row for which the paper prints its highest number. It is the mean over seeds
-  here, in brackets its 95 % interval; ± is the deviation over seeds where one of them has
-  collapsed. *printed* is the paper's. *trained*: how many networks have met their own objective.
-* **largest claim**: the comparison for which the paper prints its largest difference, and the same
-  difference here, in points.
-* **all its comparisons**: {signs}.
-  {findings} lists each of them with its interval.
+Up to three lines say what came out:
+
+1. The row for which the paper prints its highest number, with its mean over seeds here and the 95 %
+   interval in brackets; ± is the deviation over seeds where one of them has collapsed. *printed*
+   is the paper's number. *trained*: how many networks have met their own objective.
+2. *Largest claim*: the comparison for which the paper prints its largest difference, and that
+   difference here, in points.
+3. *Verdicts* of all its comparisons: {signs}. {findings} lists each of them with its interval.
+   *ours*: comparisons that the paper does not make.
 """
-TABLE_HEAD = """| picture | table or figure | number | largest claim | all its comparisons |
-|---|---|---|---|---|"""
+TABLE_HEAD = """| picture | table or figure | what came out |
+|---|---|---|"""
 NO_PICTURE = "–"
+SHORT = 60  # letters of a sentence after which there is room for another one
 
 
 class Result(NamedTuple):
@@ -152,73 +155,68 @@ def _line(result: Result, judged: list[Judged], results: Path) -> str:
     """One row of the page."""
     source = result.page.with_suffix(".csv") if result.page else None
     tables = read_tables(source) if source is not None and source.is_file() else {}
-    cells = [
-        _thumbnail(result, results),
-        _name(result, results),
+    came_out = [
         _number(tables, result),
         _largest_claim([comparison for comparison in judged if comparison.is_papers]),
         _verdicts(judged, tables),
     ]
-    return "| " + " | ".join(cells) + " |"
+    told = "<br>".join(filter(None, came_out))
+    return f"| {_thumbnail(result, results)} | {_name(result, results)} | {told} |"
 
 
 def _thumbnail(result: Result, results: Path) -> str:
-    """A small picture that leads to the large one."""
+    """A small picture that leads to the page of the artifact, or else to the large picture."""
     if not result.pictures:
         return NO_PICTURE
     address = _address(result.pictures[0], results)
-    return f'[<img src="{address}" width="{WIDTH}" alt="{_plain(result.title)}">]({address})'
+    words = _plain(result.title)
+    page = _address(result.page or result.pictures[0], results)
+    return f'[<img src="{address}" width="{WIDTH}" alt="{words}">]({page})'
 
 
 def _name(result: Result, results: Path) -> str:
-    """The title, which leads to the notebook, and the files."""
+    """The title, which leads to the notebook, and the page of all tables and pictures."""
     title = result.title
     if result.notebook is not None:
         title = f"[{title}]({_address(result.notebook, results)})"
-    links = []
-    if result.page is not None:
-        what = "tables" if result.page.with_suffix(".csv").is_file() else "page"
-        links.append(f"[{what}]({_address(result.page, results)})")
-    links += [f"[{_detail(path)}]({_address(path, results)})" for path in result.pictures[1:]]
-    vectors = [path.with_suffix(".svg") for path in result.pictures[:1]]
-    links += [f"[SVG]({_address(path, results)})" for path in vectors if path.is_file()]
-    return f"{title}<br>{' · '.join(links)}"
-
-
-def _detail(picture: Path) -> str:
-    """ "share" of `figure2_share.png`, "picture 2" of `figure4_2.png`."""
-    words = picture.stem.partition("_")[2].replace("_", " ")
-    return f"picture {words}" if words.isdigit() else words
+    if result.page is None:
+        return title
+    has_tables = result.page.with_suffix(".csv").is_file()
+    what = "tables and pictures" if has_tables and result.pictures else "tables"
+    words = what if has_tables else "page"
+    return f"{title}<br>[{words}]({_address(result.page, results)})"
 
 
 def _number(tables: Mapping[str, SavedTable], result: Result) -> str:
     """The number to look at first, and of what it is; or what stands there instead."""
     if not tables:
-        return "a picture only" if result.page is None else "see the page"
+        return "A picture without a table." if result.page is None else "See the page."
     for name, table in tables.items():
         frame = table.as_frame()
         if {"reported", "reproduced"} <= set(frame) and frame["reported"].str.contains(r"\d").any():
             return _of_the_papers_best(frame, _metric(name, table.caption))
     for name, table in tables.items():
         if name.endswith("_columns"):
-            return _of_printed_columns(table.as_frame())
+            return _of_printed_columns(table.as_frame(), tables)
     for table in tables.values():
         if (number := _with_interval(table.as_frame())) is not None:
             return number
-    return f"none of its own: {_plain(_subject(_first(tables)))}"
+    return f"No single number: {_plain(_subject(_first(tables)))}."
 
 
 def _of_the_papers_best(frame: pd.DataFrame, metric: str) -> str:
     place = _highest(frame.index, frame["reported"])
     row = frame.iloc[place]
     spread = _in_brackets(row["95 % interval"], row["±"])
-    trained = f"; {_counted(frame['trained'])} networks trained" if "trained" in frame else ""
+    trained = ""
+    if "trained" in frame:
+        trained = f"; {row['trained']} networks trained, in all rows {_counted(frame['trained'])}"
     name = _plain(str(frame.index[place]))
     number = f"{name}: **{row['reproduced']}**{spread}, printed {row['reported']}"
     return f"{number}<br>{metric}{trained}"
 
 
-def _of_printed_columns(frame: pd.DataFrame) -> str:
+def _of_printed_columns(frame: pd.DataFrame, tables: Mapping[str, SavedTable]) -> str:
     """Of the last printed column, which is the average, the paper's highest row."""
     lines = frame.reset_index()
     lines = lines[lines["column"] == lines["column"].iloc[-1]]
@@ -226,7 +224,17 @@ def _of_printed_columns(frame: pd.DataFrame) -> str:
     mean, _, deviation = row["here"].partition(" ± ")
     spread = _in_brackets(row["95 % interval"], deviation)
     words = row["column"] if "mAP" in row["column"] else f"mAP, {row['column']}"
-    return f"{_plain(row['row'])}: **{mean}**{spread}, printed {row['printed']}<br>{words}"
+    trained = _trained(row["row"], tables)
+    return f"{_plain(row['row'])}: **{mean}**{spread}, printed {row['printed']}<br>{words}{trained}"
+
+
+def _trained(row: str, tables: Mapping[str, SavedTable]) -> str:
+    """How many networks of a row are trained, if any of the artifact's tables says so."""
+    for table in tables.values():
+        frame = table.as_frame()
+        if "trained" in frame and row in frame.index:
+            return f"; {frame.loc[row, 'trained']} networks trained"
+    return ""
 
 
 def _highest(names: Iterable[str], printed: pd.Series) -> int:
@@ -274,28 +282,28 @@ def _metric(name: str, caption: str) -> str:
 
 
 def _subject(table: SavedTable) -> str:
-    """A caption without its number and its data set, which stand beside and above: the first two
-    sentences that say something.
+    """A caption without its number and its data set, which stand beside and above: its first
+    sentence, or two short ones.
     """
     words = re.sub(
         r"^\S.* (Table|Figure) \d+(, (?=as printed|reported))?[.:,]? ?", "", table.caption
     )
     words = re.sub(r"(on )?Simulated, version 2 \(simulated data\), ", "", words)
-    return ". ".join(words.split(". ")[:2]).rstrip(".")
+    first, *others = words.rstrip(".").split(". ")
+    return ". ".join([first, *others[: int(len(first) < SHORT)]])
 
 
 def _largest_claim(judged: list[Judged]) -> str:
     """The comparison of the largest printed difference; the first where none has a number."""
     if not judged:
-        return "–"
+        return ""
     best = max(judged, key=lambda one: float("-inf") if one.printed is None else one.printed)
     size = "" if best.here is None else f" **{best.here:+.1f}**"
     spread = "" if best.interval is None else f" ({interval_of(best)})"
     printed = "" if best.printed is None else f", printed {best.printed:+.1f}"
     told = f"{size}{spread}{printed}".lstrip(", ").strip()
-    return f"{_plain(best.comparison)}<br>{GLYPHS[best.verdict]} {best.verdict}" + (
-        f": {told}" if told else ""
-    )
+    said = f"Largest claim: {_plain(best.comparison)}: {GLYPHS[best.verdict]} {best.verdict}"
+    return f"{said}, {told}" if told else said
 
 
 def _verdicts(judged: list[Judged], tables: Mapping[str, SavedTable]) -> str:
@@ -309,8 +317,9 @@ def _verdicts(judged: list[Judged], tables: Mapping[str, SavedTable]) -> str:
         if counts:
             told = " ".join(f"{GLYPHS[name]} {counts[name]}" for name in VERDICTS if counts[name])
             parts.append(words + told)
+    parts = [f"Verdicts: {'; '.join(parts)}"] if parts else []
     parts += [told for table in tables.values() if (told := _outcomes(table))]
-    return "<br>".join(parts) or "none judged"
+    return "<br>".join(parts)
 
 
 def _outcomes(table: SavedTable) -> str:
