@@ -18,14 +18,12 @@ from wtal_core.data.manifests import dataset_names, load_manifest
 from wtal_core.data.paths import SHIPPED
 from wtal_core.report.artifacts import SavedTable, artifact_of, read_tables
 from wtal_core.report.coverage import FORM
-from wtal_core.report.findings import Judged, all_judged, interval_of
+from wtal_core.report.findings import DATASETS, Judged, all_judged, interval_of
 from wtal_core.report.messages import VERDICTS
 from wtal_core.report.shown_table import GLYPHS
 from wtal_core.workbook.artifacts import OWN, Notebook, find_notebooks
 from wtal_core.workbook.navigation import PAPERS, place_in
 
-# data sets in this order, then the others: first those in whose regime the papers' data are
-MAIN = ("simulated-2", "simulated-thumos14", "shrec21", "thumos14")
 # columns that say what became of a prediction or of a question
 OUTCOMES = {"verdict": "Predictions", "outcome": "Predictions", "depends": "With the constant"}
 WIDTH = 160  # of a picture on the page, in pixels
@@ -80,7 +78,7 @@ def index_page(results: Path) -> str:
     order = (*OWN, *PAPERS)
     notebooks.sort(key=lambda notebook: place_in(notebook.artifact.split("/")[0], order))
     folders = [path for path in results.iterdir() if path.is_dir()]
-    for folder in sorted(folders, key=lambda path: (place_in(path.name, MAIN), path.name)):
+    for folder in sorted(folders, key=lambda path: (place_in(path.name, DATASETS), path.name)):
         lines = [
             _line(result, judged.get((folder.name, result.artifact), []), results)
             for result in _results(folder, notebooks)
@@ -219,7 +217,10 @@ def _of_the_papers_best(frame: pd.DataFrame, metric: str) -> str:
 def _of_printed_columns(frame: pd.DataFrame, tables: Mapping[str, SavedTable]) -> str:
     """Of the last printed column, which is the average, the paper's highest row."""
     lines = frame.reset_index()
-    lines = lines[lines["column"] == lines["column"].iloc[-1]]
+    is_average = lines["column"] == lines["column"].iloc[-1]
+    lines = lines[is_average & lines["here"].str.contains(r"\d")]
+    if lines.empty:
+        return ""
     row = lines.iloc[_highest(lines["row"], lines["printed"])]
     mean, _, deviation = row["here"].partition(" ± ")
     spread = _in_brackets(row["95 % interval"], deviation)
