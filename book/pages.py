@@ -163,7 +163,7 @@ def links_of(place: str) -> str:
     found = results_of(notebook.artifact)
     if found:
         links.append("results on " + ", ".join(f"[{d}](/{page})" for d, page in found.items()))
-    links.append("[words](/docs/glossary.md)")
+    links.append("[glossary](/docs/glossary.md)")
     links.append("[run it yourself](/running.md)")
     return ":::{container} places\n" + " · ".join(links) + "\n:::"
 
@@ -195,7 +195,7 @@ def _paper(paper: str, chapters: list[Notebook], judged: list[Judged]) -> str:
 *{facts["title"]}*, {facts["venue"]}.{_arxiv(facts)} The method is one file,
 [`{code}`](/{code}). What the paper prints: [`{numbers}`](/{numbers}).
 [Cite it](/cite.md) · [all results](/results/README.md) · [all verdicts](/docs/findings.md) ·
-[words](/docs/glossary.md). Every notebook has a button for its download.
+[glossary](/docs/glossary.md). Every notebook has a button for its download.
 
 ## What is here
 
