@@ -10,6 +10,7 @@ import pandas as pd
 
 from book.settings import ROOT, citation, repository
 from wtal_core.papers.manifests import known_papers, reported
+from wtal_core.report.findings import DATASETS as MAIN_FIRST
 from wtal_core.report.findings import Judged
 from wtal_core.report.messages import VERDICTS
 from wtal_core.report.shown_table import GLYPHS
@@ -220,7 +221,7 @@ def _entry(notebook: Notebook) -> str:
     """A notebook with what came out, in a line and a picture."""
     found = results_of(notebook.artifact)
     pages = ", ".join(f"[{dataset}](/{page})" for dataset, page in found.items())
-    lines = [f"### [{_without_paper(notebook.title)}]({address(notebook)})\n"]
+    lines = [f"### [{_without_paper(notebook)}]({address(notebook)})\n"]
     if aim := aims().get(notebook.path.name):
         lines.append(f"{aim[0].upper()}{aim[1:]}.\n")
     if found:
@@ -279,7 +280,7 @@ def _differences(own: list[Notebook]) -> str:
         for heading in DIFFERS.findall(_prose(notebook)):
             anchor = re.sub(r"\W+", "-", heading.lower()).strip("-")
             link = f"{address(notebook)}#{anchor}"
-            lines.append(f"* [{_without_paper(notebook.title)}]({link})")
+            lines.append(f"* [{_without_paper(notebook)}]({link})")
     return "\n".join(lines)
 
 
@@ -323,6 +324,11 @@ def _pictures(dataset: str, artifact: str) -> list[str]:
     return [path.relative_to(ROOT).as_posix() for path in files]
 
 
+def results_in_order(place: str) -> tuple[int, list[str | int]]:
+    """A key that sorts pages of results by data set, as the index does, and by number."""
+    return place_in(place.split("/")[1], MAIN_FIRST), numbers_apart(place)
+
+
 def numbers_apart(place: str) -> list[str | int]:
     """A key that sorts figure2 before figure10."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", place)]
@@ -332,9 +338,10 @@ def _papers_of(chapters: list[Notebook]) -> list[str]:
     return [p for p in PAPERS if any(n.path.parent.name == p for n in chapters)]
 
 
-def _without_paper(title: str) -> str:
+def _without_paper(notebook: Notebook) -> str:
     """ "Table 3: which branches" of "FAC-Net, Table 3: which branches"."""
-    words = re.sub(r"^[A-Z][\w+ -]*?[,:] ", "", title)
+    method = re.escape(reported(notebook.path.parent.name)["method"])
+    words = re.sub(rf"^{method}( \+ \w+)?[,:] ", "", notebook.title)
     return words[0].upper() + words[1:]
 
 

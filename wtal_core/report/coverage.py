@@ -43,11 +43,12 @@ INTRODUCTION = """# Printed rows
 Written by `make docs` from the papers' manifests and the tables in
 [`results/`](../results/README.md). Do not edit it by hand. `wtal list` prints the same.
 
-*trained*: a committed table holds the number of a network of ours, on the data sets that are named.
-*recounted*: it holds a number of ours that needs no network, counted from the layers or from the
-printed numbers. *quoted*: a notebook shows the printed number, and there is none of ours. *not
-yet*: nothing shows the row. No data set on which rows are trained here is one of the papers'
-own."""
+* *trained*: a committed table holds the number of a network of ours, on the data sets that are
+  named. None of these data sets is one of the papers' own.
+* *recounted*: a table holds a number of ours that needs no network, counted from the layers or from
+  the printed numbers.
+* *quoted*: a notebook shows the printed number, and there is none of ours.
+* *not yet*: nothing shows the row."""
 # what the caption of a table of networks names
 OF_NETWORKS = re.compile(r"\bprofile \w")
 
