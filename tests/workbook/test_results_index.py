@@ -8,10 +8,11 @@ import pytest
 from tests.places import ROOT
 from wtal_core.report.artifacts import save_table
 from wtal_core.report.findings import all_judged
+from wtal_core.workbook import reproduce
 from wtal_core.workbook.artifacts import find_notebooks
 from wtal_core.workbook.results_index import index_page, write_index
 
-CAPTION = "FAC-Net Table 3, on Simulated, protocol wtalc, 5 seeds. Average mAP (%) over tIoU 0.5."
+CAPTION = "FAC-Net Table 3, on Simulated, 5 seeds, profile quick. Average mAP (%) over tIoU 0.5."
 NUMBERS = pd.DataFrame(
     {
         "reported": ["30.0", "40.0", "40.0"],
@@ -42,7 +43,7 @@ def save(results, place: str, table: pd.DataFrame, caption: str = CAPTION):
 
 
 def lines_of(page: str, title: str) -> list[str]:
-    return [line for line in page.splitlines() if f"[{title}" in line]
+    return [line for line in page.splitlines() if f"| {title}" in line]
 
 
 @pytest.fixture
@@ -113,9 +114,26 @@ def test_names_from_tables_are_text(results):
 def test_a_notebook_beside_the_tables_is_the_one_that_is_linked(results):
     (notebook,) = find_notebooks(("facnet/table3",))
     beside = f"simulated/facnet/{notebook.path.name}"
-    assert f"({beside})" not in index_page(results)
+    assert ".ipynb" not in index_page(results)
     (results / beside).write_text("{}")
     assert f"({beside})" in index_page(results)
+
+
+def test_a_folder_that_may_be_taken_away_links_nothing_outside(results):
+    page = index_page(results)
+    assert "../" not in page and "`wtal results findings FILE`" in page
+
+
+def test_a_damaged_table_of_an_earlier_command_is_told(results):
+    said = reproduce._shown(["backtal/table10"], results)
+    assert said == f"Look at {results / 'README.md'}"
+    counted = pd.DataFrame({"true, M": ["12.6"]}, index=["UM [19]"])
+    save(results, "simulated/backtal/table10", counted, "Counted.")
+    said = reproduce._shown(["facnet/table3", "backtal/table10"], results)
+    assert said.startswith("Without a network: backtal/table10. Look at ")
+    (results / "simulated/facnet/table3.csv").write_text("damaged")
+    said = reproduce._shown(["facnet/table3"], results)
+    assert "was not written" in said and "table3.csv: is no whole file of tables" in said
 
 
 def test_data_sets_without_a_table_are_named(results):

@@ -50,15 +50,25 @@ def reproduce(
         for number, (notebook, values) in enumerate(ready, 1):
             if not _one(notebook, results, values, f"[{number}/{len(notebooks)}]", say):
                 failures.append(notebook)
-    index = write_index(results)
     finished = [notebook.artifact for notebook in notebooks if notebook not in failures]
-    told = of_networks(results)
-    apart = [artifact for artifact in finished if not told.get(artifact, True)]
-    without = f" ({len(apart)} of them without a network: {', '.join(apart)})" if apart else ""
-    say(f"{len(finished)} of {len(notebooks)} artifacts finished{without}. Look at {index}")
+    say(f"{len(finished)} of {len(notebooks)} artifacts finished. {_shown(finished, results)}")
     for notebook in failures:
         say(f"failed: {notebook.artifact}")
     return len(failures)
+
+
+def _shown(finished: Sequence[str], results: Path) -> str:
+    """Writes the page of the results folder, and says which artifacts need no network. A table of
+    an earlier command that cannot be read does not make this one fail.
+    """
+    try:
+        index = write_index(results)
+        told = of_networks(results)
+    except WorkbookError as error:
+        return f"The page that shows all was not written: {error}"
+    apart = [artifact for artifact in finished if not told.get(artifact, True)]
+    without = f"Without a network: {', '.join(apart)}. " if apart else ""
+    return f"{without}Look at {index}"
 
 
 def _check_scorable(dataset: Dataset) -> None:

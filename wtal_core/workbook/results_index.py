@@ -97,10 +97,13 @@ def index_page(results: Path) -> str:
 
 def _findings(results: Path) -> str:
     """A link to the page of all verdicts; what to type where there is no checkout beside."""
-    page = SHIPPED / "docs" / "findings.md"
-    if page.is_file():
-        return f"[Does it hold?]({_address(page, results)})"
-    return "`wtal results findings FILE`"
+    page = _in_checkout(SHIPPED / "docs" / "findings.md", results)
+    return f"[Does it hold?]({_address(page, results)})" if page else "`wtal results findings FILE`"
+
+
+def _in_checkout(file: Path, folder: Path) -> Path | None:
+    """A file of the checkout that a folder lies in; None for a folder that may be taken away."""
+    return file if file.is_file() and folder.resolve().is_relative_to(SHIPPED) else None
 
 
 def _heading(dataset: str) -> str:
@@ -119,7 +122,7 @@ def _results(folder: Path, notebooks: list[Notebook]) -> Iterator[Result]:
         pictures = _pictures(folder / paper, name)
         if page.is_file() or pictures:
             beside = page.with_name(notebook.path.name)
-            source = beside if beside.is_file() else notebook.path
+            source = beside if beside.is_file() else _in_checkout(notebook.path, folder)
             yield Result(
                 notebook.artifact,
                 notebook.title,
