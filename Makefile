@@ -55,6 +55,7 @@ docs: $(VENV)/.installed
 	$(BIN)/wtal results findings docs/findings.md
 	$(BIN)/wtal results profiles docs/profiles.md
 	$(BIN)/python -c 'from pathlib import Path; from wtal_core.cli.rows import write; write(Path("results"), Path("docs/rows.md"), Path("README.md"))'
+	$(BIN)/python -c 'from pathlib import Path; from wtal_core.workbook.results_index import write_index; write_index(Path("results"))'
 
 benchmarks: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.training_step

@@ -24,7 +24,8 @@ nb_ipywidgets_js: dict[
 ] = {}  # widgets need a kernel: the sources show their pictures instead
 nb_merge_streams = True
 nb_render_markdown_format = "myst"  # formulas and links of printed texts as those of the cells
-myst_enable_extensions = ["dollarmath", "colon_fence"]
+# small pictures in tables have a width, so they are written as HTML
+myst_enable_extensions = ["dollarmath", "colon_fence", "html_image"]
 myst_dmath_double_inline = True
 myst_heading_anchors = 4
 myst_url_schemes = {"http": None, "https": None, "mailto": None, "repo": None}
@@ -62,6 +63,7 @@ if repository():
         "use_repository_button": True,
         "launch_buttons": {
             "binderhub_url": "https://mybinder.org",
+            "colab_url": "https://colab.research.google.com",
             "notebook_interface": "jupyterlab",
         },
     }

@@ -3,19 +3,34 @@
 import json
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
 from book.settings import ROOT, citation, repository
 from wtal_core.papers.manifests import known_papers, reported
+from wtal_core.report.findings import DATASETS as MAIN_FIRST
 from wtal_core.report.findings import Judged
 from wtal_core.report.messages import VERDICTS
+from wtal_core.report.shown_table import GLYPHS
 from wtal_core.workbook import navigation
 from wtal_core.workbook.artifacts import FOLDER, Notebook
 from wtal_core.workbook.navigation import DATASETS, PAPERS, notebooks, place_in
 
 WHAT_CAME_OUT = ("findings", "predictions", "teaching", "profiles", "rows")
+AIM = re.compile(r"^\| \[[^]]+\]\(([^)]+\.ipynb)\) \| ([^|]+?) \|", re.MULTILINE)
+# tables of an artifact, by the end of their names
+TABLES = {
+    "columns": "Every printed column",
+    "messages": "The messages",
+    "judged": "Each comparison",
+    "tious": "All tIoUs",
+    "diagnoses": "What the training arrived at",
+    "literature": "Methods of the literature",
+    "yardsticks": "Yardsticks",
+    "printed": "What the paper prints",
+}
 DIFFERS = re.compile(r"^## (What differs .+)$", re.MULTILINE)
 BUTTONS = """:::{container} buttons
 [Chapter zero](/notebooks/chapter_zero.ipynb)
@@ -27,9 +42,9 @@ BUTTONS = """:::{container} buttons
 """
 RUNNING = """# Run it yourself
 
-The pages of this book are notebooks that were executed before they were committed. To change a
-line, move a slider or train a network, take the workbook itself: Linux, Python 3.11 or newer. In a
-checkout:
+The pages of this book are notebooks that were executed before they were committed. Its sliders move
+in the browser. To change a line of code or train a network, take the workbook itself: Linux, Python
+3.11 or newer. In a checkout:
 
 ```
 make setup                                # everything, pinned, into .venv
@@ -37,8 +52,8 @@ make setup                                # everything, pinned, into .venv
 wtal lab                                  # JupyterLab in the browser, at start_here
 ```
 
-`wtal lab facnet/method` opens another notebook. Each has a cell of parameters, which is folded:
-another data set, profile or number of seeds can be given there. Runs that are committed are read.
+`wtal lab facnet/method` opens another notebook. Each has a folded cell of parameters.
+There you can give another data set, profile or number of seeds. Runs that are committed are read.
 What is missing is trained, as the line "Cost" of the notebook says.
 
 A single notebook is downloaded by the button at the top of its page. It needs the package beside
@@ -49,8 +64,21 @@ All commands: [](/docs/commands.md).
 HOSTED = """
 ## Without installing
 
-The rocket at the top of a notebook's page opens it in Binder, which installs the workbook first:
-this takes some minutes. The repository is <{repository}>.
+The rocket at the top of a notebook's page opens it in Binder or in Colab. The repository is
+<{repository}>. Binder installs the workbook first, which takes some minutes. In Colab, run this in
+a new first cell:
+
+```
+!git clone --depth 1 {repository} workbook
+%pip install -q -e "workbook[notebooks]"
+%cd workbook
+```
+"""
+NOT_HOSTED = """
+## Without installing
+
+This copy of the book names no public address of the workbook, so it has no buttons for Binder and
+Colab. `BOOK_REPOSITORY=https://github.com/OWNER/NAME make book` builds one that has them.
 """
 CITE = """# Cite
 
@@ -118,7 +146,14 @@ def result(text: str, place: str) -> str:
     artifact = f"{paper}/{short}"
     made_by = [notebook for notebook in notebooks() if notebook.artifact == artifact]
     about = [f"From [{notebook.title}]({address(notebook)})." for notebook in made_by]
-    return "\n\n".join([f"# {_named(artifact)}, on {dataset}", *about, tables])
+    headed = re.sub(rf"^## {short}(?:_(\w+))?$", _headed, tables, flags=re.MULTILINE)
+    return "\n\n".join([f"# {_named(artifact)}, on {dataset}", *about, headed])
+
+
+def _headed(heading: re.Match[str]) -> str:
+    """ "## Every printed column" of "## table3_columns"."""
+    end = heading[1]
+    return f"## {TABLES.get(end, end.replace('_', ' ').capitalize()) if end else 'The table'}"
 
 
 def links_of(place: str) -> str:
@@ -129,7 +164,7 @@ def links_of(place: str) -> str:
     found = results_of(notebook.artifact)
     if found:
         links.append("results on " + ", ".join(f"[{d}](/{page})" for d, page in found.items()))
-    links.append("[words](/docs/glossary.md)")
+    links.append("[glossary](/docs/glossary.md)")
     links.append("[run it yourself](/running.md)")
     return ":::{container} places\n" + " · ".join(links) + "\n:::"
 
@@ -145,7 +180,7 @@ def all_pages(chapters: list[Notebook], judged: list[Judged]) -> list[tuple[str,
     papers = [
         (f"papers/{paper}.md", _paper(paper, chapters, judged)) for paper in _papers_of(chapters)
     ]
-    hosted = HOSTED.format(repository=repository()) if repository() else ""
+    hosted = HOSTED.format(repository=repository()) if repository() else NOT_HOSTED
     return [*papers, ("running.md", RUNNING + hosted), ("cite.md", _cite())]
 
 
@@ -160,6 +195,8 @@ def _paper(paper: str, chapters: list[Notebook], judged: list[Judged]) -> str:
 
 *{facts["title"]}*, {facts["venue"]}.{_arxiv(facts)} The method is one file,
 [`{code}`](/{code}). What the paper prints: [`{numbers}`](/{numbers}).
+[Cite it](/cite.md) · [all results](/results/README.md) · [all verdicts](/docs/findings.md) ·
+[glossary](/docs/glossary.md). Every notebook has a button for its download.
 
 ## What is here
 
@@ -184,7 +221,9 @@ def _entry(notebook: Notebook) -> str:
     """A notebook with what came out, in a line and a picture."""
     found = results_of(notebook.artifact)
     pages = ", ".join(f"[{dataset}](/{page})" for dataset, page in found.items())
-    lines = [f"### [{_without_paper(notebook.title)}]({address(notebook)})\n"]
+    lines = [f"### [{_without_paper(notebook)}]({address(notebook)})\n"]
+    if aim := aims().get(notebook.path.name):
+        lines.append(f"{aim[0].upper()}{aim[1:]}.\n")
     if found:
         lines.append(f"Tables: {pages}.\n")
         lines.append(_folded(*next(iter(found.items()))))
@@ -193,6 +232,13 @@ def _entry(notebook: Notebook) -> str:
         dataset, pictures = drawn[0]
         lines.append(f"![{notebook.title}, on {dataset}](/{pictures[0]})\n")
     return "\n".join(lines)
+
+
+@cache
+def aims() -> dict[str, str]:
+    """Name of a notebook's file -> its aim, as the learning path has it."""
+    page = (ROOT / "docs" / "learning_path.md").read_text(encoding="utf-8")
+    return {Path(place).name: aim for place, aim in AIM.findall(page)}
 
 
 def _folded(dataset: str, page: str) -> str:
@@ -223,7 +269,8 @@ def _verdicts(judged: list[Judged]) -> str:
 
 
 def _told(verdicts: Counter[str]) -> str:
-    return ", ".join(f"{verdicts[name]} {name}" for name in VERDICTS if verdicts[name]) or "–"
+    told = [f"{GLYPHS[name]} {verdicts[name]} {name}" for name in VERDICTS if verdicts[name]]
+    return "<br>".join(told) or "–"
 
 
 def _differences(own: list[Notebook]) -> str:
@@ -233,7 +280,7 @@ def _differences(own: list[Notebook]) -> str:
         for heading in DIFFERS.findall(_prose(notebook)):
             anchor = re.sub(r"\W+", "-", heading.lower()).strip("-")
             link = f"{address(notebook)}#{anchor}"
-            lines.append(f"* [{_without_paper(notebook.title)}]({link})")
+            lines.append(f"* [{_without_paper(notebook)}]({link})")
     return "\n".join(lines)
 
 
@@ -277,6 +324,11 @@ def _pictures(dataset: str, artifact: str) -> list[str]:
     return [path.relative_to(ROOT).as_posix() for path in files]
 
 
+def results_in_order(place: str) -> tuple[int, list[str | int]]:
+    """A key that sorts pages of results by data set, as the index does, and by number."""
+    return place_in(place.split("/")[1], MAIN_FIRST), numbers_apart(place)
+
+
 def numbers_apart(place: str) -> list[str | int]:
     """A key that sorts figure2 before figure10."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", place)]
@@ -286,9 +338,10 @@ def _papers_of(chapters: list[Notebook]) -> list[str]:
     return [p for p in PAPERS if any(n.path.parent.name == p for n in chapters)]
 
 
-def _without_paper(title: str) -> str:
+def _without_paper(notebook: Notebook) -> str:
     """ "Table 3: which branches" of "FAC-Net, Table 3: which branches"."""
-    words = re.sub(r"^[A-Z][\w+ -]*?[,:] ", "", title)
+    method = re.escape(reported(notebook.path.parent.name)["method"])
+    words = re.sub(rf"^{method}( \+ \w+)?[,:] ", "", notebook.title)
     return words[0].upper() + words[1:]
 
 

@@ -1,9 +1,11 @@
-"""Where the repository is, as CITATION.cff says. It is the one place to change.
+"""Where the repository is: as the environment variable BOOK_REPOSITORY says, or else the line
+`repository-code: https://github.com/OWNER/NAME` of CITATION.cff.
 
-With a line `repository-code: https://github.com/OWNER/NAME` the book has links to the repository,
-and buttons that open a notebook in Binder or Colab; without it has neither.
+With an address the book has links to the repository, and buttons that open a notebook in Binder or
+Colab. Without one it has neither, and its page "Run it yourself" says so.
 """
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,5 +23,8 @@ def citation() -> dict[str, Any]:
 
 
 def repository() -> str:
-    """The repository's address; empty where CITATION.cff has none."""
-    return citation().get("repository-code", "").rstrip("/")
+    """The repository's address; empty where none is given. Raises ValueError for any but https."""
+    address = os.environ.get("BOOK_REPOSITORY") or citation().get("repository-code", "")
+    if address and not address.startswith("https://"):
+        raise ValueError(f"{address!r} is no address of a repository; it begins with https://")
+    return address.rstrip("/")

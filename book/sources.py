@@ -89,7 +89,7 @@ class Sources:
     def _below(self, folder: str) -> list[str]:
         """The documents of a folder of the book but for its own README."""
         below = {place for place in self.taken if place.startswith(f"{folder}/")}
-        return sorted(below - {f"{folder}/README.md"}, key=pages.numbers_apart)
+        return sorted(below - {f"{folder}/README.md"}, key=pages.results_in_order)
 
     def _notebook(self, text: str, place: str) -> str:
         content = json.loads(text)

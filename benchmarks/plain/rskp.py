@@ -1,8 +1,7 @@
 """RSKP as the field writes it: one video at a time, the walk by inverting a T x T matrix, gradients
 summed over ten videos.
 
-From the equations of the specification (R2, R3, V2): nothing of it is batched, and the memory is a
-list a class.
+From the paper's equations: nothing of it is batched, and the memory is a list per class.
 """
 
 import torch

@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -104,6 +105,8 @@ def test_with_an_address_a_notebook_opens_in_binder(tmp_path):
     page = (built(tmp_path / "book", ("README.md", METHOD), HOSTED) / METHOD).with_suffix(".html")
     address = "https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/notebooks/facnet/method.ipynb"
     assert address in page.read_text()
+    colab = "https://colab.research.google.com/github/a/b/blob/main/notebooks/facnet/method.ipynb"
+    assert colab in page.read_text()
 
 
 def test_cells_that_only_set_up_are_folded(copies):
@@ -200,8 +203,32 @@ def test_every_notebook_has_its_place():
     assert first == ["chapter_zero", "start_here"]
 
 
-def test_without_an_address_there_is_none():
-    assert settings.repository() == settings.citation().get("repository-code", "")
+def running():
+    return dict(pages.all_pages([], []))["running.md"]
+
+
+def test_without_an_address_a_line_says_why_there_are_no_buttons(monkeypatch):
+    monkeypatch.delenv("BOOK_REPOSITORY", raising=False)
+    monkeypatch.delitem(settings.citation(), "repository-code", raising=False)
+    assert settings.repository() == ""
+    assert "no buttons for Binder and\nColab" in running()
+
+
+def test_the_address_may_be_given_for_one_build(monkeypatch):
+    monkeypatch.setenv("BOOK_REPOSITORY", "https://example.org/a/b/")
+    assert settings.repository() == "https://example.org/a/b"
+    assert "git clone --depth 1 https://example.org/a/b workbook" in running()
+    monkeypatch.setenv("BOOK_REPOSITORY", "javascript:alert(1)")
+    with pytest.raises(ValueError, match="it begins with https"):
+        settings.repository()
+
+
+def test_a_small_picture_of_a_table_is_a_picture_of_the_book(tmp_path):
+    Sources(tmp_path, ("results/README.md",)).write()
+    page = (tmp_path / "results/README.md").read_text()
+    pictures = re.findall(r'<img src="([^"]+)" width="160" alt="[^"]+">', page)
+    assert len(pictures) > 50
+    assert all((tmp_path / "results" / picture).is_file() for picture in pictures)
 
 
 def write_book(folder, body):

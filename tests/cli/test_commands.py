@@ -67,9 +67,10 @@ def test_list_names_the_artifacts(wtal):
     status, out, err = wtal("list", "--results", str(ROOT / "results"))
     assert status == 0 and not err
     (line,) = [line for line in out.splitlines() if line.startswith("ten/table3 ")]
-    assert line.split()[-3:] == ["4", "0", "0"]
-    *_, last = out.splitlines()
-    assert "261 printed rows" in last and sum(map(int, last.split()[-3:])) == 261
+    assert line.split()[-4:] == ["4", "0", "0", "0"]
+    *_, last, _, apart = out.splitlines()
+    assert "261 printed rows" in last and sum(map(int, last.split()[-4:])) == 261
+    assert "backtal/table10" in apart and "ten/table3" not in apart
 
 
 def test_list_tells_the_rows_of_a_table_with_their_reasons(wtal):

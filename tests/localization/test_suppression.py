@@ -120,7 +120,7 @@ def test_empty_and_unknown():
 
 
 def test_plus_one_seconds_is_far_from_the_true_overlap_of_short_actions():
-    """Two 1-s segments 0.2 s apart; 0.5-s segments 0.2 s later (specification A5.8)."""
+    """Two 1-s segments 0.2 s apart; 0.5-s segments 0.2 s later."""
     start, end = np.array([0.0, 0.0]), np.array([1.0, 0.5])
     later = np.array([1.2, 0.2])
     found = plus_one_seconds(start, end, later, later + end)

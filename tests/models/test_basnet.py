@@ -141,7 +141,7 @@ def test_videos_without_or_with_one_snippet_are_finite(lengths, samples):
 
 
 def by_the_code(length: int, samples: int) -> list[list[int]]:
-    """Which snippets each sample may be, step by step (specification B1)."""
+    """Which snippets each sample may be, step by step."""
     if length == samples:
         return [[j] for j in range(samples)]
     s = [j * length / samples for j in range(samples)]

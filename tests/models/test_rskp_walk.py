@@ -27,7 +27,7 @@ def random_walk_of(
 
 
 def plain_steps(x, prototypes, sharpness) -> tuple[torch.Tensor, torch.Tensor]:
-    """Z (K, T) and its rows over their sums, for one video, as specification R2 writes them."""
+    """Z (K, T) and its rows over their sums, for one video, as its equation reads."""
     cosines = torch.stack(
         [
             torch.stack([y @ t / ((y.norm() + 1e-9) * (t.norm() + 1e-9)) for t in x])
@@ -137,7 +137,7 @@ def test_without_any_prototype_only_the_snippets_are_left(count):
 
 
 def test_prototypes_of_zeros_pull_to_the_mean_of_the_video():
-    """An empty memory, as GauFuse reads it (specification G4): X' = (1 - w)(X + w² / (1 - w²) mean
+    """An empty memory, as GauFuse reads it: X' = (1 - w)(X + w² / (1 - w²) mean
     X).
     """
     x, inside, prototypes = random_walk_of(25, 6, 5, videos=2)

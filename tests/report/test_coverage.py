@@ -1,4 +1,4 @@
-"""Counting printed rows: only a number of ours in a table of the folder makes a row computed."""
+"""Counting printed rows: only a number of ours in a table of the folder makes a row ours."""
 
 import pandas as pd
 import pytest
@@ -25,7 +25,7 @@ def judged(results, artifact: str, shown: str = "") -> dict[str, coverage.Printe
 
 def computed(results, artifact: str) -> set[str]:
     rows = judged(results, artifact)
-    return {name for name, row in rows.items() if row.status == "computed"}
+    return {name for name, row in rows.items() if row.status in ("trained", "recounted")}
 
 
 def test_every_printed_row_is_counted_once(tmp_path):
@@ -40,7 +40,7 @@ def test_every_printed_row_is_counted_once(tmp_path):
     counts = coverage.counts(rows)
     assert {artifact: count.total() for artifact, count in counts.items()} == printed
     by_paper = coverage.by_paper(rows)
-    assert by_paper.loc["all"].tolist() == [261, 1, 0, 260]
+    assert by_paper.loc["all"].tolist() == [261, 1, 0, 0, 260]
     assert (by_paper[list(coverage.STATUSES)].sum(axis=1) == by_paper["printed rows"]).all()
 
 
@@ -87,7 +87,7 @@ def test_printed_columns_name_the_printed_row_themselves(tmp_path):
     path.parent.mkdir(parents=True)
     save_table(table, path, "A caption.")
     row = judged(tmp_path, "facnet/table4")["(2) 1.0, 2.0"]
-    assert (row.status, row.reason) == ("computed", "trained (hapt)")
+    assert (row.status, row.reason) == ("trained", "trained (hapt)")
     assert computed(tmp_path, "facnet/table4") == {"(2) 1.0, 2.0"}
 
 
@@ -97,8 +97,16 @@ def test_how_and_where_a_row_was_computed(tmp_path):
     save(tmp_path, "simulated/backtal/table10", ["UM [19]"], "true, M", "12.63")
     reason = judged(tmp_path, "backtal/table1")["BaS-Net [14]"].reason
     assert reason == "trained (hapt, simulated)"
-    reason = judged(tmp_path, "backtal/table10")["UM [19]"].reason
-    assert reason == "counted from layers (simulated)"
+    row = judged(tmp_path, "backtal/table10")["UM [19]"]
+    assert (row.status, row.reason) == ("recounted", "counted from layers (simulated)")
+
+
+def test_an_artifact_without_a_network_is_told_apart(tmp_path):
+    save(tmp_path, "simulated/backtal/table10", ["UM [19]"], "true, M", "12.63")
+    save(tmp_path, "simulated/ten/table1", ["FAC-Net"])
+    networks = pd.DataFrame({"reproduced": ["30.1"]}, index=["FAC-Net"])
+    save_table(networks, tmp_path / "simulated/ten/table1_more.csv", "5 seeds, profile quick.")
+    assert coverage.of_networks(tmp_path) == {"backtal/table10": False, "ten/table1": True}
 
 
 def test_what_a_notebook_shows_is_quoted_and_has_a_reason(tmp_path, monkeypatch):
@@ -115,7 +123,7 @@ def test_what_a_notebook_shows_is_quoted_and_has_a_reason(tmp_path, monkeypatch)
         "R-C3D [41]": "fully supervised, outside the scope",
         "TSCN [47]": "no public code known",
         "BaS-Net [16]": "in the workbook, no row of it in this table",
-        "MAAN [45]": "official public code, no specification here",
+        "MAAN [45]": "official public code, not in the workbook",
         "BM [27]": "not in the workbook yet, no public code known",
         "UM [17]": "in the workbook, not trained yet",
     }
@@ -132,7 +140,7 @@ def test_the_page_tells_every_row_and_adds_up(tmp_path):
     rows = coverage.printed_rows(tmp_path, {})
     page = coverage.page(rows)
     assert page.count("| not yet | ") == 260
-    assert "| FAC-Net | computed | trained (simulated) |" in page
+    assert "| FAC-Net | trained | trained (simulated) |" in page
     reasons = page.split("## Reasons")[1].split("## Tables")[0]
     numbers = [int(line.split("|")[2]) for line in reasons.strip().splitlines()[2:]]
     assert sum(numbers) == 260
@@ -141,11 +149,11 @@ def test_the_page_tells_every_row_and_adds_up(tmp_path):
 def test_the_table_of_the_readme_is_replaced_and_nothing_else(tmp_path):
     save(tmp_path, "simulated/ten/table1", ["FAC-Net"])
     rows = coverage.printed_rows(tmp_path, {})
-    header = "| paper | printed rows | computed | quoted | not yet |"
+    header = "| paper | printed rows | trained | recounted | quoted | not yet |"
     readme = f"Before.\n\n{header}\n| --- |\n| old | 1 |\n\nAfter | that.\n"
     new = coverage.in_readme(readme, rows)
     assert new.startswith(f"Before.\n\n{header}\n") and new.endswith("|\n\nAfter | that.\n")
-    assert "| all | 261 | 1 | 0 | 260 |" in new and "old" not in new
+    assert "| all | 261 | 1 | 0 | 0 | 260 |" in new and "old" not in new
     assert coverage.in_readme(new, rows) == new
     with pytest.raises(WorkbookError, match="the README has no table that begins with"):
         coverage.in_readme("Nothing.", rows)

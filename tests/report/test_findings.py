@@ -46,7 +46,7 @@ def test_every_comparison_is_one_line_with_its_numbers(folder):
     page = findings(folder)
     link = "[hapt](../results/hapt/paper/table1.md)"
     assert (
-        f"| A beats B | A0 > B | {link} | +1.5 | -0.5 | -1.0 to 0.1 | 5 and 4 of 5 | holds |"
+        f"| A beats B | A0 > B | {link} | +1.5 | -0.5 | -1.0 to 0.1 | 5 and 4 of 5 | ✓ holds |"
         in page
     )
 

@@ -1,5 +1,5 @@
-"""Parameters and FLOPs: the acceptance numbers of the specification (G1, G2), and a network small
-enough to count by hand.
+"""Parameters and FLOPs: numbers that were known before, and a network small enough to count
+by hand.
 """
 
 import pytest
@@ -10,7 +10,7 @@ from wtal_core.models import backtal
 from wtal_core.papers import reported, reported_rows
 from wtal_core.study import complexity
 
-# specification G1 and G2: parameters, and FLOPs of 750 snippets, each rounded there to a thousand
+# parameters, and FLOPs of 750 snippets, each rounded to a thousand
 TRUE = {
     "3C-Net [41]": (4_405_450, 6.601728),
     "SF-Net [11]": (16_830_552, 25.239552),

@@ -1,10 +1,11 @@
-"""Printed rows: how many are computed, in `wtal list`, docs/rows.md and the README.
+"""Printed rows: how many have a number of ours, in `wtal list`, docs/rows.md and the README.
 
 `make docs` writes both pages; a test compares.
 """
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from tabulate import tabulate
@@ -22,8 +23,8 @@ def all_rows(results: Path) -> list[PrintedRow]:
 
 
 def overview(results: Path) -> str:
-    """One line per notebook, and per table that has none. Without tables in the folder, as beside
-    an installed workbook, rows are not counted.
+    """One line per notebook, and per table that has none; then how many need no network. Without
+    tables in the folder, as beside an installed workbook, rows are not counted.
     """
     titles = {notebook.artifact: notebook.title for notebook in find_notebooks()}
     try:
@@ -37,7 +38,18 @@ def overview(results: Path) -> str:
         lines.append([artifact, titles.get(artifact, "no notebook"), *numbers])
     total = sum(counted.values(), Counter())
     lines.append(["all", f"{total.total()} printed rows", *(total[s] for s in STATUSES)])
-    return tabulate(lines, ("artifact", "what", *STATUSES))
+    return f"{tabulate(lines, ('artifact', 'what', *STATUSES))}\n\n{_artifacts(titles, results)}"
+
+
+def _artifacts(titles: Mapping[str, str], results: Path) -> str:
+    """How many notebooks of tables and figures show networks of ours; the others are told apart."""
+    told = coverage.of_networks(results)
+    with_tables = [artifact for artifact in titles if artifact in told]
+    without = [artifact for artifact in with_tables if not told[artifact]]
+    return (
+        f"{len(with_tables) - len(without)} artifacts have tables of networks; {len(without)} need "
+        f"none, because they count or show what is printed: {', '.join(without) or 'no one'}"
+    )
 
 
 def one_by_one(wanted: str, results: Path) -> str:

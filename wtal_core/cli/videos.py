@@ -59,7 +59,7 @@ def _told(extracted: "Extracted", source: Path) -> list[str]:
     for path, problem in extracted.unusable.items():
         print(f"left out {path.name}: {problem}", file=sys.stderr)
     for name in extracted.anew:
-        print(f"{name}: read again, its file is another one than before", file=sys.stderr)
+        print(f"{name}: read again, because its file has changed", file=sys.stderr)
     for name, report in extracted.videos.items():
         for note in report.notes():
             print(f"{name}: {note}", file=sys.stderr)
@@ -67,7 +67,7 @@ def _told(extracted: "Extracted", source: Path) -> list[str]:
         names = [path.name for path in extracted.left_alone[:SHOWN]]
         more = len(extracted.left_alone) - len(names)
         rest = f" and {more} more" if more else ""
-        print(f"left alone, no videos: {', '.join(names)}{rest}", file=sys.stderr)
+        print(f"not read, because they are no videos: {', '.join(names)}{rest}", file=sys.stderr)
     spec = extracted.spec
     sizes = zip(spec.streams, spec.sizes, strict=True)
     rate = extracted.seconds / extracted.took if extracted.took else 0.0

@@ -176,7 +176,7 @@ def _beside(listed: "Videos", labels: Path) -> list[str]:
     from wtal_core.data.own_files import TABLES
 
     others = [path.name for path in listed.left_alone if path.name not in (*TABLES, labels.name)]
-    return [f"left alone, no videos: {', '.join(others[:3])}"] if others else []
+    return [f"not read, because they are no videos: {', '.join(others[:3])}"] if others else []
 
 
 def _check_request(

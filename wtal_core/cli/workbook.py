@@ -125,11 +125,11 @@ def predictions(device: str = "auto", jobs: int = 1, results: Path = Path("resul
 
 
 def list_artifacts(rows: str = "", results: Path = Path("results")) -> int:
-    """Print the tables and figures that can be regenerated, and how many printed rows are computed.
+    """Print the tables and figures that can be regenerated, and how many printed rows they hold.
 
     Args:
         rows: a paper or table, such as facnet or facnet/table1, whose printed rows are told one by
-            one: computed, quoted or not yet, and why.
+            one: trained, recounted, quoted or not yet, and why.
         results: folder of tables in which rows of ours are looked for.
     """
     from wtal_core.cli import rows as printed

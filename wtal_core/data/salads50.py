@@ -36,7 +36,7 @@ NAMES = "labels/eval_actions.txt"
 def open_salads50(folder: Path, fold: int = 0) -> Dataset:
     """Open 50 Salads from its folder.
 
-    fold: 0 to 4, the subject-wise split `Split_<fold + 1>`. One snippet a frame.
+    fold: 0 to 4, the subject-wise split `Split_<fold + 1>`. One snippet per frame.
     """
     manifest = load_manifest("salads50")
     if not 0 <= fold < manifest.folds:

@@ -19,7 +19,7 @@ def background_counts(
     """k_v = min(floor(ratio * n_v), L_v - n_v) of each video with n_v labelled snippets of L_v; 0
     without a label.
 
-    labelled: snippets that carry a click. Source: SF-Net, `train.py:99-104`, specification C3.
+    labelled: snippets that carry a click. Source: SF-Net, `train.py:99-104`.
     """
     clicked = torch.bincount(batch.video[labelled], minlength=len(batch.lengths))
     lengths = torch.tensor(batch.lengths, dtype=torch.int64, device=clicked.device)

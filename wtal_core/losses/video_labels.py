@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy
 def label_cross_entropy(
     logits: Float[Tensor, "B K"], labels: Float[Tensor, "B K"], extra: float = 1e-10
 ) -> Float[Tensor, " B"]:
-    """−Σ_j ŷ_j log softmax(s)_j with ŷ = y / (Σ y + extra), a value a video; 0 without any label.
+    """−Σ_j ŷ_j log softmax(s)_j with ŷ = y / (Σ y + extra), one value per video; 0 without a label.
 
     Source: BackTAL, `lib/criterion/loss.py:112-118`; HAM-Net, CO2-Net and DELU add 1e-4.
     """

@@ -7,8 +7,7 @@ classes as labels of snippets, each as much as it is sure. Its segments teach th
 Shapes: M snippets of a packed batch of B videos, N snippets once the videos are resampled, the
 streams side by side; D channels, C classes, J = C + 1 with the background last; L the longest
 resampled length, K the most segments of a video. `DIFFERS:` marks where this file departs from the
-official code, which the defaults are. "Specification" is `methods/ten_and_baselines.md`, B.8, with
-its corrections.
+official code, which the defaults are.
 """
 
 from dataclasses import dataclass, field, replace

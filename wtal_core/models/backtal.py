@@ -7,7 +7,7 @@ alike a learned embedding finds them.
 Shapes: M snippets of a packed batch of B videos, the streams side by side; P passes, D channels, C
 classes, K = C + 1 with the background last (0 in the paper, last in the code), h neighbours, E
 embedding. Equation numbers are the paper's; `DIFFERS:` marks where the official code, the default
-here, departs from it. "Specification" is `methods/backtal_basnet_sfnet.md`.
+here, departs from it.
 """
 
 from dataclasses import dataclass, field, replace
@@ -336,9 +336,7 @@ class Outputs:
 
 
 class Network(nn.Module):
-    """Attention, embedding, base module and classifier (specification A2; 29,453,857
-    parameters).
-    """
+    """Attention, embedding, base module and classifier (29,453,857 parameters)."""
 
     def __init__(
         self, config: Config, streams: int, size_in: int, classes: int, generator: torch.Generator
@@ -806,9 +804,7 @@ def instances(
 def localize(
     activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None
 ) -> pd.DataFrame:
-    """Thresholded runs of each class and of the feature magnitude, outer-inner contrast, NMS
-    (specification A5).
-    """
+    """Thresholded runs of each class and of the feature magnitude, outer-inner contrast, NMS."""
     return localize_frames(activation, scene, config.rule, suppression)
 
 

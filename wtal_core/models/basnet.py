@@ -6,7 +6,6 @@ video) and weighted by an attention that has to filter the background out ("supp
 Shapes: M snippets of a packed batch of B videos, N snippets once T of each video are sampled, the
 streams side by side; D channels, C classes, K = C + 1 with the background last. `DIFFERS:` marks
 where the official code, the default here, departs from the paper or from what it means to do.
-"Specification" is `methods/backtal_basnet_sfnet.md`, B.
 """
 
 from dataclasses import dataclass, field, replace
@@ -97,8 +96,7 @@ PROFILES = {"official": OFFICIAL, "quick": QUICK}
 
 
 def ladder(start: Config, goal: backtal.Config) -> dict[str, Config]:
-    """From BaS-Net to `goal`, BackTAL's baseline, one switch at a time, each rung on the one before
-    (specification F, end).
+    """From BaS-Net to `goal`, BackTAL's baseline, one switch at a time, each on the one before.
 
     The last rung, where only details of localization are left, is the goal: same weights, same
     losses, same detections.
@@ -152,7 +150,7 @@ class Outputs:
 
 
 class Network(nn.Module):
-    """Attention and classifier (specification B2; 26,262,529 parameters)."""
+    """Attention and classifier (26,262,529 parameters)."""
 
     def __init__(
         self, config: Config, streams: int, size_in: int, classes: int, generator: torch.Generator
@@ -256,7 +254,7 @@ def instances(
 def localize(
     activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None
 ) -> pd.DataFrame:
-    """Thresholded runs of each class, outer-inner contrast, NMS (specification B5)."""
+    """Thresholded runs of each class, outer-inner contrast, NMS."""
     return localize_frames(activation, scene, config.rule, suppression)
 
 

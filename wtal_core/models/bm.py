@@ -2,7 +2,7 @@
 
 The authors published no code. Settings marked [R] are recollections of the paper, which could not
 be read; those marked [C] are an early baseline of DGAM's public history, by others; all else is a
-choice. "Specification" is `methods/ten_and_baselines.md`, B.3.
+choice.
 An attention splits each video into foreground and background: the one shows the video's classes,
 the other the background class. What the classifier says of snippets guides the attention, and two
 cluster centres keep the halves apart. Every stream has a network of its own.

@@ -5,8 +5,7 @@ Each stream is filtered by what it says of the whole video and the other stream 
 filtered streams are classified together, and each has its own attention.
 Shapes: S streams, M snippets of a packed batch of B videos, N snippets once T of each video are
 sampled; I channels of a stream, D of the classifier, C classes, K = C + 1 with the background last.
-`DIFFERS:` marks where paper and official code, the default here, part. "Specification" is
-`methods/ten_and_baselines.md`, B.6, with `corrections.md`.
+`DIFFERS:` marks where paper and official code, the default here, part.
 """
 
 from dataclasses import dataclass, field, replace
@@ -165,7 +164,7 @@ class Consensus(nn.Module):
 
 class Network(nn.Module):
     """A consensus module per stream, whose auxiliary is the next stream (of one stream: itself),
-    and a classifier of all filtered streams (specification B.6).
+    and a classifier of all filtered streams.
     """
 
     def __init__(

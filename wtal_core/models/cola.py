@@ -7,7 +7,7 @@ action, and those outside towards snippets that are surely background.
 Shapes: M snippets of a packed batch of B videos, N snippets once T of each video are sampled, the
 streams side by side; D channels, C classes. Sets of snippets are masks (B, L) over the padded
 videos, L the longest length. `DIFFERS:` marks where this file departs from the official code, which
-the defaults are. "Specification" is `methods/ten_and_baselines.md`, B.7, and its corrections.
+the defaults are.
 """
 
 from dataclasses import dataclass, field, replace
@@ -192,7 +192,7 @@ def objective(supervision: Supervision, streams: int, config: Config) -> tuple[B
 @torch.no_grad()
 def mine(outputs: Outputs, config: Config) -> Mined:
     """Easy snippets: largest and smallest actionness, some passed over at random. Hard ones: just
-    inside and outside of where the actionness is above its median (specification B.7).
+    inside and outside of where the actionness is above its median.
 
     A snippet that is passed over, or that is in no region, counts as 0 and is chosen where there
     are too few others. DIFFERS: which of equal ones is undefined in the code, here the first.

@@ -6,8 +6,7 @@ foreground vector is asked which of the classes is foreground: that has to be th
 loss is added to the host's; localization is the host's. The paper prints the gain with four hosts
 and says no more: how the branch is attached is a choice, and a field of `Config`.
 Shapes: S streams, M snippets of a packed batch of B videos, D embedding, C classes, J = C or C + 1
-scored classes with the background last. Equation numbers are FAC-Net's; "specification" is
-`methods/ten_and_baselines.md`, end of B.1 and B.10.
+scored classes with the background last. Equation numbers are FAC-Net's.
 """
 
 from dataclasses import dataclass, field, replace

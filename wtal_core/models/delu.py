@@ -4,8 +4,7 @@ takes CO2-Net's network and losses, and adds two losses. Top to bottom.
 Evidence for the classes of a video makes a loss that trusts certain videos more; the uncertainty of
 snippets says which of them the attention learns from first.
 Shapes: N snippets of a packed batch of B videos; C classes, K = C + 1 with the background last.
-`DIFFERS:` marks where paper and official code, the default here, part. "Specification" is
-`methods/ten_and_baselines.md`, B.9, with `corrections.md`.
+`DIFFERS:` marks where paper and official code, the default here, part.
 """
 
 from dataclasses import dataclass, field, replace

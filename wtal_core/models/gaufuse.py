@@ -187,9 +187,9 @@ QUICK = wrap("rskp", longer(rskp.QUICK, 70), **LABELLING)
 
 
 def as_printed(config: Config) -> Config:
-    """The paper in place of the official code, wherever the two differ (specification G8); a row
-    without labels or differences stays so. The weight, and that labels are of the video's classes
-    only, are choices."""
+    """The paper in place of the official code, wherever the two differ; a row without labels or
+    differences stays so. The weight, and that labels are of the video's classes only, are choices.
+    """
     scale = config.schedule.epochs / EPOCHS
     printed = sorted({round(scale * epoch) for epoch in (200, 215, 230, 245, 270, 290)})
     epochs = tuple(printed) if config.refresh_epochs else ()

@@ -5,8 +5,7 @@ An attention says how much a snippet is action. Its soft, semi-soft and hard for
 logits; the last two hide the most telling snippets, so that the less telling ones have to do.
 Shapes: M snippets of a packed batch of B videos, N snippets once T of each video are sampled, the
 streams side by side; D channels, C classes, K = C + 1 with the background last. `DIFFERS:` marks
-where paper and official code, the default here, part. "Specification" is
-`methods/ten_and_baselines.md`, B.5, with `corrections.md`.
+where paper and official code, the default here, part.
 """
 
 from dataclasses import dataclass, field, replace
@@ -131,7 +130,7 @@ class Outputs:
 
 
 class Network(nn.Module):
-    """Classifier and attention, both of the features as they are (specification B.5)."""
+    """Classifier and attention, both of the features as they are."""
 
     def __init__(
         self, config: Config, streams: int, size_in: int, classes: int, generator: torch.Generator

@@ -4,9 +4,8 @@ One click per action instance. Each stream classifies its snippets and scores th
 learned sum fuses the streams.
 Shapes: S streams, O = S + 1 outputs with the fused one last, M snippets of a packed batch of B
 videos, D features, C classes, J = C + 1 with the background last (DIFFERS: first in the official
-code), N labelled and K mined background snippets. "Specification" is
-`methods/backtal_basnet_sfnet.md`, C; `DIFFERS:` marks where paper, official code and this file
-part.
+code), N labelled and K mined background snippets. `DIFFERS:` marks where paper, official
+code and this file part.
 """
 
 from dataclasses import dataclass, field, replace
@@ -166,8 +165,8 @@ class Outputs:
 
 
 class Network(nn.Module):
-    """Classification and actionness branches, one set per stream, and their fusion (specification
-    C2; 16,830,552 parameters).
+    """Classification and actionness branches, one set per stream, and their fusion (16,830,552
+    parameters).
     """
 
     steps: Tensor  # training steps so far, which decide the next crop; kept in checkpoints
@@ -251,8 +250,7 @@ def convolution(
 
 
 def loss(outputs: Outputs, batch: Packed, config: Config) -> dict[str, Tensor]:
-    """Video, frame, mined background and actionness losses, and "total", summed over the outputs
-    (specification C3).
+    """Video, frame, mined background and actionness losses, and "total", summed over the outputs.
 
     Each is a mean over videos or snippets of the batch, given as shares of the videos whose mean it
     is. A term without anything to average is 0 (DIFFERS: not a number in the official code). The
@@ -369,9 +367,7 @@ def actionness_loss(
 def between_epochs(
     network: Network, videos: Resident, config: Config, epochs_done: int, generator: torch.Generator
 ) -> Refreshed | None:
-    """Once, after `expand_epoch` epochs: labels spread from clicked snippets to those beside them
-    (specification C3).
-    """
+    """Once, after `expand_epoch` epochs: labels spread from clicked snippets to those beside."""
     is_last = epochs_done >= config.schedule.epochs
     if epochs_done != config.expand_epoch or is_last or videos.clicks is None:
         return None
@@ -487,8 +483,9 @@ def signals(outputs: Outputs) -> dict[str, Tensor]:
 def instances(
     activation: Activation, classes: int, config: Config, suppression: FusionRule | None = None
 ) -> list[Instances]:
-    """Runs of each class above the mean of its sequence, scored by peak and class score
-    (specification C5). classes: C of the data set, which nothing here depends on.
+    """Runs of each class above the mean of its sequence, scored by peak and class score.
+
+    classes: C of the data set, which nothing here depends on.
 
     There is one threshold per class, so its runs never overlap: `suppression` finds nothing to do.
     """

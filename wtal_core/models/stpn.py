@@ -3,8 +3,7 @@ embedding" as FAC-Net and GauFuse run it. Read from top to bottom.
 
 The authors published no code. "The code" here is the public one that comes to the paper's numbers
 (bellos1203/STPN), which is the default; where its description leaves something open, its published
-detections decide (`tests/models/test_stpn_published.py`). "Specification" is
-`methods/ten_and_baselines.md`, B.1.
+detections decide (`tests/models/test_stpn_published.py`).
 An attention pools the snippets of a video; the video is classified, and the attention is asked to
 be sparse. Every stream has a network of its own; they meet in the scores of proposals only.
 Shapes: S streams, M snippets of a packed batch of B videos, N once T of each video are sampled, D

@@ -1,11 +1,11 @@
 """TEN with BGES: Forcing the Whole Video as Background (Li et al.; ACM Multimedia 2022). Read from
 top to bottom.
 
-No official code exists. The equations, lost in the paper's text, are recovered in the specification
-`methods/ten_and_baselines.md`, part A; what nobody states is a choice, and a field of `Config`. The
-foreground loss asks the attended snippets for the video's classes, the background loss the others
-for the background; BGES divides the latter by the length of the video instead of their weight. A
-second pass over snippets that are repeated has to say the same.
+No official code exists. Equations that are not legible in the text we had are recovered from the
+sentences around them; what nobody states is a choice, and a field of `Config`. The foreground
+loss asks the attended snippets for the video's classes, the background loss the others for the
+background; BGES divides the latter by the length of the video instead of their weight. A second
+pass over snippets that are repeated has to say the same.
 Shapes: S streams, M snippets of a packed batch of B videos, F embedding, C classes, K = C + 1 with
 the background last.
 """
@@ -692,7 +692,7 @@ def instances(
 def localize(
     activation: Activation, scene: Scene, config: Config, suppression: FusionRule | None = None
 ) -> pd.DataFrame:
-    """Detections: all proposals after NMS (specification A9), or settled by `suppression`."""
+    """Detections: all proposals after NMS, or settled by `suppression`."""
     if suppression is not None:
         (joint,) = instances(activation, len(scene.classes), config, suppression)
         return detections(joint, scene)

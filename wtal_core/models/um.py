@@ -6,7 +6,7 @@ that there is an action: long for actions, short for the background, whose class
 undecided.
 Shapes: M snippets of a packed batch of B videos, N snippets once at most 750 of each are taken, the
 streams side by side; D channels, C classes. `DIFFERS:` marks where official code, paper and this
-file part. "Specification" is `methods/ten_and_baselines.md`, B.4, with its corrections.
+file part.
 """
 
 from dataclasses import dataclass, field, replace

@@ -5,8 +5,7 @@ Each class is taught by its highest-scored snippets (MILL), and by pairs of vide
 their features are to be alike where both show the class, and unlike elsewhere (CASL).
 Shapes: M snippets of a packed batch of B videos, N snippets once training has cropped them, the
 streams side by side; D channels, C classes, no background. `DIFFERS:` marks where official code,
-paper and this file part. "Specification" is `methods/ten_and_baselines.md`, B.2, with its
-corrections.
+paper and this file part.
 """
 
 from dataclasses import dataclass, field, replace

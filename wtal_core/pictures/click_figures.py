@@ -166,7 +166,7 @@ def background_table(found: Published) -> pd.DataFrame:
         columns[name] = {
             **{key: number(value) for key, value in counts.items()},
             "in action (%)": number(100 * counts["in action"] / counts["clicks"]),
-            "clicks a minute of video": number(60 * len(clicks) / found.durations.sum()),
+            "clicks per minute of video": number(60 * len(clicks) / found.durations.sum()),
             **{f"on {GRID} snippets: {key}": number(value) for key, value in grid.items()},
             "videos with most clicks in action": worst,
         }
@@ -291,7 +291,7 @@ def position_figure(table: pd.DataFrame, caption: str) -> Figure:
 def cost_figure(points: pd.DataFrame, caption: str) -> Figure:
     """Cost of the annotation against accuracy (Fig.
 
-    8), one point per method. points: `method, x` (s a minute), `y` (%), `supervision`.
+    8), one point per method. points: `method, x` (s per minute), `y` (%), `supervision`.
     """
     figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
     groups = points.groupby("supervision", sort=False)

@@ -1,7 +1,8 @@
 """Which printed rows the committed tables hold a row of ours for, counted and with the reason.
 
-A row counts as computed where a table of its artifact, in the results folder, has a number of ours
-for it: nothing else is asked. So the count follows from the files alone.
+A row counts as trained where a table of its artifact, in the results folder, has a number of a
+network of ours for it, and as recounted where the number of ours needs no network: nothing else is
+asked. So the count follows from the files alone.
 """
 
 import re
@@ -21,8 +22,8 @@ from wtal_core.report.artifacts import read_tables
 
 # one file per method; only their names are asked for
 MODELS = Path(__file__).parents[1] / "models"
-Status = Literal["computed", "quoted", "not yet"]
-STATUSES: tuple[Status, ...] = ("computed", "quoted", "not yet")
+Status = Literal["trained", "recounted", "quoted", "not yet"]
+STATUSES: tuple[Status, ...] = ("trained", "recounted", "quoted", "not yet")
 # columns of committed tables that hold numbers of ours -> how these came about
 OURS = {
     "here": "trained",
@@ -42,18 +43,24 @@ INTRODUCTION = """# Printed rows
 Written by `make docs` from the papers' manifests and the tables in
 [`results/`](../results/README.md). Do not edit it by hand. `wtal list` prints the same.
 
-*computed*: a committed table holds a number of ours for the row, on the data sets that are named.
-*quoted*: a notebook shows the printed number, and there is none of ours. *not yet*: nothing shows
-the row. No data set on which rows are trained here is one of the papers' own."""
+* *trained*: a committed table holds the number of a network of ours, on the data sets that are
+  named. None of these data sets is one of the papers' own.
+* *recounted*: a table holds a number of ours that needs no network, counted from the layers or from
+  the printed numbers.
+* *quoted*: a notebook shows the printed number, and there is none of ours.
+* *not yet*: nothing shows the row."""
+# what the caption of a table of networks names
+OF_NETWORKS = re.compile(r"\bprofile \w")
 
 
 @dataclass(frozen=True)
 class PrintedRow:
     """One row of a table of a paper.
 
-    artifact: such as "facnet/table1". name: as printed. status: "computed", "quoted" (the printed
-    number is shown, ours is not there) or "not yet" (nothing shows it). reason: how it was computed
-    and on which data sets, or why it was not.
+    artifact: such as "facnet/table1". name: as printed. status: "trained" (a network of ours),
+    "recounted" (a number of ours without a network), "quoted" (the printed number is shown, ours
+    is not there) or "not yet" (nothing shows it). reason: how the number came about and on which
+    data sets, or why there is none.
     """
 
     artifact: str
@@ -105,6 +112,21 @@ def by_paper(rows: Iterable[PrintedRow]) -> pd.DataFrame:
     )
 
 
+def of_networks(results: Path) -> dict[str, bool]:
+    """Artifact -> whether any of its tables in the folder holds numbers of networks.
+
+    The others show printed numbers, or compute from them and from annotations. Artifacts without a
+    table are left out.
+    """
+    told: dict[str, bool] = {}
+    for file in sorted(results.glob("*/*/*.csv")):
+        if file.with_suffix(".md").is_file():
+            captions = [table.caption for table in read_tables(file).values()]
+            artifact = f"{file.parts[-2]}/{file.stem}"
+            told[artifact] = told.get(artifact, False) or any(map(OF_NETWORKS.search, captions))
+    return told
+
+
 def _title(paper: str) -> str:
     return "all" if paper == "all" else reported(paper)["method"]
 
@@ -112,8 +134,10 @@ def _title(paper: str) -> str:
 def page(rows: Sequence[PrintedRow]) -> str:
     """The whole count as a Markdown page: by paper, by reason, by table, then row by row."""
     parts = [INTRODUCTION, _markdown(by_paper(rows).reset_index())]
-    missing = Counter(row.reason for row in rows if row.status != "computed")
-    reasons = pd.DataFrame(missing.most_common(), columns=["why a row is not computed", "rows"])
+    missing = Counter(row.reason for row in rows if row.status in ("quoted", "not yet"))
+    reasons = pd.DataFrame(
+        missing.most_common(), columns=["why there is no number of ours", "rows"]
+    )
     parts += ["## Reasons", _markdown(reasons), "## Tables"]
     by_artifact = counts(rows)
     lines = [[artifact, *(count[s] for s in STATUSES)] for artifact, count in by_artifact.items()]
@@ -153,9 +177,10 @@ def _judged(
     ways = computed.get(_key(artifact, name))
     if ways:
         where = [f"{way} ({', '.join(sorted(data))})" for way, data in sorted(ways.items())]
-        return PrintedRow(artifact, name, "computed", "; ".join(where))
+        status: Status = "trained" if "trained" in ways else "recounted"
+        return PrintedRow(artifact, name, status, "; ".join(where))
     is_shown = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
-    status: Status = "quoted" if is_shown else "not yet"
+    status = "quoted" if is_shown else "not yet"
     return PrintedRow(artifact, name, status, _reason(artifact, row, trained))
 
 
@@ -176,7 +201,7 @@ def _reason(artifact: str, row: dict[str, Any], trained: set[str]) -> str:
         return (
             "in the workbook, not trained yet" if is_there else f"not in the workbook yet, {code}"
         )
-    return f"{code}, no specification here" if "code" in about else code
+    return f"{code}, not in the workbook" if "code" in about else code
 
 
 def _computed(results: Path, artifact: str) -> dict[tuple[str, str], dict[str, set[str]]]:

@@ -12,34 +12,46 @@ from textwrap import fill
 import pandas as pd
 
 from wtal_core.errors import WorkbookError
+from wtal_core.papers.manifests import known_papers, reported
 from wtal_core.papers.manifests import regimes as kept_regimes
 from wtal_core.report.artifacts import read_tables
-from wtal_core.report.messages import EXPLAINED, OURS, VERDICTS
+from wtal_core.report.messages import OURS, VERDICTS
+from wtal_core.report.shown_table import GLYPHS
 from wtal_core.report.unknowns import MIDDLE
 
+# data sets in this order, then the others: first those in whose regime the papers' data are
+DATASETS = ("simulated-2", "simulated-thumos14", "shrec21", "thumos14")
+MEANINGS = "\n".join(
+    fill(f"* {GLYPHS[verdict]} *{verdict}*: {meaning}.", 100, subsequent_indent="  ")
+    for verdict, meaning in VERDICTS.items()
+)
 INTRODUCTION = f"""# Does it hold?
 
 Written by `make docs` from the tables in [`results/`](../results/README.md), which are made from
 the ledger's runs. Do not edit it by hand.
 
 A message of a paper, such as "hybrid attention helps", is one or several comparisons of two rows.
-{fill(EXPLAINED, 100)}
+Every comparison is paired by seed, over the seeds that are trained in both rows. It has one of five
+verdicts:
+
+{MEANINGS}
+
 In the pictures a dot is the mean paired difference here with its 95 % interval, and an orange
-tick the paper's difference, on its own data; a hollow dot is of rows that are not trained.
+tick the paper's difference, on its own data. A hollow dot is of rows that are not trained.
 """
 REGIME = """## Of which data
 
-The problem is long videos of mostly background that show about one class. What a data set far from
-that says, says little about a method that was made for it. Of the training videos: the share of
-time inside an instance (coverage), labels per video, and the largest share of the videos of one
-class that show a certain other one.
+The problem is long videos of mostly background that show about one class. A data set that is far
+from this says little about a method that was made for it. The table is of the training videos: the
+share of time inside an instance (coverage), the labels per video, and the largest share of the
+videos of one class that show a certain other one.
 """
 DEPENDS = """## Does it depend on what nobody knows?
 
 Version 2 of the simulated data has three constants without a source. At three values of each, the
 main difference of each paper, in points, with its verdict. *grows*, *falls*: the 95 % interval of
-the difference at high less that at low, paired by seed, lies above or below 0; *turns*: so, and the
-message holds at one end and is reversed at the other. See
+the difference at high minus that at low, paired by seed, lies above or below 0. *turns*: so, and
+the message holds at one end and is reversed at the other. See
 [`unknowns.ipynb`](../notebooks/unknowns.ipynb).
 """
 UNKNOWNS = Path(MIDDLE) / "unknowns" / "unknowns.csv"  # in the results folder
@@ -84,10 +96,14 @@ def findings(results: Path) -> str:
     parts = [INTRODUCTION]
     if older := not_yet(results):
         parts.append(
-            f"\nTables of {', '.join(older)} from before this was told are left out here until "
-            "they are computed anew.\n"
+            f"\nTables of {', '.join(older)} do not say yet whether their networks are trained. "
+            "They are left out here until they are computed again.\n"
         )
-    parts.append(f"\n## How many\n\n{_markdown(counts(judged))}\n")
+    how_many = counts(judged).replace({"paper": {paper: _name(paper) for paper in known_papers()}})
+    how_many = how_many.rename(
+        columns={verdict: f"{GLYPHS[verdict]} {verdict}" for verdict in VERDICTS}
+    )
+    parts.append(f"\n## How many\n\n{_markdown(how_many)}\n")
     parts.append(f"\n{REGIME}\n{_markdown(regimes(judged))}\n")
     if (results / UNKNOWNS).is_file():
         depends = read_tables(results / UNKNOWNS)["unknowns"].as_frame().reset_index()
@@ -95,8 +111,17 @@ def findings(results: Path) -> str:
     for paper in dict.fromkeys(one.paper for one in judged):
         of_paper = [one for one in judged if one.paper == paper]
         picture = f"![Paired differences of {paper}'s comparisons]({PICTURES}/{paper}.png)"
-        parts.append(f"\n## {paper}\n\n{picture}\n\n{_table(of_paper)}\n")
+        parts.append(f"\n## {_name(paper)}\n\n{picture}\n\n{_table(of_paper)}\n")
     return "".join(parts)
+
+
+def _name(paper: str) -> str:
+    """ "FAC-Net" of "facnet"."""
+    return str(reported(paper)["method"]) if paper in known_papers() else paper
+
+
+def _place(dataset: str) -> int:
+    return DATASETS.index(dataset) if dataset in DATASETS else len(DATASETS)
 
 
 def counts(judged: list[Judged]) -> pd.DataFrame:
@@ -107,6 +132,7 @@ def counts(judged: list[Judged]) -> pd.DataFrame:
     )
     table = pd.crosstab([frame["data set"], frame["paper"]], frame["verdict"])
     table = table.reindex(columns=list(VERDICTS), fill_value=0).reset_index()
+    table = table.sort_values("data set", key=lambda names: names.map(_place), kind="stable")
     table.columns.name = None
     return table
 
@@ -191,16 +217,17 @@ def _table(judged: list[Judged]) -> str:
             "data": f"[{one.dataset}](../results/{one.dataset}/{one.paper}/{one.artifact}.md)",
             "paper": "–" if one.printed is None else f"{one.printed:+.1f}",
             "here": "–" if one.here is None else f"{one.here:+.1f}",
-            "95 % interval": _interval(one),
+            "95 % interval": interval_of(one),
             "trained": one.trained,
-            "verdict": one.verdict,
+            "verdict": f"{GLYPHS[one.verdict]} {one.verdict}",
         }
         for one in judged
     ]
     return _markdown(pd.DataFrame(lines))
 
 
-def _interval(one: Judged) -> str:
+def interval_of(one: Judged) -> str:
+    """ "1.9 to 6.6", or a dash."""
     return "–" if one.interval is None else f"{one.interval[0]:.1f} to {one.interval[1]:.1f}"
 
 

@@ -53,8 +53,8 @@ def closed_form(
     reading: str,
     background: str,
 ) -> Float[Tensor, " T"]:
-    """∂L_b / ∂a_t of one video by its formula, plain or with BGES (specification A7; the paper's
-    Eq. 11 to 13 are reading B).
+    """∂L_b / ∂a_t of one video by its formula, plain or with BGES (the paper's Eq. 11 to 13 are
+    reading B).
     """
     n = 1 - attention
     if reading == "A":

@@ -28,7 +28,7 @@ from wtal_core.timebase import Timebase
 
 MEASURED = COMMITTED / "thumos14" / "simulated_calibration.csv"
 COLUMNS = ["seed", "run", "quantity", "real", "simulated"]
-STPN_GRID = Timebase(fps=10.0, stride=16.0)  # 1.6 s a snippet, as the published STPN has it
+STPN_GRID = Timebase(fps=10.0, stride=16.0)  # 1.6 s per snippet, as the published STPN has it
 TIOUS = (0.1, 0.3, 0.5, 0.7)
 MATCHED = 0.5
 LONG = "STPN, 1.6 s"

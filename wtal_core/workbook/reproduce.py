@@ -9,6 +9,7 @@ from typing import Any
 
 from wtal_core.data.dataset import Dataset
 from wtal_core.errors import WorkbookError
+from wtal_core.report.coverage import of_networks
 from wtal_core.runs.cluster import Place
 from wtal_core.runs.ledger import Ledger
 from wtal_core.study.own_parameters import EXCHANGEABLE, own_parameters
@@ -16,6 +17,7 @@ from wtal_core.study.session import open_session
 from wtal_core.workbook.artifacts import Notebook, find_notebooks
 from wtal_core.workbook.execution import check_parameters, execute
 from wtal_core.workbook.graph import when_ready
+from wtal_core.workbook.results_index import write_index
 
 
 def reproduce(
@@ -48,11 +50,25 @@ def reproduce(
         for number, (notebook, values) in enumerate(ready, 1):
             if not _one(notebook, results, values, f"[{number}/{len(notebooks)}]", say):
                 failures.append(notebook)
-    index = write_index(results)
-    say(f"{len(notebooks) - len(failures)} of {len(notebooks)} artifacts finished. Look at {index}")
+    finished = [notebook.artifact for notebook in notebooks if notebook not in failures]
+    say(f"{len(finished)} of {len(notebooks)} artifacts finished. {_shown(finished, results)}")
     for notebook in failures:
         say(f"failed: {notebook.artifact}")
     return len(failures)
+
+
+def _shown(finished: Sequence[str], results: Path) -> str:
+    """Writes the page of the results folder, and says which artifacts need no network. A table of
+    an earlier command that cannot be read does not make this one fail.
+    """
+    try:
+        index = write_index(results)
+        told = of_networks(results)
+    except WorkbookError as error:
+        return f"The page that shows all was not written: {error}"
+    apart = [artifact for artifact in finished if not told.get(artifact, True)]
+    without = f"Without a network: {', '.join(apart)}. " if apart else ""
+    return f"{without}Look at {index}"
 
 
 def _check_scorable(dataset: Dataset) -> None:
@@ -88,55 +104,3 @@ def _one(notebook: Notebook, results: Path, given: dict[str, Any], place: str, s
         f"{output.with_name(name[1])}.*"
     )
     return True
-
-
-def write_index(results: Path) -> Path:
-    """`README.md` of a results folder: what is there, a data set after the other, each with its
-    origin line.
-    """
-    lines = [
-        "# Results",
-        "",
-        "Every table and figure names its data set, origin, protocol, seeds and selection rule. "
-        "Numbers of",
-        "data sets other than the paper's are not comparable with the paper's; the order of the "
-        "rows may be.",
-        "",
-    ]
-    notebooks = find_notebooks()
-    for dataset in sorted(p for p in results.iterdir() if p.is_dir()):
-        rows = [_index_line(dataset, notebook) for notebook in notebooks]
-        if any(rows):
-            lines += [
-                f"## {dataset.name}",
-                "",
-                "| artifact | what | files |",
-                "|---|---|---|",
-                *filter(None, rows),
-                "",
-            ]
-    others = sorted(results.glob("*/*/README.md"))
-    if others:
-        lines += [
-            "## Other results",
-            "",
-            *(f"* [{_heading(path)}]({path.relative_to(results)})" for path in others),
-            "",
-        ]
-    index = results / "README.md"
-    index.write_text("\n".join(lines))
-    return index
-
-
-def _heading(page: Path) -> str:
-    return page.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-
-
-def _index_line(dataset: Path, notebook: Notebook) -> str:
-    """A row of the index with links to the artifact's tables and pictures; empty where there are
-    none.
-    """
-    paper, name = notebook.artifact.split("/")
-    files = sorted(f for f in (dataset / paper).glob(f"{name}[._]*") if f.suffix in (".md", ".png"))
-    links = " ".join(f"[{f.name}]({f.relative_to(dataset.parent)})" for f in files)
-    return f"| {notebook.artifact} | {notebook.title} | {links} |" if links else ""

@@ -1,4 +1,4 @@
-"""Layers for S independent networks, one a stream, that run as one batched matrix product."""
+"""Layers for S independent networks, one per stream, that run as one batched matrix product."""
 
 from typing import Any, Literal
 

@@ -33,11 +33,11 @@ class Schedule(Checked):
 
     reduction: "sum" adds the gradients of the videos of a batch, as the official codes of FAC-Net,
     RSKP and GauFuse do; "mean" averages them with weight decay and epsilon divided by the batch
-    size, which takes the same steps because Adam is invariant to the scale of the gradient
-    (specification S8); exactly so where batch_size divides the videos.
+    size, which takes the same steps because Adam is invariant to the scale of the gradient;
+    exactly so where batch_size divides the videos.
     labels: what a training video is said to show: its published video-level labels (W-TALC's
     `labels_all`, as the official codes), or the classes of its segments, which differ in 8 of
-    THUMOS14's training videos (specification S1).
+    THUMOS14's training videos.
     order: "permutation" passes over all videos in an epoch; "independent" draws each batch anew
         from all of them, as BaS-Net's code does from its second epoch on; an epoch then still has
         as many steps. "repeated" is that with replacement, as 3C-Net's code does.
