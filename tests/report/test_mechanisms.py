@@ -115,7 +115,7 @@ def test_the_figure_shows_every_seed_and_the_interval_of_the_trained(worlds, mec
 
 
 def test_what_goes_on_says_what_is_switched_on():
-    scene, weak = open_dataset("teaching-scene"), open_dataset("teaching-weak")
+    scene, weak = open_dataset("teaching-2-context"), open_dataset("teaching-2-weak")
     video = scene.probes[0]
     assert list(what_goes_on(scene, video)) == list(STRIPS)
     assert what_goes_on(scene, video)["scene of its class"].max() == 1
@@ -135,7 +135,7 @@ def test_scores_are_averaged_over_what_goes_on():
 
 
 def test_the_world_is_drawn_beside_the_plain_one():
-    world, plain = open_dataset("teaching-weak"), open_dataset("teaching-plain")
+    world, plain = open_dataset("teaching-2-weak"), open_dataset("teaching-2-plain")
     figure = world_figure(world, plain, world.probes[0], "about")
     assert len(figure.axes) == 5
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]

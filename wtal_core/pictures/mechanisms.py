@@ -19,6 +19,7 @@ from wtal_core.pictures.forest import COLOUR_OF
 from wtal_core.report.mechanisms import Mechanism
 from wtal_core.report.messages import MARGIN_OF_OURS
 from wtal_core.runs.results import Results
+from wtal_core.segments import tiou
 
 STRIPS = {  # what goes on in a video -> its colour
     "plain part": COLOURS[2],
@@ -67,6 +68,23 @@ def by_what_goes_on(
         name: float(share @ values / share.sum()) if share.any() else float("nan")
         for name, share in shares.items()
     }
+
+
+def borders_inside(
+    candidates: pd.DataFrame, truth: pd.DataFrame, limit: float = 0.25
+) -> Float[np.ndarray, " N"]:
+    """How far both borders of each candidate lie inside the instance that it overlaps most, in
+    seconds; below 0: outside. Candidates that overlap none by more than `limit` (tIoU) are left
+    out.
+
+    candidates, truth: tables with `t_start, t_end` in seconds, of one video and class.
+    """
+    start, end = (candidates[name].to_numpy() for name in ("t_start", "t_end"))
+    first, last = (truth[name].to_numpy() for name in ("t_start", "t_end"))
+    overlap = tiou(start[:, None], end[:, None], first, last)
+    near = np.flatnonzero(overlap.max(axis=1, initial=0.0) > limit)
+    instance = overlap[near].argmax(axis=1)
+    return np.concatenate([start[near] - first[instance], last[instance] - end[near]])
 
 
 def directions_of(dataset: Dataset) -> dict[str, Directions]:
