@@ -95,35 +95,36 @@ def directions_of(dataset: Dataset) -> dict[str, Directions]:
 
 def world_figure(world: Dataset, plain: Dataset, video: str, caption: str) -> Figure:
     """One video: what goes on in it, as strips of colour, and below them its features along the
-    direction of its class and of its scene, in this world and in the one without any difficulty.
+    direction of its class, and of its scene where the world has any, in this world and in the one
+    without any difficulty.
 
     Both worlds share timelines and random numbers, so that their lines differ by the difficulty.
     """
     (label,) = world.video(video).labels
     column = world.classes.index(label)
     directions = directions_of(world)
-    strips = what_goes_on(world, video)
+    strips = {name: share for name, share in what_goes_on(world, video).items() if share.any()}
+    drawn = ["class", "its scene"] if "scene of its class" in strips else ["class"]
+    lines = len(drawn) * len(directions)
     figure, panels = plt.subplots(
-        1 + 2 * len(directions),
-        figsize=(11, 1.7 + 1.35 * 2 * len(directions)),
+        1 + lines,
+        figsize=(11, 1.7 + 1.35 * lines),
         sharex=True,
         layout="constrained",
-        height_ratios=[1.25] + [1.0] * 2 * len(directions),
+        height_ratios=[0.3 + 0.2 * len(strips)] + [1.0] * lines,
     )
     seconds = world.timebase.seconds(np.arange(world.video(video).length + 1))
     _draw_strips(panels[0], strips, (float(seconds[0]), float(seconds[-1])))
     places = iter(panels[1:])
     for stream, along in directions.items():
-        for what, direction in (
-            ("class", along.action[column]),
-            ("its scene", along.scene[column]),
-        ):
+        direction_of = {"class": along.action[column], "its scene": along.scene[column]}
+        for what in drawn:
             axes = next(places)
             for data, colour, name in (
                 (plain, QUIET, "in the plain world"),
                 (world, COLOURS[0], "here"),
             ):
-                values = data.video(video).features[stream] @ direction
+                values = data.video(video).features[stream] @ direction_of[what]
                 axes.stairs(values, seconds, color=colour, baseline=None, label=name)
             axes.set_ylabel(f"{stream}:\n{what}")
     panels[1].legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
@@ -178,6 +179,7 @@ def seeds_figure(
             _draw_differences(right, -place, present - absent, trained, verdict)
         worlds = list(mechanism.predicted)
         left.set_xticks(range(len(worlds)), worlds, fontsize=8)
+        left.set_xlim(-0.5, len(worlds) - 0.5)
         left.set_title(f"{name}\nwithout (left) and with it (right)", fontsize=9)
         left.set_ylabel("average mAP (%)")
         left.grid(axis="y", alpha=0.3)
