@@ -15,6 +15,7 @@ from wtal_core.errors import WorkbookError
 
 SWITCHES = {
     "context": {"scene", "scene_share", "scene_seconds"},
+    "faint": {"scene", "scene_share", "scene_seconds", "discriminative", "weak"},
     "weak": {"weak"},
     "fading": {"fade_seconds"},
 }

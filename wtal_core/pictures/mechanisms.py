@@ -83,7 +83,7 @@ def borders_inside(
     first, last = (truth[name].to_numpy() for name in ("t_start", "t_end"))
     overlap = tiou(start[:, None], end[:, None], first, last)
     near = np.flatnonzero(overlap.max(axis=1, initial=0.0) > limit)
-    instance = overlap[near].argmax(axis=1)
+    instance = overlap[near].argmax(axis=1) if len(near) else near
     return np.concatenate([start[near] - first[instance], last[instance] - end[near]])
 
 
