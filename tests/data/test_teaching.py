@@ -82,7 +82,8 @@ def test_a_weak_world_changes_the_rest_of_the_action_and_nothing_else(plain):
 
 
 def test_the_scene_is_in_the_action_and_in_half_of_the_background():
-    shown = states(open_dataset("teaching-2-context"))
+    world = open_dataset("teaching-2-context")
+    shown = [states_of(world.name, video.id) for video in (*world.train, *world.test)]
     outside = np.concatenate([1 - np.minimum(action(of_video), 1) for of_video in shown])
     scene = np.concatenate([of_video.scene.sum(1) for of_video in shown])
     assert scene[outside < 1e-9].min() == pytest.approx(1)
