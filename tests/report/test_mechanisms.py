@@ -9,6 +9,7 @@ from wtal_core.data.opening import open_dataset
 from wtal_core.pictures.forest import COLOUR_OF
 from wtal_core.pictures.mechanisms import (
     STRIPS,
+    borders_inside,
     by_what_goes_on,
     seeds_figure,
     what_goes_on,
@@ -115,18 +116,18 @@ def test_the_figure_shows_every_seed_and_the_interval_of_the_trained(worlds, mec
 
 
 def test_what_goes_on_says_what_is_switched_on():
-    scene, weak = open_dataset("teaching-scene"), open_dataset("teaching-weak")
-    video = scene.probes[0]
-    assert list(what_goes_on(scene, video)) == list(STRIPS)
-    assert what_goes_on(scene, video)["scene of its class"].max() == 1
+    context, weak = open_dataset("teaching-2-context"), open_dataset("teaching-2-weak")
+    video = context.probes[0]
+    assert list(what_goes_on(context, video)) == list(STRIPS)
+    assert what_goes_on(context, video)["scene of its class"].max() == pytest.approx(1)
     assert what_goes_on(weak, video)["scene of its class"].max() == 0
-    lookalikes = what_goes_on(open_dataset("teaching-lookalikes"), video)
+    lookalikes = what_goes_on(open_dataset("simulated-2"), "sim2_test_0004")
     assert lookalikes["looks like its class"].any() and lookalikes["looks like another"].any()
 
 
 def test_scores_are_averaged_over_what_goes_on():
-    dataset = open_dataset("teaching-lookalikes")
-    videos = [video.id for video in dataset.test[:6]]
+    dataset = open_dataset("teaching-2-weak")
+    videos = [video.id for video in dataset.test[:4]]
     own = {video: 3.0 * what_goes_on(dataset, video)["plain part"] for video in videos}
     means = by_what_goes_on(dataset, own)
     assert means["plain part"] > 0.7 > 0.1 > means["elsewhere"]
@@ -135,13 +136,28 @@ def test_scores_are_averaged_over_what_goes_on():
 
 
 def test_the_world_is_drawn_beside_the_plain_one():
-    world, plain = open_dataset("teaching-weak"), open_dataset("teaching-plain")
+    world, plain = open_dataset("teaching-2-weak"), open_dataset("teaching-2-plain")
     figure = world_figure(world, plain, world.probes[0], "about")
-    assert len(figure.axes) == 5
+    assert len(figure.axes) == 3  # what goes on, and the class in both streams
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert names == list(STRIPS)
+    assert names == ["plain part", "rest of the action"]
     here, there = (patch.get_data().values for patch in reversed(figure.axes[1].patches))
     assert len(here) == world.video(world.probes[0]).length
     changed = pd.Series(here != there)
     rest = what_goes_on(world, world.probes[0])["rest of the action"] > 0
     assert (changed.to_numpy() == rest).all()
+
+
+def test_a_scene_is_drawn_where_the_world_has_one():
+    world, plain = open_dataset("teaching-2-context"), open_dataset("teaching-2-plain")
+    figure = world_figure(world, plain, world.probes[0], "about")
+    assert len(figure.axes) == 5
+    assert figure.axes[2].get_ylabel() == "rgb:\nits scene"
+
+
+def test_borders_are_counted_from_the_instance_that_a_candidate_overlaps_most():
+    truth = pd.DataFrame({"t_start": [0.0, 20.0], "t_end": [10.0, 30.0]})
+    candidates = pd.DataFrame({"t_start": [1.0, 18.0, 12.0], "t_end": [8.0, 31.0, 14.0]})
+    assert borders_inside(candidates, truth).tolist() == [1.0, -2.0, 2.0, -1.0]
+    assert len(borders_inside(candidates[:0], truth)) == 0
+    assert len(borders_inside(candidates, truth[:0])) == 0

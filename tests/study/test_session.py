@@ -65,15 +65,15 @@ def test_own_parameters_are_those_of_the_committed_notebook():
 
 def test_a_notebook_of_a_teaching_world_is_at_home_there(folders, capsys):
     committed, own = folders
-    assert own_parameters("facnet/idea")["dataset"] == "teaching-weak"
-    session = open_session("facnet/idea", "teaching-weak")
+    assert own_parameters("facnet/idea")["dataset"] == "teaching-2-context"
+    session = open_session("facnet/idea", "teaching-2-context")
     assert session.store.roots == (committed,)
-    assert session.on("teaching-plain").store is session.store
-    assert session.on("teaching-plain").dataset.name == "teaching-plain"
+    assert session.on("teaching-2-plain").store is session.store
+    assert session.on("teaching-2-plain").dataset.name == "teaching-2-plain"
     assert capsys.readouterr().err == ""
-    assert open_session("facnet/table1", "teaching-weak").store.roots == (own, committed)
+    assert open_session("facnet/table1", "teaching-2-context").store.roots == (own, committed)
     assert open_session("facnet/idea", "simulated").store.roots == (own, committed)
-    assert "dataset=teaching-weak" in capsys.readouterr().err
+    assert "dataset=teaching-2-context" in capsys.readouterr().err
 
 
 def test_an_artifact_without_a_notebook_has_the_usual_parameters():

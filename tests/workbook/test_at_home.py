@@ -8,7 +8,7 @@ def test_a_teaching_page_stays_in_its_world_and_a_table_goes_where_it_is_told():
     page, table = find_notebooks(("gaufuse/idea", "facnet/table3"))[::-1]
     assert (page.artifact, table.artifact) == ("gaufuse/idea", "facnet/table3")
     given = {"dataset": "hapt", "seeds": 2}
-    assert at_home(page, given) == {"dataset": "teaching-weak", "seeds": 2}
+    assert at_home(page, given) == {"dataset": "teaching-2-fading", "seeds": 2}
     assert at_home(table, given) == given
 
 

@@ -49,7 +49,7 @@ OPENERS: dict[str, Callable[..., Dataset]] = {
     "simulated": open_simulated,
     "simulated-2": open_simulated_2,
     "simulated-thumos14": open_simulated_thumos14,
-    "teaching": open_teaching,
+    "teaching-2": open_teaching,
     "thumos14": open_thumos14,
     "thumos14-simulated": open_thumos14,
 }

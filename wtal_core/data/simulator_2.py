@@ -16,7 +16,7 @@ therefore share timelines, directions and random numbers, and differ in their on
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.timebase import Timebase
 
 NAME = "simulated-2"
-TEACHING = "teaching"
+TEACHING = "teaching-2"
 STREAMS = ("rgb", "flow")
 SUBSETS = ("train", "test")
 # of a generator: the manifest's seed, what it is for, and the number of the stream or the video
@@ -69,6 +69,9 @@ class Constants2(TimelineConstants):
     background_seconds: float
     identity: Pair
     noise: Pair
+    # of teaching worlds, off where a manifest does not name it: how long an action takes to appear,
+    # and to vanish, at its borders
+    fade_seconds: float = 0.0
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -137,7 +140,9 @@ class Timeline:
 def constants_of(manifest: DatasetManifest) -> Constants2:
     """The `simulator` part of a manifest; raises WorkbookError naming what does not fit."""
     values = manifest.simulator
-    wrong = {field.name for field in fields(Constants2)} ^ set(values)
+    known = {field.name for field in fields(Constants2)}
+    needed = {field.name for field in fields(Constants2) if field.default is MISSING}
+    wrong = (set(values) - known) | (needed - set(values))
     if wrong:
         raise WorkbookError(
             f"{manifest.name}: the simulator constant {min(wrong)} is missing or unknown; "
@@ -401,13 +406,23 @@ def draw_states(
     appearance = latest_change(length, constants.background_seconds, rng)
     background = rng.integers(constants.backgrounds, size=length)[appearance]
     return States(
-        plain=plain,
-        weak=weak,
+        plain=faded(plain, constants.fade_seconds),
+        weak=faded(weak, constants.fade_seconds),
         lookalike=lookalike,
         scene=np.minimum(plain + weak, 1) + constants.scene_in_background * around,
-        motion=1 - outside + lookalike.sum(1, keepdims=True),
+        motion=faded(1 - outside, constants.fade_seconds) + lookalike.sum(1, keepdims=True),
         background=_one_hot(background, constants.backgrounds),
     )
+
+
+def faded(states: Float[np.ndarray, "F K"], seconds: float) -> Float[np.ndarray, "F K"]:
+    """The same, where each change takes so many seconds: half of it comes before, half after."""
+    size = 2 * round(seconds / FINE.snippet_seconds / 2) + 1
+    if size == 1 or not len(states):
+        return states
+    from scipy.ndimage import uniform_filter1d
+
+    return np.asarray(uniform_filter1d(states, size, axis=0, mode="constant"))
 
 
 def averaged_states(states: States, duration: float, timebase: Timebase) -> States:

@@ -386,5 +386,5 @@ COUNTERS: dict[str, Callable[[Path, Dataset], dict[str, Counts]]] = {
     "shrec21-sequences": _count_sides,
     "simulated-2": _count_sides,
     "simulated-thumos14": _count_sides,
-    "teaching": _count_sides,
+    "teaching-2": _count_sides,
 }

@@ -13,11 +13,6 @@ DATASETS = (
     "simulated",
     "hapt",
     "salads50",
-    "teaching-plain",
-    "teaching-scene",
-    "teaching-weak",
-    "teaching-lookalikes",
-    "teaching-confusable",
 )
 # method -> what differed: fields of the schedule, and of the Config
 SCHEDULES: dict[str, dict[str, Any]] = {

@@ -19,6 +19,7 @@ from wtal_core.pictures.forest import COLOUR_OF
 from wtal_core.report.mechanisms import Mechanism
 from wtal_core.report.messages import MARGIN_OF_OURS
 from wtal_core.runs.results import Results
+from wtal_core.segments import tiou
 
 STRIPS = {  # what goes on in a video -> its colour
     "plain part": COLOURS[2],
@@ -69,6 +70,23 @@ def by_what_goes_on(
     }
 
 
+def borders_inside(
+    candidates: pd.DataFrame, truth: pd.DataFrame, limit: float = 0.25
+) -> Float[np.ndarray, " N"]:
+    """How far both borders of each candidate lie inside the instance that it overlaps most, in
+    seconds; below 0: outside. Candidates that overlap none by more than `limit` (tIoU) are left
+    out.
+
+    candidates, truth: tables with `t_start, t_end` in seconds, of one video and class.
+    """
+    start, end = (candidates[name].to_numpy() for name in ("t_start", "t_end"))
+    first, last = (truth[name].to_numpy() for name in ("t_start", "t_end"))
+    overlap = tiou(start[:, None], end[:, None], first, last)
+    near = np.flatnonzero(overlap.max(axis=1, initial=0.0) > limit)
+    instance = overlap[near].argmax(axis=1) if len(near) else near
+    return np.concatenate([start[near] - first[instance], last[instance] - end[near]])
+
+
 def directions_of(dataset: Dataset) -> dict[str, Directions]:
     """What the features of a teaching world are made along, per stream."""
     manifest = load_manifest(dataset.name)
@@ -77,35 +95,36 @@ def directions_of(dataset: Dataset) -> dict[str, Directions]:
 
 def world_figure(world: Dataset, plain: Dataset, video: str, caption: str) -> Figure:
     """One video: what goes on in it, as strips of colour, and below them its features along the
-    direction of its class and of its scene, in this world and in the one without any difficulty.
+    direction of its class, and of its scene where the world has any, in this world and in the one
+    without any difficulty.
 
     Both worlds share timelines and random numbers, so that their lines differ by the difficulty.
     """
     (label,) = world.video(video).labels
     column = world.classes.index(label)
     directions = directions_of(world)
-    strips = what_goes_on(world, video)
+    strips = {name: share for name, share in what_goes_on(world, video).items() if share.any()}
+    drawn = ["class", "its scene"] if "scene of its class" in strips else ["class"]
+    lines = len(drawn) * len(directions)
     figure, panels = plt.subplots(
-        1 + 2 * len(directions),
-        figsize=(11, 1.7 + 1.35 * 2 * len(directions)),
+        1 + lines,
+        figsize=(11, 1.7 + 1.35 * lines),
         sharex=True,
         layout="constrained",
-        height_ratios=[1.25] + [1.0] * 2 * len(directions),
+        height_ratios=[0.3 + 0.2 * len(strips)] + [1.0] * lines,
     )
     seconds = world.timebase.seconds(np.arange(world.video(video).length + 1))
     _draw_strips(panels[0], strips, (float(seconds[0]), float(seconds[-1])))
     places = iter(panels[1:])
     for stream, along in directions.items():
-        for what, direction in (
-            ("class", along.action[column]),
-            ("its scene", along.scene[column]),
-        ):
+        direction_of = {"class": along.action[column], "its scene": along.scene[column]}
+        for what in drawn:
             axes = next(places)
             for data, colour, name in (
                 (plain, QUIET, "in the plain world"),
                 (world, COLOURS[0], "here"),
             ):
-                values = data.video(video).features[stream] @ direction
+                values = data.video(video).features[stream] @ direction_of[what]
                 axes.stairs(values, seconds, color=colour, baseline=None, label=name)
             axes.set_ylabel(f"{stream}:\n{what}")
     panels[1].legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
@@ -160,6 +179,7 @@ def seeds_figure(
             _draw_differences(right, -place, present - absent, trained, verdict)
         worlds = list(mechanism.predicted)
         left.set_xticks(range(len(worlds)), worlds, fontsize=8)
+        left.set_xlim(-0.5, len(worlds) - 0.5)
         left.set_title(f"{name}\nwithout (left) and with it (right)", fontsize=9)
         left.set_ylabel("average mAP (%)")
         left.grid(axis="y", alpha=0.3)
