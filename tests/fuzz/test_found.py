@@ -5,16 +5,23 @@ import json
 import numpy as np
 import pytest
 
+from tests.fuzz.command_readers import go_on, write_begun
 from tests.fuzz.readers import TRUTH, read_results, write_results
 from tests.fuzz.user_readers import write_exported, write_formats
+from tests.own_samples import write_folder
+from tests.tiny_dataset import CONFIG
 from wtal_core.cli.scoring import convert
+from wtal_core.data.own_data import add
+from wtal_core.data.own_split import split_by_seed
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.formats.class_list import read_class_list
 from wtal_core.evaluation.tables import load_detections, read_ground_truth
 from wtal_core.reading.refusal import shown
 from wtal_core.reading.text_tables import read_rows
 from wtal_core.runs import ledger
+from wtal_core.runs.settings import configured_run, with_settings
 from wtal_core.study.portable import read_model
+from wtal_core.timebase import Timebase
 
 
 def refused_in_one_line(read, words):
@@ -127,6 +134,37 @@ def test_a_long_name_of_a_column_is_quoted_short(tmp_path):
         lambda: read_ground_truth(path), "has the columns video, t_start, t_end, …;"
     )
     refused_in_one_line(lambda: read_rows(path, ("video", "label")), "no column 'label'")
+
+
+def test_a_blank_line_among_features_that_are_finished(tmp_path):
+    write_begun(tmp_path)
+    table = tmp_path / "begun" / "durations.csv"
+    table.write_text(table.read_text().replace("\n", "\n\n", 1))
+    assert set(go_on(tmp_path)) == {"a", "b"}
+
+
+@pytest.mark.parametrize("name", ["CON", "nul.txt", "a.", "../x", "x" * 300, "a/b", "-x"])
+def test_a_data_set_is_called_as_a_folder_may_be_on_any_disk(tmp_path, name):
+    folder = write_folder(tmp_path / "features")
+    refused_in_one_line(
+        lambda: add(name, folder, Timebase(25.0, 16.0), root=tmp_path / "data"), "cannot name a"
+    )
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_split_by_a_seed_that_is_none():
+    refused_in_one_line(lambda: split_by_seed({"a": ("x",), "b": ("x",)}, -1, 0.5), "expected at")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 10**400])
+def test_a_seed_that_no_generator_takes(seed):
+    refused_in_one_line(lambda: configured_run("facnet", "quick", "simulated", seed, ()), "--seed")
+
+
+@pytest.mark.parametrize("value", ["{[]: 1}", "1" + "0" * 400, "(" * 3000, "-" * 9000 + "1", "\0"])
+def test_a_setting_that_python_cannot_read(value):
+    words = (f"schedule.learning_rate={value}",)
+    refused_in_one_line(lambda: with_settings(CONFIG, words), "learning_rate")
 
 
 def test_a_cell_that_is_longer_than_a_table_may_have(tmp_path):
