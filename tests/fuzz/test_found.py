@@ -15,7 +15,7 @@ from wtal_core.data.own_data import add
 from wtal_core.data.own_split import split_by_seed
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.formats.class_list import read_class_list
-from wtal_core.evaluation.tables import load_detections, read_ground_truth
+from wtal_core.evaluation.tables import known_seconds, load_detections, read_ground_truth
 from wtal_core.reading.refusal import shown
 from wtal_core.reading.text_tables import read_rows
 from wtal_core.runs import ledger
@@ -134,6 +134,39 @@ def test_a_long_name_of_a_column_is_quoted_short(tmp_path):
         lambda: read_ground_truth(path), "has the columns video, t_start, t_end, …;"
     )
     refused_in_one_line(lambda: read_rows(path, ("video", "label")), "no column 'label'")
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066"])
+def test_a_name_that_shows_its_letters_in_another_order(tmp_path, mark):
+    folder = write_folder(tmp_path / "own")
+    labels = folder / "labels.csv"
+    labels.write_text(labels.read_text().replace("Jump", f"J{mark}ump"), encoding="utf-8")
+    refused_in_one_line(
+        lambda: add("own", folder, Timebase(25.0, 16.0), root=tmp_path / "data"), "line 2: label"
+    )
+    path = tmp_path / "gt.json"
+    path.write_text(json.dumps(TRUTH | {"classes": [f"J{mark}ump"]}))
+    refused_in_one_line(lambda: read_ground_truth(path), "classes")
+
+
+def test_a_line_of_json_that_is_nested_too_deeply(tmp_path):
+    path = tmp_path / "det.jsonl"
+    line = '{"video": "v", "segment": ' + "[" * 5000 + "]" * 5000 + "}"
+    path.write_text(f"{line}\n{line}\n")
+    refused_in_one_line(lambda: load_detections(path), "nested too deeply")
+
+
+@pytest.mark.parametrize("value", [10**400, True, "1_0", float("nan"), -5, 1e300])
+def test_a_duration_that_is_none_is_as_good_as_not_stated(value):
+    assert known_seconds({"a": value, "b": "80", "c": 2.5}) == {"b": 80.0, "c": 2.5}
+
+
+def test_a_table_of_points_that_holds_none_is_converted(tmp_path):
+    write_formats(tmp_path)
+    header = (tmp_path / "points.csv").read_text().splitlines()[0]
+    (tmp_path / "points.csv").write_text(f"{header}\n")
+    convert(tmp_path / "points.csv", tmp_path / "out.txt", "sfnet")
+    assert (tmp_path / "out.txt").read_text() == ""
 
 
 def test_a_blank_line_among_features_that_are_finished(tmp_path):

@@ -70,9 +70,7 @@ def test_a_checkpoint_of_another_run_is_named(tmp_path):
     path = tmp_path / "checkpoint.pt"
     begun.save(path)
     wider = Trainer("facnet", replace(CONFIG, embedding=16), tiny_dataset(), 0, "cpu")
-    with pytest.raises(
-        WorkbookError, match=r"checkpoint\.pt is no checkpoint of this .*delete"
-    ):
+    with pytest.raises(WorkbookError, match=r"checkpoint\.pt is no checkpoint of this .*delete"):
         wider.run(path)
     state = torch.load(path, weights_only=True)
     torch.save(state | {"epoch": "two"}, path)

@@ -312,6 +312,7 @@ def test_hostile_pickles_neither_hang_nor_break_nor_run(tmp_path, number):
         (b"]q\x00]q\x01a0h\x01K\x01a.", "grows after another one holds it"),
         (b"\x80\x04Nr\xff\xff\xff\x07.", "place 134217727 of the memo"),
         (b"\x8e" + (2**40).to_bytes(8, "little") + b".", "1099511627776 bytes are promised"),
+        (b"\x80\x04\x95" + (2**40).to_bytes(8, "little") + b"N.", "a frame that is longer"),
         (b"h\x05.", "place 5 of the memo, which is empty"),
         (b"N", "cut off"),
         (b"I1", "does not end"),
