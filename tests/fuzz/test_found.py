@@ -161,12 +161,13 @@ def test_a_duration_that_is_none_is_as_good_as_not_stated(value):
     assert known_seconds({"a": value, "b": "80", "c": 2.5}) == {"b": 80.0, "c": 2.5}
 
 
-def test_a_table_of_points_that_holds_none_is_converted(tmp_path):
+def test_a_table_of_points_that_holds_none_is_not_converted_to_an_empty_file(tmp_path):
     write_formats(tmp_path)
     header = (tmp_path / "points.csv").read_text().splitlines()[0]
     (tmp_path / "points.csv").write_text(f"{header}\n")
-    convert(tmp_path / "points.csv", tmp_path / "out.txt", "sfnet")
-    assert (tmp_path / "out.txt").read_text() == ""
+    target = tmp_path / "out.txt"
+    refused_in_one_line(lambda: convert(tmp_path / "points.csv", target, "sfnet"), "no clicks")
+    assert not target.exists()
 
 
 def test_a_blank_line_among_features_that_are_finished(tmp_path):
