@@ -114,6 +114,13 @@ def test_without_a_checksum_each_command_begins_anew(server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_a_checksum_a_part_that_a_killed_command_left_is_not_gone_on_with(server, tmp_path):
+    (tmp_path / "a.bin.part").write_bytes(b"x" * 1000)
+    retrieve(server, tmp_path / "a.bin", sha256=None, size=None)
+    assert server.asked == [None]
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+
+
 def test_a_server_that_knows_no_ranges_sends_all_again(server, tmp_path):
     server.faults += ["broken", "no ranges"]
     retrieve(server, tmp_path / "a.bin")
