@@ -14,6 +14,7 @@ from beartype.vale import Is
 from wtal_core.errors import WorkbookError
 
 INFINITE = float("inf")
+LONGEST_QUOTE = 200  # letters of a value in an error
 WHOLE_FOR_FLOAT = BeartypeConf(is_pep484_tower=True)  # a setting of 1 is as good as one of 1.0
 
 PositiveInt = Annotated[int, Is[lambda value: value >= 1]]
@@ -57,7 +58,7 @@ class Checked:
             value = vars(self)[name]
             if not is_allowed(value, hint):
                 raise WorkbookError(
-                    f"{self.owner()}: {name} is {value!r}; expected {described(hint)}"
+                    f"{self.owner()}: {name} is {_shown(value)}; expected {described(hint)}"
                 )
 
     @classmethod
@@ -99,3 +100,9 @@ def described(hint: Any) -> str:
 def is_any_length(hint: Any) -> bool:
     """Whether a type is `tuple[X, ...]`."""
     return get_origin(hint) is tuple and get_args(hint)[1:] == (...,)
+
+
+def _shown(value: Any) -> str:
+    """A value as an error quotes it; of a long one the beginning."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"

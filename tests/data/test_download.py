@@ -8,6 +8,8 @@ import stat
 import tarfile
 import threading
 import zipfile
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
@@ -48,10 +50,10 @@ class Server(http.server.BaseHTTPRequestHandler):
         rest = CONTENT[first:]
         self.send_response(206 if asked else 200)
         length = {"longer": len(rest) + 1, "shorter": len(rest) - 1}.get(fault, len(rest))
-        if fault != "endless":
+        if fault not in ("endless", "cut"):
             self.send_header("Content-Length", str(length))
         self.end_headers()
-        if fault == "broken":
+        if fault in ("broken", "cut"):
             rest = rest[: len(rest) // 2]
         self.wfile.write(rest * 3 if fault == "endless" else rest[:length])
 
@@ -86,6 +88,14 @@ def test_a_broken_download_goes_on_where_it_broke(server, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
 
 
+def test_an_answer_that_ends_early_without_a_word_is_noticed(server, tmp_path):
+    """The server has not said how long it is; the manifest has."""
+    server.faults += ["cut"]
+    retrieve(server, tmp_path / "a.bin")
+    assert server.asked == [None, f"bytes={len(CONTENT) // 2}-"]
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+
+
 def test_a_later_command_goes_on_where_an_earlier_one_broke(server, tmp_path):
     server.faults += ["broken", "500", "500", "500"]
     with pytest.raises(WorkbookError, match="given up after 4 tries"):
@@ -102,6 +112,13 @@ def test_without_a_checksum_each_command_begins_anew(server, tmp_path):
     with pytest.raises(WorkbookError, match="given up"):
         retrieve(server, tmp_path / "a.bin", sha256=None, size=None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_checksum_a_part_that_a_killed_command_left_is_not_gone_on_with(server, tmp_path):
+    (tmp_path / "a.bin.part").write_bytes(b"x" * 1000)
+    retrieve(server, tmp_path / "a.bin", sha256=None, size=None)
+    assert server.asked == [None]
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
 
 
 def test_a_server_that_knows_no_ranges_sends_all_again(server, tmp_path):
@@ -150,7 +167,7 @@ def test_a_silent_server_is_given_up(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "TIMEOUT", (0.2, 0.2))
     monkeypatch.setattr(download, "TRIES", 2)
     monkeypatch.setattr(Server, "do_GET", lambda self: self.server.silence.wait(3))
-    with pytest.raises(WorkbookError, match="given up after 2 tries"):
+    with pytest.raises(WorkbookError, match=r"given up after 2 tries \(.*timed out"):
         retrieve(server, tmp_path / "a.bin")
 
 
@@ -158,6 +175,18 @@ def test_http_is_refused_unless_the_user_names_the_server(server, tmp_path):
     with pytest.raises(WorkbookError, match="no https address"):
         retrieve(server, tmp_path / "a.bin", plain=False)
     assert server.asked == [] and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("hops", [("https://a/x", "http://a/x"), ("http://a/x", "https://a/x")])
+def test_a_way_over_http_is_refused(tmp_path, monkeypatch, hops):
+    """Whether it ends there or only passes by."""
+    *before, last = [SimpleNamespace(url=url) for url in ("https://a/b", *hops)]
+    answer = SimpleNamespace(url=last.url, history=before, status_code=200, reason="", headers={})
+    answer.iter_content = lambda size: iter([CONTENT])
+    monkeypatch.setattr(download, "_answer", lambda address, there: nullcontext(answer))
+    with pytest.raises(WorkbookError, match="http://a/x is no https address"):
+        download.download("https://a/b", tmp_path / "a.bin.part", progress=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("address", ["ftp://x/a.bin", "file:///etc/hosts", "HTTP://x/a.bin"])
@@ -195,6 +224,16 @@ def special(name, kind, target=""):
     return info
 
 
+def encrypted(path):
+    """The archive with the mark of a password on its first member."""
+    content = bytearray(path.read_bytes())
+    listed = content.find(b"PK\x01\x02")
+    content[6] |= 1
+    content[listed + 8] |= 1
+    path.write_bytes(content)
+    return path
+
+
 def unpacked(archive, folder):
     return fetch.unpack(archive, folder, ArchiveEntry("u", {"*": "."}), {})
 
@@ -209,12 +248,14 @@ BOMB = bytes(archives.SMALL * 8)
 HOSTILE = {
     "zip bomb": lambda p: zipped(p, [("a", BOMB)]),
     "zip with a link": lambda p: zipped(p, [("a", "/etc/passwd")], stat.S_IFLNK | 0o777),
+    "zip with a password": lambda p: encrypted(zipped(p, [("a", "1")])),
     "zip with a name twice": lambda p: zipped(p, [("a", "1"), ("a", "2")]),
     "zip that leads out": lambda p: zipped(p, [("../a", "1")]),
     "zip with an absolute path": lambda p: zipped(p, [("/a", "1")]),
     "tar bomb": lambda p: tarred(p, ("a", BOMB)),
     "tar with a link": lambda p: tarred(p, special("a", tarfile.SYMTYPE, "/etc/passwd")),
     "tar with a hard link": lambda p: tarred(p, special("a", tarfile.LNKTYPE, "b")),
+    "tar with a file of holes": lambda p: tarred(p, special("a", tarfile.GNUTYPE_SPARSE)),
     "tar with a device": lambda p: tarred(p, special("a", tarfile.CHRTYPE)),
     "tar that leads out": lambda p: tarred(p, ("a/../../a", b"1")),
 }

@@ -3,7 +3,9 @@
 import io
 import os
 import pickle
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from wtal_core.data.restricted_pickle import (
     RestrictedUnpickler,
     _resolve,
     load_object_array,
+    load_plain,
 )
 from wtal_core.errors import WorkbookError
 
@@ -243,6 +246,13 @@ def test_no_other_module_and_no_other_name_is_let_through():
         *(("numpy.core.multiarray", "fromfile"), ("_codecs", "lookup"), ("codecs", "encode")),
         *(("numpy.core", "_reconstruct"), ("numpy.core.multiarray.os", "system"), ("", "")),
     ]
+    others += [
+        (module, name)
+        for module, content in list(sys.modules.items())
+        for name in list(vars(content) if isinstance(content, ModuleType) else ())
+        if (module, name) not in NAMED
+    ]
+    assert ("collections", "OrderedDict") in others and ("functools", "partial") in others
     for module, name in others:
         with pytest.raises(WorkbookError, match="names the global"):
             unpickler.find_class(module, name)
@@ -290,3 +300,12 @@ def test_the_opcodes_are_looked_at_before_anything_is_built(tmp_path, monkeypatc
         shared = [shared, shared]
     with pytest.raises(WorkbookError, match=r"a\.npy is not read: more than|nested deeper"):
         load_object_array(write_npy(tmp_path / "a.npy", pickle.dumps(shared)))
+    with pytest.raises(ValueError, match=r"more than|nested deeper"):
+        load_plain(pickle.dumps(shared))
+
+
+def test_bytes_cannot_be_given_a_state():
+    """What stands for them is made anew by each file, but it has a text that a state could set."""
+    payload = b"c_codecs\nencode\n(Va\nVlatin1\ntR(N}Vtext\nVother\nstb."
+    with pytest.raises(pickle.UnpicklingError, match="bytes cannot be given a state"):
+        RestrictedUnpickler(io.BytesIO(payload)).load()

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from tests.runs.test_ledger import HISTORY, line_of
+from tests.tiny_dataset import CONFIG, tiny_dataset
 from wtal_core.data.manifests import read_manifest
 from wtal_core.data.thumos14 import read_origin
 from wtal_core.errors import CannotWrite, WorkbookError
@@ -22,7 +24,8 @@ from wtal_core.localization.linear_programme import Solutions
 from wtal_core.report.artifacts import read_tables, save_table
 from wtal_core.runs import ledger
 from wtal_core.runs.ledger import Ledger, read, runs_file
-from wtal_core.runs.train import read_checkpoint
+from wtal_core.runs.train import Trainer, put_back, read_checkpoint
+from wtal_core.videos import kinetics, lite0_flow
 
 
 class RunsACommand:
@@ -43,6 +46,43 @@ def test_a_checkpoint_runs_nothing(tmp_path):
     ):
         read_checkpoint(tmp_path / "checkpoint.pt", torch.device("cpu"))
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("backbone", ["lite0_flow", "kinetics"])
+def test_weights_of_a_backbone_are_looked_at_before_pytorch_sees_them(
+    tmp_path, monkeypatch, backbone
+):
+    """A nested tuple as a key of a dictionary ends the process that makes it."""
+    nested = b"\x80\x02}" + b")" + b"\x85" * 200_000 + b"K\x01s."
+    path = tmp_path / "weights.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("weights/data.pkl", nested)
+    monkeypatch.setattr(torch, "load", None)
+    with pytest.raises(WorkbookError, match=r"weights\.pt holds no weights of"):
+        if backbone == "kinetics":
+            kinetics._state("r2plus1d_18", path, "https://example.org/weights.pt")
+        else:
+            lite0_flow.lite0_flow(weights=path)
+
+
+def test_a_checkpoint_of_another_run_is_named(tmp_path):
+    begun = Trainer("facnet", CONFIG, tiny_dataset(), 0, "cpu")
+    path = tmp_path / "checkpoint.pt"
+    begun.save(path)
+    wider = Trainer("facnet", replace(CONFIG, embedding=16), tiny_dataset(), 0, "cpu")
+    with pytest.raises(WorkbookError, match=r"checkpoint\.pt is no checkpoint of this .*delete"):
+        wider.run(path)
+    state = torch.load(path, weights_only=True)
+    torch.save(state | {"epoch": "two"}, path)
+    with pytest.raises(WorkbookError, match="number of epochs is 'two', expected a whole"):
+        begun.run(path)
+
+
+def test_weights_of_another_network_are_named():
+    network = torch.nn.Linear(2, 2)
+    for weights in ({}, {"weight": torch.ones(3, 2), "bias": torch.ones(2)}):
+        with pytest.raises(WorkbookError, match="facnet: the weights that a run has kept are not"):
+            put_back(network, weights, "facnet")
 
 
 @pytest.mark.parametrize("read_file", [read_manifest, read_origin])

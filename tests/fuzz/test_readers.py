@@ -5,8 +5,9 @@
 
 import os
 import signal
-import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,15 +15,22 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz.command_readers import COMMAND_READERS
 from tests.fuzz.damage import damaged
 from tests.fuzz.readers import READERS, Reader, quietly
 from tests.fuzz.user_readers import USER_READERS
 from wtal_core.errors import WorkbookError
 
 CASES = int(os.environ.get("WTAL_FUZZ_CASES", "1500"))
-EVERY_READER = (*READERS, *USER_READERS)
+EVERY_READER = (*READERS, *USER_READERS, *COMMAND_READERS)
 EACH = max(1, -(-CASES // len(EVERY_READER)))
-AT_MOST = 5.0  # seconds for one file
+# seconds for one file, of the processor's time: a busy machine gives a process a part of it only
+AT_MOST = 5.0
+PATIENCE = 150.0  # and of the clock's, for a reader that waits
+TIMERS = (
+    (signal.ITIMER_PROF, signal.SIGPROF, AT_MOST),
+    (signal.ITIMER_REAL, signal.SIGALRM, PATIENCE),
+)
 LONGEST_MESSAGE = 1200  # letters, the folder of the test included
 # Many cases are new ones every time: a plain run repeats its own
 IS_SEARCH = "WTAL_FUZZ_CASES" in os.environ
@@ -36,23 +44,33 @@ def _stop(number: int, frame: object) -> None:
     raise Hangs
 
 
+@contextmanager
+def timed() -> Iterator[None]:
+    """Raises Hangs where what is done in it takes too long."""
+    before = {number: signal.signal(number, _stop) for _, number, _ in TIMERS}
+    for timer, _, seconds in TIMERS:
+        signal.setitimer(timer, seconds)
+    try:
+        yield
+    finally:
+        for timer, _, _ in TIMERS:
+            signal.setitimer(timer, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def outcome(reader: Reader, folder: Path) -> list[str]:
     """What is wrong with how a reader takes the files of a folder; nothing, if all is well."""
-    before = signal.signal(signal.SIGALRM, _stop)
-    signal.setitimer(signal.ITIMER_REAL, AT_MOST)
-    begin = time.monotonic()
     try:
-        content = quietly(lambda: reader.read(folder))
-        return reader.check(content)
+        with timed():
+            content = quietly(lambda: reader.read(folder))
+            return reader.check(content)
     except WorkbookError as error:
         message = str(error)
         is_one_line = "\n" not in message and len(message) <= LONGEST_MESSAGE
         return [] if is_one_line else [f"a long refusal: {message[:300]}"]
     except Hangs:
-        return [f"hangs for {time.monotonic() - begin:.0f} s"]
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        return ["hangs"]
 
 
 class Prepared(NamedTuple):

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from safetensors.torch import save_file
 
-from tests.fuzz.readers import Reader, wrong_cases, wrong_dataset, wrong_segments
+from tests.fuzz.readers import Reader, is_name, wrong_cases, wrong_dataset, wrong_segments
 from tests.own_samples import write_folder
 from wtal_core.cli.scoring import convert
 from wtal_core.data.own_data import features_of
@@ -24,6 +24,7 @@ from wtal_core.data.own_survey import Survey, survey
 from wtal_core.evaluation.case import read_cases
 from wtal_core.evaluation.formats.class_list import read_class_list
 from wtal_core.evaluation.tables import load_detections, read_ground_truth
+from wtal_core.reading.values import TURNED
 from wtal_core.study.portable import read_model
 from wtal_core.timebase import Timebase
 from wtal_core.workbook.execution import opened
@@ -165,7 +166,9 @@ def wrong_model(model: Any) -> list[str]:
     numbers = (model.timebase.fps, model.timebase.stride, model.timebase.offset, model.scale)
     problems = [f"number {value}" for value in numbers if not np.isfinite(value)]
     names = (*model.classes, *model.streams)
-    return problems + [f"name {name!r}" for name in names if not name.isprintable()]
+    return problems + [
+        f"name {name!r}" for name in names if not is_name(name) or TURNED & set(name)
+    ]
 
 
 def write_notebook(folder: Path) -> None:

@@ -10,12 +10,19 @@ from wtal_core.cli.entry import GROUPS, all_commands, overview
 from wtal_core.cli.formats_example import page as formats_page
 from wtal_core.cli.reference import reference
 from wtal_core.cli.rows import write as write_rows
+from wtal_core.data import archives, download
 from wtal_core.data.manifests import dataset_names
+from wtal_core.data.restricted_pickle import ADMITTED
+from wtal_core.evaluation.formats import opening
+from wtal_core.reading import arrays, json_files, parquet, pickles, texts, yaml_files
+from wtal_core.runs import train
 from wtal_core.workbook.artifacts import find_notebooks
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 TARGET = re.compile(r"^(\w+):", re.MULTILINE)
+TEST = re.compile(r"\b(tests/[\w/]+(?:\.\w+)?)(?:::(\w+))?")
+WORDS = {4: "four", 7: "seven"}
 CALL = re.compile(r"\bwtal ([a-z]+(?: [a-z]+)?)")
 # words that follow `wtal` in a sentence or stand for several commands
 NOT_ONE_COMMAND = {"new", "statistics"}
@@ -62,6 +69,39 @@ def test_options_of_the_readmes_commands_exist():
         section = page.split(f"## `wtal {command}`")[1].split("\n## ")[0]
         for option in (word for word in words if word.startswith("--")):
             assert f"`{option}`" in section, line
+
+
+def test_tests_that_texts_name_exist():
+    absent = []
+    for page in PAGES:
+        for path, name in TEST.findall(page.read_text()):
+            file = ROOT / path
+            is_there = file.exists() if not name else f"def {name}(" in file.read_text()
+            if not is_there:
+                absent.append(f"{page.name}: {path} {name}")
+    assert absent == []
+
+
+def test_the_limits_that_the_page_on_trust_states_are_those_of_the_code():
+    text = " ".join((ROOT / "docs" / "trust.md").read_text().split())
+    gibibyte = 2**30
+    for words in (
+        f"{texts.LARGEST // gibibyte} GiB, lists in lists {json_files.DEEPEST}",
+        f"detections and annotations {opening.MOST_PLAIN // gibibyte} GiB,",
+        f"or {opening.MOST_BYTES // gibibyte} GiB when decompressed",
+        f"YAML {yaml_files.LARGEST // 2**20} MiB, {yaml_files.MOST_VALUES:,} values, depth "
+        f"{yaml_files.DEEPEST}",
+        f"pickle {pickles.MOST_OPCODES:,} opcodes, {pickles.MOST_VALUES:,} values, depth "
+        f"{pickles.DEEPEST}",
+        f"more than {arrays.FREE // gibibyte} GiB and {arrays.HIGHEST_RATIO} times its size",
+        f"Parquet {parquet.MOST_ROWS // 10**6} million rows",
+        f"at most {archives.MOST_MEMBERS:,} files and {archives.MOST_BYTES // gibibyte} GiB, at "
+        f"most {archives.MOST_RATIO} times its packed size",
+        f"{download.TIMEOUT[1]:.0f} s for each piece and {WORDS[download.TRIES]} tries",
+        f"one every {train.CHECKPOINT_SECONDS:.0f} s",
+        f"name {WORDS[len({name for _, name in ADMITTED})]} globals",
+    ):
+        assert words in text, words
 
 
 def test_targets_of_make_in_texts_exist():

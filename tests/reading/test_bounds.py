@@ -1,13 +1,17 @@
 """Each format refuses what could stop the process, before anything is built of it."""
 
 import gc
+import gzip
 import io
 import json
+import os
 import pickle
+import threading
 import time
 import tracemalloc
 import zipfile
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +19,13 @@ import pytest
 from tests.fuzz.damage import HEADER_OF_OBJECTS, HOSTILE_PICKLES
 from wtal_core.data.restricted_pickle import load_object_array
 from wtal_core.errors import MissingFile, WorkbookError
+from wtal_core.evaluation.formats import opening
+from wtal_core.evaluation.formats.opening import open_file
 from wtal_core.reading import arrays, pickles, values
 from wtal_core.reading.frames import read_frame
 from wtal_core.reading.json_files import DEEPEST, depth, read_json
 from wtal_core.reading.refusal import shown
-from wtal_core.reading.texts import read_columns, read_csv, read_numbers, read_text
+from wtal_core.reading.texts import bounded, read_columns, read_csv, read_numbers, read_text
 from wtal_core.reading.yaml_files import read_mapping, read_yaml
 
 MEGABYTE = 2**20
@@ -64,6 +70,35 @@ def test_a_file_that_is_not_there_or_a_folder(tmp_path):
         read_text(tmp_path / "none")
     with pytest.raises(WorkbookError, match="is a folder; name the file in it"):
         read_text(tmp_path)
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path):
+    """It does not say how much it holds."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    text = "a,b\n" * 50_000
+    for read in (read_text, lambda path: open_file(path).text):
+        writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
+        writer.start()
+        assert read(pipe) == text
+        writer.join()
+
+
+@pytest.mark.parametrize("read", [read_text, open_file])
+def test_a_device_that_never_ends_is_not_read(read):
+    refused(read, Path("/dev/zero"), "is a device")
+
+
+def test_a_stream_is_read_no_further_than_asked():
+    stream = io.BytesIO(bytes(10 * MEGABYTE))
+    assert len(bounded(stream, 3 * MEGABYTE)) == 3 * MEGABYTE + 1
+    assert len(bounded(io.BytesIO(b"abc"), 3)) == 3
+
+
+def test_a_gzip_file_that_stands_for_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "FREE", MEGABYTE)
+    packed = gzip.compress(bytes(16 * MEGABYTE))
+    refused(open_file, written(tmp_path, packed, "a.gz"), "when decompressed")
 
 
 def test_a_text_larger_than_it_may_be(tmp_path):
@@ -277,6 +312,7 @@ def test_hostile_pickles_neither_hang_nor_break_nor_run(tmp_path, number):
         (b"]q\x00]q\x01a0h\x01K\x01a.", "grows after another one holds it"),
         (b"\x80\x04Nr\xff\xff\xff\x07.", "place 134217727 of the memo"),
         (b"\x8e" + (2**40).to_bytes(8, "little") + b".", "1099511627776 bytes are promised"),
+        (b"\x80\x04\x95" + (2**40).to_bytes(8, "little") + b"N.", "a frame that is longer"),
         (b"h\x05.", "place 5 of the memo, which is empty"),
         (b"N", "cut off"),
         (b"I1", "does not end"),

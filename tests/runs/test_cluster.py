@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -130,6 +131,7 @@ def test_a_client_refuses_files_that_no_run_leaves(tiny, tmp_path):
         ({"scheduler": "tcp://a:1", "cluster": "slurm"}, "exclude each other"),
         ({"scheduler": "localhost"}, "is no address; give one such as tcp://"),
         ({"scheduler": "tcp://[a:1"}, "is no address"),
+        ({"settings": Path("slurm.yaml")}, "--settings slurm.yaml is for --cluster"),
         ({"jobs": 0}, "--jobs is 0"),
         ({"workers": 0}, "--workers is 0"),
     ],

@@ -142,7 +142,7 @@ def _marks(clicks: Path | None, segments: Path | None) -> dict[str, "pd.DataFram
         if path is not None:
             names, times = columns[:2], columns[2:]
             rows = [
-                [*map(row.text, names), *map(row.seconds, times)]
+                [*map(row.name, names), *map(row.seconds, times)]
                 for row in read_rows(path, columns)
             ]
             marks[name] = pd.DataFrame(rows, columns=columns)

@@ -205,4 +205,4 @@ def _dataset(data: VideoData, features: FeatureSet) -> Dataset:
 
 def _duration(stated: float, length: int, features: FeatureSet) -> float:
     """Seconds of a video; where none are stated, those of its snippets."""
-    return stated if np.isfinite(stated) else float(features.timebase.seconds(length))
+    return stated if np.isfinite(stated) else features.timebase.seconds(float(length))

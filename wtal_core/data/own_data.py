@@ -26,6 +26,8 @@ from wtal_core.data.problems import MissingData
 from wtal_core.data.stored import AT_ONCE, Stored, bytes_of, in_memory
 from wtal_core.data.video_data import titled
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.refusal import shown
+from wtal_core.reading.values import is_file_name
 from wtal_core.timebase import Timebase
 
 ORIGIN = "own"
@@ -151,9 +153,9 @@ def add(
 def _check_request(
     name: str, timebase: Timebase, test_share: float, replace: bool, root: str | Path | None
 ) -> None:
-    if not NAME.fullmatch(name):
+    if not (NAME.fullmatch(name) and is_file_name(name)):
         raise WorkbookError(
-            f"{name!r} cannot name a data set; use letters, digits, '-', '_' and '.', such as "
+            f"{shown(name)} cannot name a data set; use letters, digits, '-', '_' and '.', such as "
             "my-videos"
         )
     for what, value in (("--fps", timebase.fps), ("--stride", timebase.stride)):

@@ -17,6 +17,8 @@ def split_by_seed(
     its videos' other labels allow that; a label never loses its last training video. The rarest
     labels choose first. Raises WorkbookError where no video can be spared.
     """
+    if seed < 0:
+        raise WorkbookError(f"the seed of the split is {seed}; expected at least 0")
     videos = sorted(labels)
     order = [videos[i] for i in np.random.default_rng(seed).permutation(len(videos))]
     in_training = Counter(label for shown in labels.values() for label in set(shown))

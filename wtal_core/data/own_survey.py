@@ -205,7 +205,7 @@ def _labels(path: Path, names: _Names, segments: pd.DataFrame) -> dict[str, tupl
     pairs: Iterable[tuple[str, str]]
     if path.exists():
         rows = names.resolved(read_rows(path, ("video", "label")))
-        pairs = [(video, row.text("label")) for video, row in rows]
+        pairs = [(video, row.name("label")) for video, row in rows]
     elif len(segments):
         pairs = zip(segments["video"], segments["label"], strict=True)
     else:
@@ -225,14 +225,14 @@ def _segments(path: Path, names: _Names) -> pd.DataFrame:
         start, end = row.seconds("t_start"), row.seconds("t_end")
         if end < start:
             row.refuse(f"the segment ends at {end:g} s, before it starts at {start:g} s")
-        rows.append((video, row.text("label"), start, end))
+        rows.append((video, row.name("label"), start, end))
     return pd.DataFrame(rows, columns=SEGMENT_COLUMNS) if rows else empty_segments()
 
 
 def _clicks(path: Path, names: _Names) -> dict[str, pd.DataFrame]:
     """Clicks by kind; those labelled "background" are of that kind."""
     rows = names.resolved(_table(path, CLICK_COLUMNS))
-    values = [(video, row.text("label"), row.seconds("t")) for video, row in rows]
+    values = [(video, row.name("label"), row.seconds("t")) for video, row in rows]
     table = pd.DataFrame(values, columns=CLICK_COLUMNS)
     is_background = table["label"] == "background"
     kinds = {"action": table[~is_background], "background": table[is_background]}

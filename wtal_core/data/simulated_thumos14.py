@@ -115,6 +115,10 @@ def write_simulated(
     `simulated`, with THUMOS14's 20 classes, segments and durations. Needs about 2 GiB of memory at
     D = 1024. Returns the feature file.
     """
+    if seed < 0 or feature_size < 1:
+        raise WorkbookError(
+            f"--seed {seed}, --feature-size {feature_size}: expected at least 0 and at least 1"
+        )
     source = read_wtalc(annotations)
     manifest = load_manifest(NAME)
     constants = load_constants()

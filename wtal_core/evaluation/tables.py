@@ -3,7 +3,6 @@
 What a file holds is either in the table or refused, with the file and the entry in the message.
 """
 
-import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
@@ -167,10 +166,10 @@ def known_seconds(durations: Mapping[str, Any]) -> dict[str, float]:
     known = {}
     for video, value in durations.items():
         try:
-            seconds = float(value)
-        except (TypeError, ValueError):
+            seconds = values.length(value, video)
+        except WorkbookError:
             continue
-        if 0 < seconds < math.inf:
+        if seconds > 0:
             known[video] = seconds
     return known
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wtal_core.errors import WorkbookError
+from wtal_core.reading import values
 from wtal_core.reading.refusal import shown
 from wtal_core.reading.texts import decoded, in_utf8, read_bytes
 
@@ -95,6 +96,10 @@ class Row:
         if not value:
             self.refuse(f"has no {column}")
         return value
+
+    def name(self, column: str) -> str:
+        """A cell that names a video or a class."""
+        return values.name(self.text(column), f"{self.path}, line {self.number}: {column}")
 
     def seconds(self, column: str) -> float:
         """A time: a finite number of at least 0."""

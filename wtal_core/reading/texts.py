@@ -2,9 +2,12 @@
 
 import csv
 import io
+import os
+import stat
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,17 +15,43 @@ from wtal_core.errors import WorkbookError
 from wtal_core.reading.refusal import AGAIN, reading, shown
 
 LARGEST = 2**30  # bytes of a text that is read
+PIECE = 2**20
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 CONTROL = bytes({*range(32), 127} - {9, 10, 13})  # all but tab, line feed and carriage return
 
 
 def read_bytes(path: Path, remedy: str = AGAIN, largest: int = LARGEST) -> bytes:
     """All bytes of a file that is not larger than it may be."""
-    with reading(path, "cannot be read", remedy), path.open("rb") as stream:
-        content = stream.read(min(path.stat().st_size, largest) + 1)
+    with reading(path, "cannot be read", remedy):
+        content = bytes_of(path, largest)
     if len(content) > largest:
         raise WorkbookError(f"{path} holds more than {largest:,} bytes; {remedy}")
     return content
+
+
+def bytes_of(path: Path, largest: int) -> bytes:
+    """The bytes of a file or pipe, of one that holds more than `largest` so many and one more.
+
+    Raises WorkbookError for a device, which may have no end, and OSError.
+    """
+    with path.open("rb") as stream:
+        state = os.fstat(stream.fileno())
+        if stat.S_ISCHR(state.st_mode) or stat.S_ISBLK(state.st_mode):
+            raise WorkbookError(f"{path}: is a device; name a file, or - for standard input")
+        return bounded(stream, largest, state.st_size)
+
+
+def bounded(stream: Any, largest: int, expected: int = PIECE) -> bytes:
+    """The rest of a stream, of a longer one the first `largest` bytes and one more.
+
+    expected: about how many there are; a pipe does not say.
+    """
+    left = largest + 1
+    pieces = [stream.read(min(expected + 1, left))]
+    while pieces[-1] and left > len(pieces[-1]):
+        left -= len(pieces[-1])
+        pieces.append(stream.read(min(PIECE, left)))
+    return b"".join(piece for piece in pieces if piece)
 
 
 def read_text(path: Path, remedy: str = AGAIN, largest: int = LARGEST) -> str:

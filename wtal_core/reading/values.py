@@ -14,6 +14,8 @@ from wtal_core.reading.refusal import shown
 
 LATEST = 1e12  # seconds; beyond it, differences and numbers of snippets lose their meaning
 LARGEST_WHOLE = 2**63
+# marks that show the letters after them in another order than they have
+TURNED = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 LONGEST_NAME = 255  # bytes of a file's name on every usual disk
 
 
@@ -47,8 +49,8 @@ def name(value: Any, where: object) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def is_name(value: str) -> bool:
-    """Whether a text may name something."""
-    fits = is_writable(value) and not set(value) & set("\t\n\r")
+    """Whether a text may name something. One that shows its letters in another order may not."""
+    fits = is_writable(value) and not set(value) & {*TURNED, *"\t\n\r"}
     return fits and 0 < len(value.encode()) <= LONGEST_NAME
 
 

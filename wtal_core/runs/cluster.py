@@ -64,6 +64,8 @@ class Place:
     def __post_init__(self) -> None:
         if self.scheduler and self.cluster:
             raise WorkbookError("--scheduler and --cluster exclude each other; give one of them")
+        if self.settings is not None and not self.cluster:
+            raise WorkbookError(f"--settings {self.settings} is for --cluster; leave it out")
         for name in ("jobs", "workers"):
             if getattr(self, name) < 1:
                 raise WorkbookError(f"--{name} is {getattr(self, name)}; expected at least 1")
@@ -224,13 +226,13 @@ def hired(kind: str, number: int, settings: Path | None) -> Iterator[None]:
     """
     import dask
 
+    given = read_settings(settings)
     package, module, name = STARTERS[kind]
     try:
         starter = getattr(import_module(module), name)
     except ImportError as error:
         install = shlex.join([sys.executable, "-m", "pip", "install", package])
         raise WorkbookError(f"--cluster {kind} needs {package}: {install}") from error
-    given = read_settings(settings)
     address = given.pop("data", "")
     with dask.config.set(CONFIG):
         try:

@@ -8,10 +8,15 @@ from typing import Any
 
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method
+from wtal_core.reading.refusal import shown
 from wtal_core.runs.inputs import KINDS, clicks_shown, inputs_of, instance_counts, label_vectors
 from wtal_core.runs.run import Run
 from wtal_core.runs.sweep import dataset_of
 from wtal_core.runs.train import refuse_one_class
+
+# what Python raises of a text that is none, or one too deep or too large
+NO_LITERAL = (ValueError, SyntaxError, TypeError, OverflowError, RecursionError, MemoryError)
+LARGEST_SEED = 2**63 - 1
 
 
 def configured_run(
@@ -20,6 +25,8 @@ def configured_run(
     """The run of a profile with settings changed, and what to say of the profile, see
     `Method.config_for`.
     """
+    if not 0 <= seed <= LARGEST_SEED:
+        raise WorkbookError(f"--seed is {shown(seed)}; expected a whole number, at least 0")
     config, note = method(method_name).config_for(profile, dataset)
     return Run(method_name, with_settings(config, words), dataset, seed), note
 
@@ -82,10 +89,8 @@ def _value(text: str, current: Any) -> Any:
         return words[text.lower()]
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+        if isinstance(current, float) and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+    except NO_LITERAL:
         return text
-    if isinstance(value, list):
-        value = tuple(value)
-    if isinstance(current, float) and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    return value
+    return tuple(value) if isinstance(value, list) else value

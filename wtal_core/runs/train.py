@@ -23,7 +23,9 @@ from wtal_core.models.contract import Method, MethodConfig
 from wtal_core.models.shared.activation import Activation, Scene, class_scale
 from wtal_core.models.shared.objective import best_is_shown, recalled
 from wtal_core.packed import Resident
+from wtal_core.reading.refusal import reading
 from wtal_core.reading.tensors import read_torch
+from wtal_core.reading.values import whole
 from wtal_core.runs.foreground import foreground_auc
 from wtal_core.runs.inputs import inputs_of, label_vectors, resident, supervision
 from wtal_core.runs.memory import freed_memory_kept
@@ -31,6 +33,7 @@ from wtal_core.runs.objective import judged
 
 RUN_PROTOCOLS = ("wtalc", "wtalc-2019", "activitynet")
 CHECKPOINT_SECONDS = 30.0
+FROM_THE_START = "delete it and run again"  # what helps where a checkpoint does not
 SMALL_NETWORK = 2_000_000  # parameters, up to which a second thread costs more than it gives
 TEST_BATCH = 32
 COMPARE_CLASSES = ("a2clpt", "c3net", "topk_mil", "wtalc")  # softmax over classes, no background
@@ -73,6 +76,7 @@ class Progress:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
+        whole(state["epoch"], "its number of epochs")
         for name in ("epoch", "history", "best", "seconds", "clicks", "targets"):
             setattr(self, name, state[name])
 
@@ -252,9 +256,10 @@ class Trainer:
     def _resume(self, checkpoint: Path | None) -> None:
         if checkpoint is not None and checkpoint.exists():
             state = read_checkpoint(checkpoint, self.device)
-            self.order.set_state(state["order"].cpu())
-            self.progress.load(state)
-            self._show_own_labels()
+            with reading(checkpoint, "is no checkpoint of this run", FROM_THE_START):
+                self.order.set_state(state["order"].cpu())
+                self.progress.load(state)
+                self._show_own_labels()
 
     def _show_own_labels(self) -> None:
         """The training videos carry what the method has made of them so far."""
@@ -327,7 +332,7 @@ class Trainer:
         detections, scores, classified = {}, {}, {}
         labels = label_vectors(self.dataset, "test")
         for rule in ("best", "last"):
-            self.progress.network.load_state_dict(weights[rule])
+            put_back(self.progress.network, weights[rule], self.method.name)
             activation = self._activation()
             detections[rule] = self._localized(activation)
             classified[rule] = best_is_shown(activation.scores.mean(0), labels)
@@ -359,8 +364,22 @@ class Trainer:
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     """The state that `Trainer.save` wrote; a damaged file is named."""
-    state: dict[str, Any] = read_torch(path, "delete it and run again", str(device))
+    state: dict[str, Any] = read_torch(path, FROM_THE_START, str(device))
     return state
+
+
+def put_back(network: torch.nn.Module, weights: dict[str, torch.Tensor], name: str) -> None:
+    """Give a network the weights that a run of this method has kept.
+
+    Raises WorkbookError where they are of a network of another shape, or lack a part.
+    """
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise WorkbookError(
+            f"{name}: the weights that a run has kept are not of its network; delete its folder in "
+            ".work of the results folder: it is then trained again"
+        ) from error
 
 
 def activations(

@@ -27,7 +27,7 @@ from wtal_core.runs.inputs import inputs_of, on_grid, resident
 from wtal_core.runs.ledger import Ledger, Record
 from wtal_core.runs.run import Run
 from wtal_core.runs.sweep import resolve_device
-from wtal_core.runs.train import TEST_BATCH, activations, scale_of, scene
+from wtal_core.runs.train import TEST_BATCH, activations, put_back, scale_of, scene
 from wtal_core.study import embedding, inspection, kept
 from wtal_core.study.facts import Facts, measured
 
@@ -60,7 +60,7 @@ class TrainedRun:
         """At its last epoch, in evaluation, without gradients."""
         weights = kept.weights_of(self.run, self.record, self.store, self.device)
         network = new_network(self.run, self.dataset)
-        network.load_state_dict(weights)
+        put_back(network, weights, self.run.method)
         return network.to(resolve_device(self.device)).eval().requires_grad_(False)
 
     @cached_property

@@ -109,7 +109,7 @@ class FeatureFolder:
         table = self.path / TABLE
         rows = list(csv.reader(io.StringIO(table.read_text("utf-8"), newline="")))
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(row for row in rows if row[0] != name)
+        csv.writer(text, lineterminator="\n").writerows(row for row in rows if row[:1] != [name])
         _replace(table, text.getvalue())
 
 

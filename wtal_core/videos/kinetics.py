@@ -21,6 +21,7 @@ from torch import nn
 
 from wtal_core.data.feature_spec import Crop
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.tensors import read_torch
 from wtal_core.videos.backbones import Rows, Windows
 
 
@@ -158,7 +159,7 @@ def _state(name: str, path: Path, url: str) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise WorkbookError(f"--weights {path} is missing; get {url}")
     try:
-        content: dict[str, torch.Tensor] = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch, zip and pickle each raise their own
+        content: dict[str, torch.Tensor] = read_torch(path)
+    except WorkbookError as error:
         raise WorkbookError(f"{path} holds no weights of {name}; get {url}") from error
     return content

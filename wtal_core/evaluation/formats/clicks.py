@@ -59,10 +59,10 @@ def read_lines(opened: Opened, kind: Kind | None) -> Content:
 
 def write(content: Content) -> bytes:
     """SF-Net's lines; raises WorkbookError where a name holds a comma."""
-    names = content.table[["video", "label"]]
-    if names.apply(lambda column: column.str.contains(",").any()).any():
+    table = content.table
+    if any(table[name].str.contains(",").any() for name in ("video", "label")):
         raise WorkbookError("SF-Net's lines cannot hold a name with a comma; rename it")
-    return content.table[["video", "t", "label"]].to_csv(header=False, index=False).encode()
+    return table[["video", "t", "label"]].to_csv(header=False, index=False).encode()
 
 
 POINT_TABLE = Format("lacp", "LACP's CSV of points", recognises_points, read_points)

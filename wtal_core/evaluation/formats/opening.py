@@ -15,10 +15,12 @@ from pathlib import Path
 
 from wtal_core.errors import MissingFile, WorkbookError
 from wtal_core.reading import json_files, texts
+from wtal_core.reading.arrays import FREE, HIGHEST_RATIO
 
 STANDARD_INPUT = Path("-")
 HEAD = 4096  # bytes by which a table is known
 GZIP = b"\x1f\x8b"
+MOST_PLAIN = 16 * 2**30  # bytes of a file, or of a pipe, which need not end
 MOST_BYTES = 4 * 2**30  # a small gzip file can hold any number of bytes; this many fit into memory
 
 
@@ -79,11 +81,14 @@ def open_file(path: str | Path) -> Opened:
     """
     path = Path(path)
     if path == STANDARD_INPUT:
-        return Opened(path, _content(sys.stdin.buffer.read(), "standard input"))
+        said = texts.bounded(sys.stdin.buffer, MOST_PLAIN)
+        return Opened(path, _content(said, "standard input"))
     if path.is_dir():
         return Opened(path, is_folder=True)
     try:
-        return Opened(path, _content(path.read_bytes(), str(path)))
+        return Opened(path, _content(texts.bytes_of(path, MOST_PLAIN), str(path)))
+    except WorkbookError:
+        raise
     except FileNotFoundError:
         raise MissingFile(f"{path}: there is no such file") from None
     except (OSError, ValueError) as error:
@@ -92,21 +97,25 @@ def open_file(path: str | Path) -> Opened:
 
 
 def _content(data: bytes, name: str) -> bytes:
+    if len(data) > MOST_PLAIN:
+        raise WorkbookError(f"{name}: holds more than {MOST_PLAIN // 2**30} GiB; split it")
     return texts.in_utf8(_decompressed(data, name))
 
 
 def _decompressed(data: bytes, name: str) -> bytes:
     if not data.startswith(GZIP):
         return data
+    most = min(MOST_BYTES, max(FREE, HIGHEST_RATIO * len(data)))
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-            content = stream.read(MOST_BYTES + 1)
+            content = texts.bounded(stream, most)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise WorkbookError(
             f"{name}: not a whole gzip file ({str(error)[:60]}); write or fetch the file again"
         ) from None
-    if len(content) > MOST_BYTES:
+    if len(content) > most:
         raise WorkbookError(
-            f"{name}: holds more than {MOST_BYTES // 2**30} GiB when decompressed; split it"
+            f"{name}: holds more than {most:,} bytes when decompressed; split it, or give it "
+            "decompressed"
         )
     return content

@@ -38,7 +38,7 @@ def _first_line(opened: Opened) -> object:
         return None
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -208,11 +208,19 @@ def losses(content: Content, form: Format) -> list[str]:
 
 
 def write_content(content: Content, path: Path, form: Format) -> None:
-    """Write a file whole, compressed where its name ends in .gz."""
+    """Write a file whole, compressed where its name ends in .gz.
+
+    Raises WorkbookError for impossible durations, and where the file would be empty.
+    """
     stated = {video: value for video, value in content.durations.items() if value not in ("", None)}
     for video, value in stated.items():
         values.length(value, f"the duration of video {shown(video)}")
     data = form.write[content.kind](replace(content, durations=stated))
+    if not data:
+        raise WorkbookError(
+            f"{path} is not written: there are no {content.kind}, and {form.title} of none would "
+            "be an empty file; choose a source that holds some"
+        )
     if path.name.lower().endswith(".gz"):
         data = gzip.compress(data, mtime=0)
     write_whole(path, lambda partial: partial.write_bytes(data))
