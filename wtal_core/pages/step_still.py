@@ -188,11 +188,12 @@ def _line(edges: Sequence[Number], heights: Sequence[Number | None], stepped: bo
     path = ""
     place = 0
     draw = _steps if stepped else _polyline
-    for is_gap, run in groupby(heights, key=lambda height: height is None):
-        known = list(run)
-        if not is_gap:
-            path += draw(edges[place : place + len(known) + 1], known)
-        place += len(known)
+    for _, run in groupby(heights, key=lambda height: height is None):
+        length = len(list(run))
+        known = [height for height in heights[place : place + length] if height is not None]
+        if known:
+            path += draw(edges[place : place + length + 1], known)
+        place += length
     return path
 
 
@@ -225,7 +226,8 @@ def _legend(content: Content, top: int) -> tuple[list[str], int]:
         shade = f'<path d="M1 1H23V11H1Z" fill="{COLOURS["green"]}" fill-opacity=".16"/>'
         samples.append((content["shaded_name"], shade))
     parts = []
-    left, line = LEFT, top + 4
+    left: Number = LEFT
+    line = top + 4
     for name, sample in samples:
         wide = 34 + LETTER * len(name)
         if left > LEFT and left + wide > WIDTH:

@@ -74,7 +74,8 @@ def words_of(figure: Figure) -> str:
     """What a figure shows, for those who cannot see it: its title, panels, axes and legends."""
     parts = [figure.get_suptitle()]
     for axes in figure.axes:
-        labels = [axes.get_title(), axes.get_ylabel(), axes.get_xlabel()]
+        titles = [axes.get_title(loc=side) for side in ("left", "center", "right")]
+        labels = [*titles, axes.get_ylabel(), axes.get_xlabel()]
         named = [label for label in labels if label and not label.startswith("_")]
         parts.append(", ".join(named))
         parts.extend(_names(axes.get_legend()))
