@@ -1,7 +1,7 @@
 """`python -m book.check FOLDER`: every link of the book, and its pages in a real browser.
 
-Nothing may lead nowhere, nothing may be fetched from another host, no page may complain in the
-console or be wider than the window.
+Nothing may lead nowhere, nothing may be fetched from another host, no picture may be without words,
+no page may complain in the console or be wider than the window.
 """
 
 import shutil
@@ -41,12 +41,15 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 
 
 class Page(HTMLParser):
-    """A page's anchors, and the addresses that it names: (address, whether it is fetched)."""
+    """A page's anchors, the addresses that it names, (address, whether it is fetched), and those of
+    its pictures that have no words.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.anchors: set[str] = set()
         self.addresses: list[tuple[str, bool]] = []
+        self.wordless: list[str] = []
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -56,6 +59,8 @@ class Page(HTMLParser):
         if address:
             fetched = tag in FETCHED and values.get("rel") not in IN_HEAD_ONLY
             self.addresses.append((address, fetched))
+        if tag == "img" and not _is_words(values.get("alt")):
+            self.wordless.append((address or "")[:80])
 
 
 def broken(folder: Path) -> tuple[list[str], int, int]:
@@ -67,7 +72,16 @@ def broken(folder: Path) -> tuple[list[str], int, int]:
             links += 1
             if problem := _problem(folder, path, address, fetched, pages):
                 offences.append(f"{path.relative_to(folder)}: {address}: {problem}")
+        offences += [
+            f"{path.relative_to(folder)}: {picture}: no words" for picture in page.wordless
+        ]
     return offences, len(pages), links
+
+
+def _is_words(alt: str | None) -> bool:
+    """A file's name, which tools write where they know no words, is none."""
+    name = (alt or "").strip().lower()
+    return bool(name) and not name.endswith((".png", ".svg")) and "no description has" not in name
 
 
 def _problem(

@@ -156,12 +156,13 @@ def _tracked(pattern: str) -> Iterator[Path]:
 
 
 def _words_of_pictures(outputs: list[Cell]) -> Cell:
-    """For MyST: the alternative text that the first picture of a cell bears."""
-    for output in outputs:
-        alt = output.get("metadata", {}).get("image/png", {}).get("alt")
-        if alt:
-            return {"mystnb": {"image": {"alt": alt}}}
-    return {}
+    """For MyST: the alternative texts that the pictures of a cell bear; it knows one per cell."""
+    kinds = ("image/png", "image/svg+xml")
+    words = [
+        output.get("metadata", {}).get(kind, {}).get("alt") for output in outputs for kind in kinds
+    ]
+    told = [alt for alt in words if alt]
+    return {"mystnb": {"image": {"alt": " Next: ".join(told)}}} if told else {}
 
 
 def _set_up(cell: Cell, source: str) -> str | None:

@@ -243,7 +243,10 @@ def write_book(folder, body):
         ('<a href="other.html">', "no such file"),
         ('<a href="#bottom">', "no such place on the page"),
         ('<a href="../../etc">', "outside the book"),
-        ('<img src="https://example.org/x.png">', "fetched from elsewhere"),
+        ('<img alt="A line" src="https://example.org/x.png">', "fetched from elsewhere"),
+        ('<img src="data:,x">', "no words"),
+        ('<img src="data:,x" alt="../_images/x.png">', "no words"),
+        ('<img src="data:,x" alt="No description has been provided for this image">', "no words"),
         ('<script src="//example.org/x.js"></script>', "fetched from elsewhere"),
         ('<link rel="stylesheet" href="http://example.org/x.css">', "fetched from elsewhere"),
     ],
@@ -254,7 +257,8 @@ def test_what_the_check_finds(tmp_path, body, problem):
 
 
 def test_what_the_check_lets_pass(tmp_path):
-    body = '<a href="https://example.org">there</a><a href="#top">up</a><img src="data:,x">'
+    picture = '<img alt="A line" src="data:,x">'
+    body = f'<a href="https://example.org">there</a><a href="#top">up</a>{picture}'
     assert check.broken(write_book(tmp_path / "book", body)) == ([], 1, 3)
 
 

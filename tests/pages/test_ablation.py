@@ -116,9 +116,9 @@ def test_names_of_tables_and_pictures_can_be_chosen(table, folder):
     table.bars("_ladder")
     assert list(read_tables(folder.path(".csv"))) == ["table7_map50", "table7", "table7_steps"]
     page = folder.path(".md").read_text()
-    assert page.endswith(
-        "## Pictures\n\n![table7_ladder](table7_ladder.png) [SVG](table7_ladder.svg)\n"
-    )
+    shown = page.partition("## Pictures\n\n")[2]
+    assert shown.startswith("![Picture table7_ladder. ")
+    assert shown.endswith("](table7_ladder.png) [SVG](table7_ladder.svg)\n")
     assert folder.path("_ladder.png").exists()
 
 

@@ -1,8 +1,11 @@
 """Figures that step, as data: what is written for the browser, and what is refused."""
 
+import base64
+import html
 import json
 import re
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from tests.step_samples import CURVE, ENDING, HOSTILE, LEVELS, step_figure
 from wtal_core.errors import WorkbookError
 from wtal_core.pages.step_figure import Axis, Layer, Panel, Slider, as_html, content_of
+from wtal_core.pages.step_still import still_source, still_svg
 from wtal_core.widgets.step_figure import StepWidget
 
 
@@ -44,11 +48,45 @@ def test_the_bytes_are_the_same_every_time():
 
 
 def test_names_are_text_in_the_html():
-    html = as_html(step_figure())
-    assert HOSTILE not in html and ENDING not in html
-    (data,) = re.findall(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)
+    page = as_html(step_figure())
+    assert HOSTILE not in page and ENDING not in page
+    (data,) = re.findall(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)
     assert json.loads(data) == content_of(step_figure())
-    assert "http" not in html.replace("http://www.w3.org/2000/svg", "")
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_where_no_script_runs_there_is_a_still_of_the_start():
+    page = as_html(step_figure())
+    ((alt, source),) = re.findall(r'<img alt="(.*?)" src="data:image/svg\+xml;base64,(.*?)">', page)
+    assert alt == html.escape(f"Alt {HOSTILE}")
+    assert "the sliders move in the book" in page
+    drawing = ElementTree.fromstring(base64.b64decode(source))
+    texts = [element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"boxes", f"curve {ENDING}", HOSTILE, "up", "down", "time (s)"} <= set(texts)
+    assert {element.tag.partition("}")[2] for element in drawing.iter()} == {
+        "svg", "rect", "text", "path", "g"
+    }  # fmt: skip
+
+
+def test_the_still_shows_the_state_at_the_start_and_not_another():
+    figure = step_figure()
+    moved = replace(figure, sliders=[replace(figure.sliders[0], start=0.75), figure.sliders[1]])
+    level = 'M46 {}H690" fill="none" stroke="#c44f00"'
+    assert level.format(_height(0.5)) in still_svg(content_of(figure))
+    assert level.format(_height(0.75)) in still_svg(content_of(moved))
+    assert level.format(_height(0.75)) not in still_svg(content_of(figure))
+
+
+def _height(value: float) -> str:
+    """Of a value of the first panel, whose 90 pixels begin 19 pixels from the top."""
+    return f"{19 + 90 * (1 - value):g}"
+
+
+def test_a_still_of_a_long_curve_is_small():
+    curve = np.sin(np.arange(4000) / 7)
+    panels = [Panel("p", -1, 1, [Layer("steps", [curve], by=(), step=0.001)])]
+    content = content_of(replace(step_figure(), panels=panels))
+    assert len(still_source(content)) < 40_000
 
 
 def test_where_no_script_runs_the_figure_is_words():

@@ -37,6 +37,14 @@ def test_a_picture_says_what_it_shows():
     assert repr(picture) == f"[figure: {picture.alt}]"
 
 
+def test_titles_at_the_side_are_words_too():
+    figure, (above, below) = plt.subplots(2)
+    above.set_title("a curve", loc="left")
+    below.set_title("threshold 0.5", loc="right")
+    below.set_xlabel("time (s)")
+    assert words_of(figure) == "a curve. threshold 0.5, time (s)"
+
+
 def test_words_are_few_and_end_with_a_sentence():
     figure, axes = plt.subplots()
     axes.set_title("x" * 300)

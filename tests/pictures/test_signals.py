@@ -30,3 +30,14 @@ def test_hits_count_each_segment_once():
     others = pd.DataFrame({"t_start": [0.0, 0.5], "t_end": [2.0, 2.0]})
     assert signals.hits(these, others, 0.5) == 1 and signals.hits(others, these, 0.5) == 2
     assert signals.hits(these, others.iloc[:0], 0.5) == 0
+
+
+def test_what_is_drawn_is_counted_on_both_sides():
+    truth = pd.DataFrame({"t_start": [0.0, 10.0, 20.0], "t_end": [4.0, 14.0, 24.0]})
+    drawn = pd.DataFrame({"t_start": [0.0, 0.5, 30.0], "t_end": [4.0, 4.0, 31.0]})
+    assert signals.counted(drawn, truth) == {
+        "instances": 3,
+        "drawn": 3,
+        "of them tIoU ≥ 0.5": 2,
+        "instances found": 1,
+    }

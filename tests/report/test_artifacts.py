@@ -125,10 +125,22 @@ def test_pictures_are_linked_whichever_comes_first(tmp_path):
     (tmp_path / "table10.png").touch()  # of another artifact
     save_table(frame(n=[1, 2]), tmp_path / "table1_map50.csv", "x")
     page = tmp_path / "table1.md"
-    assert page.read_text().endswith("## Pictures\n\n![table1_ladder](table1_ladder.png)\n")
+    assert page.read_text().endswith(
+        "## Pictures\n\n![Picture table1_ladder. x](table1_ladder.png)\n"
+    )
     (tmp_path / "table1.png").touch()
     refresh_page(tmp_path / "table1.png")
-    assert page.read_text().endswith("![table1](table1.png)\n![table1_ladder](table1_ladder.png)\n")
+    assert page.read_text().endswith(
+        "![Picture table1. x](table1.png)\n![Picture table1_ladder. x](table1_ladder.png)\n"
+    )
+
+
+def test_words_of_a_picture_are_the_caption_of_its_table(tmp_path):
+    (tmp_path / "table1_low.png").touch()
+    save_table(frame(n=[1]), tmp_path / "table1.csv", "The first.")
+    save_table(frame(n=[1]), tmp_path / "table1_low.csv", "Weights [0, 1]. mAP (%).")
+    page = (tmp_path / "table1.md").read_text()
+    assert r"![Picture table1_low. Weights \[0, 1\]. mAP (%).](table1_low.png)" in page
 
 
 def test_a_picture_without_a_page_makes_none(tmp_path):

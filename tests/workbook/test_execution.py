@@ -221,14 +221,15 @@ def test_a_second_ctrl_c_ends_the_command_at_once(second):
             process.kill()
 
 
-def test_cleaning_keeps_the_words_of_a_picture_and_drops_all_else(tmp_path):
-    data = {"image/png": "aGVsbG8=", "text/plain": "[figure: a caption]"}
+@pytest.mark.parametrize("kind", ["image/png", "image/svg+xml"])
+def test_cleaning_keeps_the_words_of_a_picture_and_drops_all_else(tmp_path, kind):
+    data = {kind: "aGVsbG8=", "text/plain": "[figure: a caption]"}
     words = {"alt": "a caption", "width": 961}
     output = nbformat.v4.new_output(
-        "display_data", data, metadata={"image/png": words, "papermill": {"secret": 1}}
+        "display_data", data, metadata={kind: words, "papermill": {"secret": 1}}
     )
     cell = nbformat.v4.new_code_cell("1", outputs=[output], execution_count=1)
     path = tmp_path / "a.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
     execution.clean(path)
-    assert nbformat.read(path, 4).cells[0].outputs[0].metadata == {"image/png": words}
+    assert nbformat.read(path, 4).cells[0].outputs[0].metadata == {kind: words}

@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from wtal_core.errors import WorkbookError
+from wtal_core.pages.step_still import still_source
 from wtal_core.pages.timeline import as_script
 
 SCRIPT = Path(__file__).with_suffix(".js")
@@ -32,7 +33,7 @@ for (const root of document.querySelectorAll(".wtal-steps:not([data-is-drawn])")
   mountSteps(root.querySelector(".drawing"), JSON.parse(content));
 }
 """
-STILL = "The sliders move in the book, and here once the cell has been run."
+STILL = "A still: the sliders move in the book, and here once the cell has been run."
 
 Number = float | int
 Kind = Literal["line", "steps", "area", "signed", "bars", "boxes", "levels", "marks", "heat"]
@@ -177,12 +178,15 @@ def as_html(figure: StepFigure) -> str:
     title = html.escape(figure.title)
     style = STYLE.read_text(encoding="utf-8")
     script = SCRIPT.read_text(encoding="utf-8") + START
-    # without scripts the figure is words; with them, these are replaced
-    words = (title, html.escape(figure.at_start()), html.escape(figure.alt), STILL)
+    # without scripts the figure is a still and words; with them, these are replaced
+    content = content_of(figure)
+    picture = f'<img alt="{html.escape(figure.alt)}" src="{still_source(content)}">'
+    words = (html.escape(figure.at_start()), STILL)
     return (
         f'<div class="wtal-steps" role="group" aria-label="{title}">\n<style>\n{style}</style>\n'
-        f'<div class="drawing">{"".join(f"<p>{text}</p>" for text in words)}</div>\n'
-        f'<script type="application/json">{as_script(content_of(figure))}</script>\n'
+        f'<div class="drawing"><p>{title}</p>{picture}'
+        f"{''.join(f'<p>{text}</p>' for text in words)}</div>\n"
+        f'<script type="application/json">{as_script(content)}</script>\n'
         f"<script>\n(() => {{\n{script}}})();\n</script>\n</div>"
     )
 

@@ -129,7 +129,8 @@ def _draw_signals(
     )
     for axes, (name, values) in zip(panels, signals.items(), strict=True):
         curve = values[:, column] if name == "activation" else values
-        axes.stairs(curve, seconds(np.arange(len(curve) + 1)), color=COLOURS[0], baseline=None)
+        colour = COLOURS[0] if name == "activation" else COLOURS[3]  # never that of the truth
+        axes.stairs(curve, seconds(np.arange(len(curve) + 1)), color=colour, baseline=None)
         axes.set_ylabel(f"{name}\n(no unit)", fontsize=8)
         if name == "activation" and view.threshold is not None:
             axes.axhline(view.threshold, color=COLOURS[6], ls="--", lw=0.9)

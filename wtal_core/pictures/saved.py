@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 COLOURS_OF_PNG = 256
-SHARP = 150  # dots per inch of a saved figure; it is shown at 100
+SHARP = 150  # dots per inch of a saved figure
+SHOWN = 100  # dots per inch at which a page shows it
 LARGEST_SVG = 60_000  # bytes; a larger one is not kept, its PNG is there
 LONGEST_ALT = 600  # characters
 
@@ -33,12 +34,12 @@ class Picture:
         return self.png, {"alt": self.alt, "width": self.width}
 
 
-def picture(figure: Figure) -> Picture:
+def picture(figure: Figure, dots_per_inch: int = SHARP) -> Picture:
     """The figure drawn; it is closed. Its words are read from its own titles, axes and legends."""
     alt = words_of(figure)
-    png = png_of(figure, SHARP)
+    png = png_of(figure, dots_per_inch)
     with Image.open(io.BytesIO(png)) as drawn:
-        width = round(drawn.width * 100 / SHARP)
+        width = round(drawn.width * SHOWN / dots_per_inch)
     plt.close(figure)
     return Picture(png, alt, width, figure)
 
@@ -73,7 +74,8 @@ def words_of(figure: Figure) -> str:
     """What a figure shows, for those who cannot see it: its title, panels, axes and legends."""
     parts = [figure.get_suptitle()]
     for axes in figure.axes:
-        labels = [axes.get_title(), axes.get_ylabel(), axes.get_xlabel()]
+        titles = [axes.get_title(loc=side) for side in ("left", "center", "right")]
+        labels = [*titles, axes.get_ylabel(), axes.get_xlabel()]
         named = [label for label in labels if label and not label.startswith("_")]
         parts.append(", ".join(named))
         parts.extend(_names(axes.get_legend()))

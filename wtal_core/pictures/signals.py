@@ -58,6 +58,19 @@ def detections_of(
     )
 
 
+def counted(detections: pd.DataFrame, truth: pd.DataFrame, level: float = 0.5) -> dict[str, int]:
+    """How many instances and detections there are, and how many of each meet the other ones.
+
+    Both tables: `t_start, t_end` in seconds. level: the tIoU from which two meet.
+    """
+    return {
+        "instances": len(truth),
+        "drawn": len(detections),
+        f"of them tIoU ≥ {level:g}": hits(detections, truth, level),
+        "instances found": hits(truth, detections, level),
+    }
+
+
 def strongest(detections: pd.DataFrame, count: int) -> pd.DataFrame:
     """The detections of the highest scores, at most `count`, in the order of time.
 

@@ -157,13 +157,18 @@ def as_page(file: Path, tables: Mapping[str, SavedTable]) -> str:
     candidates = sorted(file.parent.glob(f"{file.stem}*.png"))
     pictures = [picture for picture in candidates if artifact_of(picture) == file.stem]
     if pictures:
-        links = "\n".join(map(_shown_picture, pictures))
+        links = "\n".join(_shown_picture(picture, tables) for picture in pictures)
         sections.append(f"## Pictures\n\n{links}")
     return "\n\n".join(sections) + "\n"
 
 
-def _shown_picture(picture: Path) -> str:
-    drawn = f"![{picture.stem}]({picture.name})"
+def _shown_picture(picture: Path, tables: Mapping[str, SavedTable]) -> str:
+    """The link, with words: the caption of the table of its name, or of the first one."""
+    of_its_name = tables.get(picture.stem) or next(iter(tables.values()), None)
+    caption = of_its_name.caption if of_its_name else ""
+    words = f"Picture {picture.stem}. {caption}".strip()
+    escaped = re.sub(r"([\[\]\\])", r"\\\1", " ".join(words.split()))
+    drawn = f"![{escaped}]({picture.name})"
     beside = picture.with_suffix(".svg")
     return f"{drawn} [SVG]({beside.name})" if beside.exists() else drawn
 

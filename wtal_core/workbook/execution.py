@@ -24,6 +24,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.workbook.artifacts import FOLDER
 
 KEPT_CELL_METADATA = ("tags", "jupyter")  # the second says that a cell is folded
+PICTURES = ("image/png", "image/svg+xml")
 
 
 def opened(notebook: Path) -> Any:
@@ -207,9 +208,10 @@ def clean(path: Path) -> None:
             )
             for output in cell.outputs:
                 if "metadata" in output:
-                    pictures = output.metadata.get("image/png")  # its words and width
-                    kept = {"image/png": pictures} if pictures else {}
-                    output.metadata = nbformat.from_dict(kept)
+                    told = output.metadata  # of pictures: words and width
+                    output.metadata = nbformat.from_dict(
+                        {k: told[k] for k in PICTURES if k in told}
+                    )
     nbformat.write(book, path)
 
 
