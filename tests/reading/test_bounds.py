@@ -13,15 +13,18 @@ import zipfile
 from contextlib import suppress
 from pathlib import Path
 
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.fuzz.damage import HEADER_OF_OBJECTS, HOSTILE_PICKLES
 from wtal_core.data.restricted_pickle import load_object_array
+from wtal_core.data.stored import hdf5_arrays
 from wtal_core.errors import MissingFile, WorkbookError
 from wtal_core.evaluation.formats import opening
 from wtal_core.evaluation.formats.opening import open_file
-from wtal_core.reading import arrays, pickles, values
+from wtal_core.reading import arrays, parquet, pickles, values
 from wtal_core.reading.frames import read_frame
 from wtal_core.reading.json_files import DEEPEST, depth, read_json
 from wtal_core.reading.refusal import shown
@@ -99,6 +102,24 @@ def test_a_gzip_file_that_stands_for_too_much(tmp_path, monkeypatch):
     monkeypatch.setattr(opening, "FREE", MEGABYTE)
     packed = gzip.compress(bytes(16 * MEGABYTE))
     refused(open_file, written(tmp_path, packed, "a.gz"), "when decompressed")
+
+
+def test_arrays_that_are_packed_too_well(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "FREE", MEGABYTE)
+    np.savez_compressed(tmp_path / "a.npz", a=np.zeros(2 * MEGABYTE, np.uint8))
+    refused(arrays.read_npz, tmp_path / "a.npz", "bytes that promise")
+
+
+def test_a_footer_of_more_rows_than_are_read(tmp_path, monkeypatch):
+    pd.DataFrame({"a": [1, 2]}).to_parquet(tmp_path / "a.parquet")
+    monkeypatch.setattr(parquet, "MOST_ROWS", 1)
+    refused(parquet.read_table, tmp_path / "a.parquet", "it promises 2 rows")
+
+
+def test_hdf5_values_that_nobody_has_written(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("clip", shape=(10**9, 16), dtype="f4", chunks=(1000, 16))
+    refused(hdf5_arrays, tmp_path / "a.h5", "promises 64000000000 bytes")
 
 
 def test_a_text_larger_than_it_may_be(tmp_path):
