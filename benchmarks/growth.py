@@ -81,7 +81,7 @@ def adding_a_run(n: int, folder: Path) -> Work:
 
     def add() -> None:
         line = {**first, "id": f"{next(numbers):016x}"}
-        ledger.append(path, ledger.sealed(line))
+        ledger.append(path, [ledger.sealed(line)])
 
     return add
 

@@ -1,8 +1,7 @@
 """Ten thousand runs that compute nothing through the graph of runs: time a run, and memory.
 
 Run: python -m benchmarks.many_runs [NUMBER] [WORKERS]. All but the training is as it is used:
-claims, orders, Dask's scheduler and its worker processes, deliveries, lines of the ledger. The runs
-are of a hundred data sets, because a ledger has one file for each data set and method.
+claims, orders, Dask's scheduler and its worker processes, deliveries, lines of the ledger.
 """
 
 import sys
@@ -24,7 +23,7 @@ from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.run import Run
 from wtal_core.runs.worker import Order
 
-DATASETS = 100
+DATASETS = 10
 CONFIG = replace(facnet.QUICK, embedding=8)
 
 

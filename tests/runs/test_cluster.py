@@ -63,7 +63,7 @@ def test_a_delivery_is_what_the_run_would_have_left_here(tiny, tmp_path):
     """The worker sees no folder of the client."""
     here = sweep.compute(SHORT, Ledger(tmp_path / "here"), "cpu", "facnet-1")
     order = order_of(SHORT, tmp_path / "not" / "there" / "checkpoint.pt")
-    kept = keep(computed(order, None), Ledger(tmp_path / "client"))
+    (kept,) = keep([computed(order, None)], Ledger(tmp_path / "client"))
     assert told(kept) == told(here) and kept.history == here.history
     assert files_of(kept) == files_of(here)
     assert not (tmp_path / "not").exists()
@@ -119,7 +119,7 @@ def test_a_client_refuses_files_that_no_run_leaves(tiny, tmp_path):
     found = computed(order_of(SHORT, tmp_path / "nowhere" / "checkpoint.pt"), None)
     for name in ("../outside", "other.pt"):
         with pytest.raises(WorkbookError, match="which no run leaves"):
-            keep(replace(found, files={name: b""}), Ledger(tmp_path / "client"))
+            keep([replace(found, files={name: b""})], Ledger(tmp_path / "client"))
     assert Ledger(tmp_path / "client").records("simulated", "facnet") == []
     assert not (tmp_path / "client" / ".work" / "outside").exists()
 

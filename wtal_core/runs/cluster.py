@@ -8,8 +8,9 @@ import logging
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -29,7 +30,8 @@ Kind = Literal["", "cuda", "slurm", "pbs", "kubernetes"]
 SCHEDULER = "WTAL_SCHEDULER"
 DATA_ADDRESS = "WTAL_DATA_ADDRESS"
 CLOSE_SECONDS = 0.5  # for saying goodbye; Ctrl-C ends everything within two seconds
-TRIES = 3  # how often a run is begun whose worker dies
+TRIES = 3  # how often a run is begun whose worker dies, or runs are sent whose scheduler does
+RETURN_SECONDS = 60.0  # that a scheduler may be away which is started again
 CONFIG = {
     "distributed.scheduler.allowed-failures": TRIES - 1,
     "distributed.scheduler.worker-saturation": 1.0,  # no run waits in a worker behind another
@@ -129,6 +131,29 @@ def workers(jobs: int) -> "Iterator[Client]":
         finally:
             with suppress(TimeoutError, OSError):  # all that matters has come back before
                 client.close(timeout=CLOSE_SECONDS)
+
+
+def returned(stack: ExitStack, gone: WorkbookError) -> "Client":
+    """A client of the scheduler as soon as it answers again; the stack closes it.
+
+    Raises what is given where it does not for `RETURN_SECONDS`.
+    """
+    address = os.environ.get(SCHEDULER)
+    print(
+        f"the scheduler {address} is gone; waiting {RETURN_SECONDS:.0f} s for it to come back",
+        file=sys.stderr,
+        flush=True,
+    )
+    end = time.monotonic() + RETURN_SECONDS
+    while has_scheduler() and time.monotonic() < end:
+        with suppress(WorkbookError):
+            client = stack.enter_context(workers(1))
+            print(
+                f"the scheduler {address} is back; runs that it had are sent again", file=sys.stderr
+            )
+            return client
+        time.sleep(CLOSE_SECONDS)
+    raise gone
 
 
 @contextmanager
