@@ -8,7 +8,15 @@ from pathlib import Path
 
 from benchmarks.measured import DOCS, TABLES
 
-ORDER = ("start_up", "evaluation_size", "training_steps", "scale", "growth", "gpu")
+ORDER = (
+    "start_up",
+    "evaluation_size",
+    "training_steps_quick",
+    "training_steps_thumos14",
+    "scale",
+    "growth",
+    "gpu",
+)
 BEGINNING = """# Speed and memory
 
 `make benchmarks` measures all of this and writes this page. Times are of the machine that stands

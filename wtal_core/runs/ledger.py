@@ -550,8 +550,8 @@ def append(path: Path, lines: Sequence[Line]) -> None:
             write(path, (known | fresh).values())
         else:
             _extend(path, fresh.values())
-            # So that one line more does not cost reading all others again
-            NEWEST[path] = Newest(_version(path), known | fresh)
+        # So that one line more does not cost reading all others again
+        NEWEST[path] = Newest(_version(path), known | fresh)
 
 
 def _extend(path: Path, lines: Iterable[Line]) -> None:
