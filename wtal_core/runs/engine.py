@@ -230,11 +230,10 @@ class Graph:
         back = {future.key.removeprefix(PREFIX): future for future in futures}
         with _answered():
             results = self.client.gather(back, errors="skip")  # None for those that failed
-            failures = {
-                identity: back[identity].exception()
-                for identity, delivery in results.items()
-                if delivery is None
-            }
+            failed = [back[identity] for identity, delivery in results.items() if delivery is None]
+            if any(future.cancelled() for future in failed):
+                raise CancelledError  # by nobody else than a client that has lost its scheduler
+            failures = {future.key.removeprefix(PREFIX): future.exception() for future in failed}
         failures |= self._keep({name: result for name, result in results.items() if result})
         for identity, future in back.items():
             if identity in failures:
