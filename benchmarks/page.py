@@ -34,6 +34,25 @@ training, and one linear programme of GauFuse about 60 ms (SciPy 1.8.1); the mac
 down. `python -m benchmarks.test_set_evaluation` measures ours. The code of the toolkits was not at
 hand to be timed beside ours: a plain form of it stands for it, as the tables say.
 """
+BEFORE = """## Before and after
+
+Measured once, in November 2026, on a machine of two cores with a load of 11 to 17, so that seconds
+are many times those of a quiet one; what is before and what is after stood under the same load.
+
+| what                                                       | before  | after   |
+|------------------------------------------------------------|---------|---------|
+| a trivial run through the graph, ms (400 and 1,000 runs)   | 228     | 18      |
+| one more run in a ledger of 640, CPU s                     | 0.271   | 0.001   |
+| a notebook's imports, session and first table, CPU s       | 4.85    | 3.45    |
+| four FAC-Net runs of 6 epochs on 2 workers, s, by turns    | 211 155 | 196 182 |
+| the same, CPU s                                            | 30 34   | 46 43   |
+
+The last two rows compare the processes of before Dask with Dask's workers. Their results are equal.
+Dask costs about 12 CPU seconds per command under that load, for its scheduler and the start of its
+workers; which one is quicker cannot be told there. Of a notebook's 3.45 seconds the import of torch
+takes about 1.6: the modules of the methods need it, and most notebooks name one in their first
+cell, so that two seconds before the first table cannot be reached while they do.
+"""
 NO_GPU = """## GPU
 
 No GPU has been at hand: every number about one would be an estimate, and there is none here.
@@ -61,7 +80,7 @@ def page(folder: Path = TABLES) -> str:
     for name in names:
         missing = f"## {name.replace('_', ' ').capitalize()}\n\nNot measured yet.\n"
         texts.append(parts.get(name, INSTEAD.get(name, missing)))
-    return "\n".join([*texts, PEERS])
+    return "\n".join([*texts, BEFORE, PEERS])
 
 
 def main() -> None:
