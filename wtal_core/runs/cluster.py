@@ -186,8 +186,7 @@ def local_workers(jobs: int) -> Iterator[Callable[[], None]]:
         finally:
             _end_at_once(cluster, others)
             if cluster is not None:
-                with suppress(TimeoutError, OSError):
-                    cluster.close(timeout=CLOSE_SECONDS)
+                _close(cluster)
 
 
 def _settings_of(security: Any) -> dict[str, Any]:
@@ -218,6 +217,15 @@ def _end_at_once(cluster: Any, others: set[Any]) -> None:
         nanny.status = Status.closing_gracefully  # so that it does not start another one
     for child in set(active_children()) - others:
         child.kill()
+
+
+def _close(cluster: Any) -> None:
+    """Say goodbye to workers that have ended; nobody waits where a busy machine takes long."""
+    from distributed.core import Status
+
+    with suppress(TimeoutError, OSError):
+        cluster.close(timeout=CLOSE_SECONDS)
+    cluster.status = Status.closed
 
 
 @contextmanager
