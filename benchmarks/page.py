@@ -47,6 +47,10 @@ are many times those of a quiet one; what is before and what is after stood unde
 | four FAC-Net runs of 6 epochs on 2 workers, s, by turns    | 211 155 | 196 182 |
 | the same, CPU s                                            | 30 34   | 46 43   |
 
+Ten thousand trivial runs took 559 s under that load, in which each process had about a ninth of a
+core: 67 CPU seconds of the client and 52 of two workers. Two minutes on a quiet machine follow from
+these, but were not measured.
+
 The last two rows compare the processes of before Dask with Dask's workers. Their results are equal.
 Dask costs about 12 CPU seconds per command under that load, for its scheduler and the start of its
 workers; which one is quicker cannot be told there. Of a notebook's 3.45 seconds the import of torch
