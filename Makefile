@@ -73,6 +73,9 @@ benchmarks: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.reading_files
 	$(RUN) benchmarks.start_up
 	$(RUN) benchmarks.evaluation_size
+	$(RUN) benchmarks.training --size quick --steps 3
+	$(RUN) benchmarks.training --size thumos14 --steps 1
+	$(RUN) benchmarks.many_runs
 	$(RUN) benchmarks.growth
 	-$(BIN)/python -m benchmarks.gpu
 	$(BIN)/python -m benchmarks.page

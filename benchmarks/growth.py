@@ -38,9 +38,7 @@ NOTES = """Above n log n by their algorithms, whatever was measured:
 
 * **Proposals** of one video and class: each one that is kept is compared with all that are left, so
   that memory stays linear. It is quadratic in those of one video and class, and linear in videos.
-* **Runs added one by one**: the file of a data set and method is replaced whole, so that no reader
-  sees half a line. One more run takes time in proportion to those that are there, so n runs one
-  after the other are quadratic."""
+"""
 FIGURES = DOCS / "performance"
 LINES = Path(__file__).parents[1] / "results" / "simulated-2" / "runs" / "facnet.jsonl"
 
@@ -81,7 +79,7 @@ def adding_a_run(n: int, folder: Path) -> Work:
 
     def add() -> None:
         line = {**first, "id": f"{next(numbers):016x}"}
-        ledger.append(path, ledger.sealed(line))
+        ledger.append(path, [ledger.sealed(line)])
 
     return add
 

@@ -1,19 +1,21 @@
-"""Ten thousand runs that compute nothing through the graph of runs: time a run, and memory.
+"""Ten thousand runs that compute nothing through the graph of runs: python -m benchmarks.many_runs
 
-Run: python -m benchmarks.many_runs [NUMBER] [WORKERS]. All but the training is as it is used:
-claims, orders, Dask's scheduler and its worker processes, deliveries, lines of the ledger. The runs
-are of a hundred data sets, because a ledger has one file for each data set and method.
+All but the training is as it is used: claims, orders, Dask's scheduler, its worker processes,
+deliveries, lines of the ledger. CPU seconds are of the client, in whose process the scheduler is,
+and of all workers; they begin when the workers are there. Memory is told when a tenth of the runs
+is back, and at the end: what grows with their number shows there.
 """
 
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import psutil
 
+from benchmarks.measured import Measured, as_table, write
 from wtal_core.data import opening
 from wtal_core.models import facnet
 from wtal_core.runs import behaviour, engine, sweep
@@ -24,7 +26,9 @@ from wtal_core.runs.ledger import Ledger
 from wtal_core.runs.run import Run
 from wtal_core.runs.worker import Order
 
-DATASETS = 100
+DATASETS = 10
+SIZES = ((1_000, 1), (1_000, 2), (1_000, 4), (10_000, 2))  # runs, workers
+GOAL = "two minutes"
 CONFIG = replace(facnet.QUICK, embedding=8)
 
 
@@ -50,35 +54,73 @@ def runs(number: int) -> list[Run]:
     return [Run("facnet", CONFIG, names[i % DATASETS], i // DATASETS) for i in range(number)]
 
 
-def megabytes(process: psutil.Process) -> float:
-    return process.memory_info().rss / 2**20
+@dataclass(frozen=True)
+class Used:
+    """What a process has used so far."""
+
+    seconds: float
+    megabytes: float
+
+    @classmethod
+    def by(cls, process: psutil.Process) -> "Used":
+        """What this process has used."""
+        times = process.cpu_times()
+        return cls(times.user + times.system, process.memory_info().rss / 1e6)
 
 
-def main(number: int = 10_000, jobs: int = 2) -> None:
-    """Send the runs to the workers, and print seconds and memory on the way."""
-    behaviour.stamp = lambda name: f"{name}-1"  # not measured here
-    engine.computed = trivial
+def measure(number: int, jobs: int) -> dict[str, str]:
+    """Send the runs to the workers: a row of the table."""
     asked = runs(number)
     client_process = psutil.Process()
     done = 0
+    notes = {}
+
+    def note(name: str) -> None:
+        notes[name] = [Used.by(p) for p in (client_process, *client_process.children())]
 
     def told(run: Run, failure: Exception | None) -> None:
         nonlocal done
         done += 1
-        if done in (number // 10, number // 2, number):
-            used = [megabytes(p) for p in (client_process, *client_process.children())]
-            seconds = time.perf_counter() - begin
-            memory = ", ".join(f"{value:.0f}" for value in used)
-            print(f"{done:6d} runs  {seconds:7.1f} s  memory of client and workers: {memory} MiB")
+        if done == number // 10:
+            note("tenth")
 
     with tempfile.TemporaryDirectory() as folder, workers(jobs) as client:
+        client.wait_for_workers(jobs)
         ledger = Ledger(folder)
+        note("begin")
         begin = time.perf_counter()
         engine.compute_on_workers(client, asked, ledger, "cpu", partial(int), told)
         seconds = time.perf_counter() - begin
+        note("end")
         lines = sum(len(ledger.records(run.dataset, "facnet")) for run in asked[:DATASETS])
-    print(f"{lines} lines in {seconds:.1f} s, {1000 * seconds / number:.1f} ms a run")
+    if lines != number:
+        raise SystemExit(f"{lines} of {number} runs have left a line")
+    spent = [a.seconds - b.seconds for a, b in zip(notes["end"], notes["begin"], strict=True)]
+    memory = {name: [used.megabytes for used in notes[name]] for name in ("tenth", "end")}
+    return {
+        "runs": f"{number:,}",
+        "workers": str(jobs),
+        "s": f"{seconds:.0f}",
+        "ms per run": f"{1000 * seconds / number:.1f}",
+        "client, CPU ms per run": f"{1000 * spent[0] / number:.1f}",
+        "workers, CPU ms per run": f"{1000 * sum(spent[1:]) / number:.1f}",
+        "client, MB": f"{memory['tenth'][0]:.0f} to {memory['end'][0]:.0f}",
+        "largest worker, MB": f"{max(memory['tenth'][1:]):.0f} to {max(memory['end'][1:]):.0f}",
+    }
+
+
+def main() -> None:
+    behaviour.stamp = lambda name: f"{name}-1"  # not measured here
+    engine.computed = trivial
+    sizes = [(500, 2)] if "--quick" in sys.argv else SIZES
+    rows = []
+    for number, jobs in sizes:
+        rows.append(measure(number, jobs))
+        print(rows[-1], flush=True)
+        if sizes is SIZES:
+            about = str(__doc__).partition("\n\n")[2] + f"\nThe goal is {GOAL} for 10,000 runs."
+            write(Measured("scale", "Scale", about, as_table(rows)))
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

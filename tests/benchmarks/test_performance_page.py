@@ -19,7 +19,7 @@ def test_parts_have_their_order_and_missing_ones_are_said(tmp_path):
     text = page.page(tmp_path)
     places = [text.index(f"## {title}\n") for title in ("Start_Up", "Growth", "GPU", "Another")]
     assert places == sorted(places)
-    assert "## Training steps\n\nNot measured yet." in text and "No GPU" in text
+    assert "## Training steps quick\n\nNot measured yet." in text and "No GPU" in text
     write(Measured("gpu", "GPU", "How.", "| H200 |"), tmp_path)
     assert "No GPU" not in page.page(tmp_path) and "H200" in page.page(tmp_path)
 

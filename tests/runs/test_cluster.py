@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -64,7 +66,7 @@ def test_a_delivery_is_what_the_run_would_have_left_here(tiny, tmp_path):
     """The worker sees no folder of the client."""
     here = sweep.compute(SHORT, Ledger(tmp_path / "here"), "cpu", "facnet-1")
     order = order_of(SHORT, tmp_path / "not" / "there" / "checkpoint.pt")
-    kept = keep(computed(order, None), Ledger(tmp_path / "client"))
+    (kept,) = keep([computed(order, None)], Ledger(tmp_path / "client"))
     assert told(kept) == told(here) and kept.history == here.history
     assert files_of(kept) == files_of(here)
     assert not (tmp_path / "not").exists()
@@ -120,7 +122,7 @@ def test_a_client_refuses_files_that_no_run_leaves(tiny, tmp_path):
     found = computed(order_of(SHORT, tmp_path / "nowhere" / "checkpoint.pt"), None)
     for name in ("../outside", "other.pt"):
         with pytest.raises(WorkbookError, match="which no run leaves"):
-            keep(replace(found, files={name: b""}), Ledger(tmp_path / "client"))
+            keep([replace(found, files={name: b""})], Ledger(tmp_path / "client"))
     assert Ledger(tmp_path / "client").records("simulated", "facnet") == []
     assert not (tmp_path / "client" / ".work" / "outside").exists()
 
@@ -164,35 +166,70 @@ def test_settings_of_a_cluster_are_a_mapping(tmp_path):
 
 
 @pytest.fixture
-def scheduler(tmp_path):
-    """An existing scheduler with one worker: its address and its process."""
+def start_dask(tmp_path):
+    """Starts a scheduler with one worker, on a port that may be given: its address and process."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    file = tmp_path / "scheduler.json"
-    dask = [sys.executable, "-m", "dask"]
-    words = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-    processes = [
-        subprocess.Popen([*dask, *words, "--scheduler-file", str(file)], env=environment),
-    ]
-    words = ["worker", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-    words += ["--local-directory", str(tmp_path), "--scheduler-file", str(file)]
-    processes.append(subprocess.Popen([*dask, *words], env=environment, cwd=tmp_path))
-    try:
+    processes = []
+
+    def process(*words):
+        arguments = [sys.executable, "-m", "dask", *words, "--no-dashboard"]
+        processes.append(subprocess.Popen(arguments, env=environment, cwd=tmp_path))
+        return processes[-1]
+
+    def start(port=0):
+        file = tmp_path / f"scheduler-{len(processes)}.json"
+        of_file = ("--scheduler-file", str(file))
+        scheduler = process("scheduler", "--host", "127.0.0.1", "--port", str(port), *of_file)
+        process("worker", "--nthreads", "1", "--no-nanny", *of_file)
         end = time.monotonic() + PATIENCE
         while not file.exists():
-            assert time.monotonic() < end
+            assert time.monotonic() < end and scheduler.poll() is None
             time.sleep(0.1)
-        yield json.loads(file.read_text())["address"], processes[0]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+        return json.loads(file.read_text())["address"], scheduler
+
+    yield start
+    for started in processes:
+        started.kill()
+        started.wait()
+
+
+def assert_same(records, others):
+    assert [told(record) for record in records] == [told(record) for record in others]
+    assert [files_of(record) for record in records] == [files_of(record) for record in others]
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_was_started_again_is_sent_what_it_had(
+    tiny, tmp_path, start_dask, monkeypatch, capsys
+):
+    """It is killed in the middle of a run; another one on its port knows nothing of that."""
+    address, process = start_dask()
+
+    def start_again():
+        process.wait()
+        start_dask(urlsplit(address).port)
+
+    start = partial(killed.begin_to_end, process.pid, tmp_path / "epochs")
+    monkeypatch.setattr(sweep, "_start_worker", start)
+    monkeypatch.setattr(cluster, "RETURN_SECONDS", PATIENCE)
+    monkeypatch.setenv("WTAL_SCHEDULER", address)
+    keeper = threading.Thread(target=start_again)
+    keeper.start()
+    records = sweep.ensure(RUNS, Ledger(tmp_path / "results"))
+    keeper.join()
+    monkeypatch.delenv("WTAL_SCHEDULER")
+    said = capsys.readouterr().err
+    assert f"the scheduler {address} is gone" in said and f"{address} is back" in said
+    assert "killed" in (tmp_path / "epochs").read_text().split()
+    assert_same(records, sweep.ensure(RUNS, Ledger(tmp_path / "undisturbed")))
 
 
 @pytest.mark.slow
 def test_a_scheduler_that_goes_away_is_told_and_nothing_is_lost(
-    tiny, tmp_path, scheduler, monkeypatch
+    tiny, tmp_path, start_dask, monkeypatch
 ):
-    address, process = scheduler
+    address, process = start_dask()
+    monkeypatch.setattr(cluster, "RETURN_SECONDS", 0.1)
     epochs = tmp_path / "epochs"
     start = partial(killed.begin_to_end, process.pid, epochs)
     monkeypatch.setattr(sweep, "_start_worker", start)
@@ -206,6 +243,4 @@ def test_a_scheduler_that_goes_away_is_told_and_nothing_is_lost(
     ):
         sweep.ensure(RUNS, Ledger(tmp_path / "results"))
     records = sweep.ensure(RUNS, Ledger(tmp_path / "results"))
-    whole = sweep.ensure(RUNS, Ledger(tmp_path / "undisturbed"))
-    assert [told(record) for record in records] == [told(record) for record in whole]
-    assert [files_of(record) for record in records] == [files_of(record) for record in whole]
+    assert_same(records, sweep.ensure(RUNS, Ledger(tmp_path / "undisturbed")))

@@ -51,7 +51,7 @@ def test_three_hundred_runs_grow_by_less_than_50_mib(tmp_path):
 def test_of_a_growing_file_only_the_newest_version_is_kept(tmp_path):
     path = tmp_path / "simulated" / "runs" / "facnet.facts.jsonl"
     for number in range(5):
-        ledgers.append(path, ledgers.sealed({"run": f"run{number}.facnet-1", "facts": {}}))
+        ledgers.append(path, [ledgers.sealed({"run": f"run{number}.facnet-1", "facts": {}})])
         assert len(ledgers.read(path)) == number + 1
-    assert [len(lines) for known, (_, lines) in ledgers.NEWEST.items() if known == path] == [5]
+    assert [len(newest.lines) for known, newest in ledgers.NEWEST.items() if known == path] == [5]
     assert not hasattr(ledgers._read, "cache_info")

@@ -205,11 +205,12 @@ def lines_in(folder, kind=""):
     )
 
 
-def test_workers_leave_the_ledger_that_one_process_leaves(tiny, tmp_path, monkeypatch):
+@pytest.mark.parametrize("jobs", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_workers_leave_the_ledger_that_one_process_leaves(tiny, tmp_path, monkeypatch, jobs):
     monkeypatch.setattr(sweep, "_start_worker", start_worker)
-    runs = [replace(RUN, seed=seed) for seed in range(3)]
+    runs = [replace(RUN, seed=seed) for seed in range(jobs + 1)]
     alone = sweep.ensure(runs, Ledger(tmp_path / "1"), jobs=1)
-    together = sweep.ensure(runs, Ledger(tmp_path / "2"), jobs=2)
+    together = sweep.ensure(runs, Ledger(tmp_path / "2"), jobs=jobs)
     assert lines_in(tmp_path / "1") == lines_in(tmp_path / "2")
     assert lines_in(tmp_path / "1", "history") == lines_in(tmp_path / "2", "history")
     for a, b in zip(alone, together, strict=True):

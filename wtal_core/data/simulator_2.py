@@ -17,6 +17,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from wtal_core.data.dataset import SEGMENT_COLUMNS, Dataset, Video, check_datase
 from wtal_core.data.manifests import DatasetManifest, load_manifest
 from wtal_core.data.probes import probe_videos
 from wtal_core.data.simulator import Pair, TimelineConstants, draw_timeline, phases
+from wtal_core.data.stored import Stored
 from wtal_core.errors import WorkbookError
 from wtal_core.timebase import Timebase
 
@@ -187,15 +189,7 @@ def simulate(name: str = NAME, timebase: Timebase | None = None) -> Dataset:
     for line in timelines(manifest, constants):
         durations[line.video] = line.duration
         segments.extend((line.video, *row) for row in line.rows)
-        features = draw_features(
-            line.rows,
-            line.labels,
-            line.duration,
-            directions,
-            constants,
-            grid,
-            line.random(constants),
-        )
+        features = _drawn_when_asked(line, directions, constants, grid)
         subsets[SUBSETS[line.subset]].append(Video(line.video, features, line.labels))
     table = pd.DataFrame(segments, columns=SEGMENT_COLUMNS)
     return check_dataset(
@@ -218,6 +212,21 @@ def simulate(name: str = NAME, timebase: Timebase | None = None) -> Dataset:
             fingerprint=content_hash(manifest, grid),
         )
     )
+
+
+def _drawn_when_asked(
+    line: Timeline, directions: dict[str, Directions], constants: Constants2, timebase: Timebase
+) -> Stored:
+    """The features of a video. Who only reads results never asks for them, and waits for none."""
+
+    @cache
+    def drawn() -> dict[str, Float[np.ndarray, "T D"]]:
+        rng = line.random(constants)
+        what = line.rows, line.labels, line.duration
+        return draw_features(*what, directions, constants, timebase, rng)
+
+    shape = whole_snippets(line.duration, timebase), len(directions[STREAMS[0]].motion)
+    return Stored(STREAMS, shape, lambda stream: drawn()[stream])
 
 
 def timelines(manifest: DatasetManifest, constants: Constants2) -> Iterator[Timeline]:
@@ -427,8 +436,13 @@ def faded(states: Float[np.ndarray, "F K"], seconds: float) -> Float[np.ndarray,
 
 def averaged_states(states: States, duration: float, timebase: Timebase) -> States:
     """The same in each whole snippet of a video of that duration, at least one."""
-    length = max(1, int(timebase.snippets(duration) + 1e-9))
+    length = whole_snippets(duration, timebase)
     return States(*(averaged(getattr(states, f.name), length, timebase) for f in fields(States)))
+
+
+def whole_snippets(duration: float, timebase: Timebase) -> int:
+    """T of a video of that duration, at least 1."""
+    return max(1, int(timebase.snippets(duration) + 1e-9))
 
 
 def averaged(

@@ -6,8 +6,8 @@ and annotations are in `formats`.
 
 import json
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wtal_core.errors import CannotWrite
@@ -41,9 +41,20 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Raises WorkbookError where the disk is full or the folder is read-only; what was there stays.
     """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with unchanged_or_written(path):
+        try:
+            write(partial)
+            os.replace(partial, path)
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def unchanged_or_written(path: Path) -> Iterator[None]:
+    """A block that leaves a file as it was where the system refuses to write it: it is told so."""
     try:
-        write(partial)
-        os.replace(partial, path)
+        yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise CannotWrite(
@@ -51,6 +62,3 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             "file; what was there before is unchanged",
             reason,
         ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)

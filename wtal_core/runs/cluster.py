@@ -8,8 +8,9 @@ import logging
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -29,7 +30,8 @@ Kind = Literal["", "cuda", "slurm", "pbs", "kubernetes"]
 SCHEDULER = "WTAL_SCHEDULER"
 DATA_ADDRESS = "WTAL_DATA_ADDRESS"
 CLOSE_SECONDS = 0.5  # for saying goodbye; Ctrl-C ends everything within two seconds
-TRIES = 3  # how often a run is begun whose worker dies
+TRIES = 3  # how often a run is begun whose worker dies, or runs are sent whose scheduler does
+RETURN_SECONDS = 60.0  # that a scheduler may be away which is started again
 CONFIG = {
     "distributed.scheduler.allowed-failures": TRIES - 1,
     "distributed.scheduler.worker-saturation": 1.0,  # no run waits in a worker behind another
@@ -133,6 +135,29 @@ def workers(jobs: int) -> "Iterator[Client]":
                 client.close(timeout=CLOSE_SECONDS)
 
 
+def returned(stack: ExitStack, gone: WorkbookError) -> "Client":
+    """A client of the scheduler as soon as it answers again; the stack closes it.
+
+    Raises what is given where it does not for `RETURN_SECONDS`.
+    """
+    address = os.environ.get(SCHEDULER)
+    print(
+        f"the scheduler {address} is gone; waiting {RETURN_SECONDS:.0f} s for it to come back",
+        file=sys.stderr,
+        flush=True,
+    )
+    end = time.monotonic() + RETURN_SECONDS
+    while has_scheduler() and time.monotonic() < end:
+        with suppress(WorkbookError):
+            client = stack.enter_context(workers(1))
+            print(
+                f"the scheduler {address} is back; runs that it had are sent again", file=sys.stderr
+            )
+            return client
+        time.sleep(CLOSE_SECONDS)
+    raise gone
+
+
 @contextmanager
 def local_workers(jobs: int) -> Iterator[Callable[[], None]]:
     """Workers on this machine, as processes that end with the block, or with this process; and a
@@ -163,8 +188,7 @@ def local_workers(jobs: int) -> Iterator[Callable[[], None]]:
         finally:
             _end_at_once(cluster, others)
             if cluster is not None:
-                with suppress(TimeoutError, OSError):
-                    cluster.close(timeout=CLOSE_SECONDS)
+                _close(cluster)
 
 
 def _settings_of(security: Any) -> dict[str, Any]:
@@ -195,6 +219,15 @@ def _end_at_once(cluster: Any, others: set[Any]) -> None:
         nanny.status = Status.closing_gracefully  # so that it does not start another one
     for child in set(active_children()) - others:
         child.kill()
+
+
+def _close(cluster: Any) -> None:
+    """Say goodbye to workers that have ended; nobody waits where a busy machine takes long."""
+    from distributed.core import Status
+
+    with suppress(TimeoutError, OSError):
+        cluster.close(timeout=CLOSE_SECONDS)
+    cluster.status = Status.closed
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What a run leaves, as values and bytes: a worker sends it, and only the client writes it down."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,17 @@ def delivery_of(record: Record) -> Delivery | None:
     return Delivery(record.line, record.columns, files)
 
 
-def keep(delivery: Delivery, ledger: Ledger) -> Record:
-    """Write a run down: its files, each whole or not at all, then its line.
+def keep(deliveries: Sequence[Delivery], ledger: Ledger) -> list[Record]:
+    """Write runs down: their files, each whole or not at all, then their lines.
 
     Raises WorkbookError for files that no run leaves.
     """
+    for delivery in deliveries:
+        _keep_files(delivery, ledger)
+    return ledger.append_all([(delivery.line, delivery.history) for delivery in deliveries])
+
+
+def _keep_files(delivery: Delivery, ledger: Ledger) -> None:
     folder = working_folder(ledger.root, key_of_line(delivery.line))
     folder.mkdir(parents=True, exist_ok=True)
     unknown = sorted(set(delivery.files) - set(FILES))
@@ -50,7 +57,6 @@ def keep(delivery: Delivery, ledger: Ledger) -> Record:
         partial.write_bytes(content)
         os.replace(partial, folder / name)
     clear_unfinished(folder)
-    return ledger.append(delivery.line, delivery.history)
 
 
 def clear_unfinished(folder: Path) -> None:

@@ -6,13 +6,15 @@ writes: it holds the lock of each run that it has asked for, and keeps what come
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from dask._task_spec import Task, TaskRef
 from distributed import Client, Future, KilledWorker, as_completed
-from distributed.client import CancelledError
+from distributed.client import CancelledError, ClosedClientError
 from filelock import FileLock, Timeout
 
 from wtal_core.data.dataset import Dataset, Video
@@ -20,7 +22,7 @@ from wtal_core.data.opening import folds
 from wtal_core.data.stored import in_memory
 from wtal_core.errors import WorkbookError
 from wtal_core.runs import behaviour, sweep
-from wtal_core.runs.cluster import SCHEDULER, data_address, is_loopback
+from wtal_core.runs.cluster import SCHEDULER, TRIES, data_address, is_loopback, returned
 from wtal_core.runs.delivery import Delivery, clear_unfinished, delivery_of, keep
 from wtal_core.runs.ledger import Ledger, working_folder
 from wtal_core.runs.provenance import source_hash
@@ -28,8 +30,13 @@ from wtal_core.runs.run import Run
 from wtal_core.runs.worker import Order, computed, found
 
 AHEAD = 512  # runs that are asked for at a time, at least: each holds an open file
+FETCHED_BYTES = 2**28  # of the runs that are fetched from workers and kept at a time
 WAIT_SECONDS = 0.5  # between two looks at runs that another command computes
 PREFIX = "run-"
+
+
+class SchedulerGone(Exception):
+    """The scheduler does not answer any more; what was sent to it is lost."""
 
 
 def compute_on_workers(
@@ -43,40 +50,69 @@ def compute_on_workers(
     """Compute runs, each after those that it needs, and keep them in the ledger.
 
     start: what a worker calls before it computes. told: called with each run that is there, or has
-    failed, and why. Raises WorkbookError, after all others are done, for runs that failed or whose
-    workers died; and where the scheduler is gone.
+    failed, and why. What a scheduler had that was started again is sent to it anew. Raises
+    WorkbookError, after all others are done, for runs that failed or whose workers died; and where
+    the scheduler does not come back.
     """
+    root = ledger.root.resolve()
     orders = {
-        identity: _order(identity, run, ledger, device, start)
+        identity: _order(identity, run, root, device, start)
         for identity, run in ((sweep.identity_of(run), run) for run in runs)
     }
-    graph = Graph(client, ledger, orders, Datasets(client))
     failures: list[tuple[Run, Exception]] = []
-    try:
-        waiting = list(orders)
-        while waiting or graph.claims:
-            if waiting and len(graph.claims) < graph.ahead // 2:
-                waiting, there = graph.ask(waiting)
-                for identity in there:
-                    told(orders[identity].run, None)
-            if not graph.claims:
-                time.sleep(WAIT_SECONDS)  # another command computes all that is missing
-                continue
-            identity, failure = graph.next()
-            if failure is not None:
-                failures.append((orders[identity].run, failure))
-            told(orders[identity].run, failure)
-    finally:
-        graph.release_all()
+    pending = dict.fromkeys(orders)
+    with ExitStack() as stack:
+        for tries_left in reversed(range(TRIES)):
+            try:
+                _compute(Graph(client, ledger, orders), pending, failures, told)
+                break
+            except SchedulerGone as error:
+                gone = WorkbookError(
+                    f"the scheduler {os.environ.get(SCHEDULER)} is gone; what has come back is "
+                    "kept; start it again, and the same command goes on where this one stopped"
+                )
+                # A client that was closed has not lost its scheduler: the command is at its end.
+                if not tries_left or client.status in ("closing", "closed"):
+                    raise gone from error
+                client = returned(stack, gone)
     if failures:
         _report(failures)
 
 
-def _order(
-    identity: str, run: Run, ledger: Ledger, device: str, start: Callable[[], None]
-) -> Order:
+def _compute(
+    graph: "Graph",
+    pending: dict[str, None],
+    failures: list[tuple[Run, Exception]],
+    told: Callable[[Run, Exception | None], object],
+) -> None:
+    """Compute the pending runs, and take each away from them that is there or has failed.
+
+    Raises SchedulerGone.
+    """
+    waiting = list(pending)
+    try:
+        while waiting or graph.claims:
+            back: list[tuple[str, Exception | None]] = []
+            if waiting and len(graph.claims) < graph.ahead // 2:
+                waiting, there = graph.ask(waiting)
+                back = [(identity, None) for identity in there]
+            if graph.claims:
+                back += graph.next()
+            elif not back:
+                time.sleep(WAIT_SECONDS)  # another command computes all that is missing
+            for identity, failure in back:
+                del pending[identity]
+                run = graph.orders[identity].run
+                if failure is not None:
+                    failures.append((run, failure))
+                told(run, failure)
+    finally:
+        graph.release_all()
+
+
+def _order(identity: str, run: Run, root: Path, device: str, start: Callable[[], None]) -> Order:
     stamp = behaviour.stamp(run.method)
-    working = working_folder(ledger.root.resolve(), f"{identity}.{stamp}")
+    working = working_folder(root, f"{identity}.{stamp}")
     return Order(
         run,
         sweep.dataset_of(run).fingerprint,
@@ -103,37 +139,43 @@ class Graph:
     claims: those that this command has claimed and that are not back yet, with their locks.
     """
 
-    def __init__(
-        self, client: Client, ledger: Ledger, orders: dict[str, Order], datasets: "Datasets"
-    ):
-        self.client, self.ledger = client, ledger
-        self.orders, self.datasets = orders, datasets
+    def __init__(self, client: Client, ledger: Ledger, orders: dict[str, Order]):
+        self.client, self.ledger, self.orders = client, ledger, orders
+        with _answered():
+            self.datasets = Datasets(client)
         self.needed = {identity: _needed(order.run) for identity, order in orders.items()}
         self.claims: dict[str, FileLock] = {}
         self.failed: dict[str, Future] = {}
         self.ahead = AHEAD
+        self.largest = 0  # bytes of files of a run, so far
         self.arriving = as_completed(loop=client.loop)
 
     def ask(self, waiting: list[str]) -> tuple[list[str], list[str]]:
         """Send as many of the waiting runs as there may be at a time. Returns those that wait on,
         and those that another command has finished.
         """
-        self.ahead = max(AHEAD, 2 * len(self.client.nthreads()))
+        with _answered():
+            self.ahead = max(AHEAD, 2 * len(self.client.nthreads()))
         tasks: dict[str, Task] = {}
         left: dict[str, None] = {}
         there = []
-        for identity in waiting:
+        for place, identity in enumerate(waiting):
+            if len(self.claims) >= self.ahead:
+                left |= dict.fromkeys(waiting[place:])
+                break
             needed = self.needed[identity]
-            if len(self.claims) >= self.ahead or needed in left or not self._claim(identity):
+            if needed in left or not self._claim(identity):
                 left[identity] = None
             elif self._is_there(identity):
                 self.release(identity)
                 there.append(identity)
             else:
-                tasks |= self._tasks(identity, needed)
+                with _answered():
+                    tasks |= self._tasks(identity, needed)
         keys = [key for key in tasks if key.startswith(PREFIX)]
         if keys:
-            self.arriving.update(self.client.get(tasks, keys, sync=False))
+            with _answered():
+                self.arriving.update(self.client.get(tasks, keys, sync=False))
         return list(left), there
 
     def _claim(self, identity: str) -> bool:
@@ -176,33 +218,48 @@ class Graph:
         tasks[key] = Task(key, computed, order, sent, *references, _data_producer=True)
         return tasks
 
-    def next(self) -> tuple[str, Exception | None]:
-        """Wait until a run is back, and keep it. Its identity, and why it failed.
+    def next(self) -> list[tuple[str, Exception | None]]:
+        """Wait until runs are back, and keep all that are by then, as long as there is room. Their
+        identities, and why each failed.
 
-        Raises WorkbookError where the scheduler is gone.
+        Raises SchedulerGone.
         """
-        future = next(self.arriving)
-        identity = future.key.removeprefix(PREFIX)
-        try:
-            self._keep(identity, future.result())
-        except CancelledError as error:
-            raise WorkbookError(
-                f"the scheduler {os.environ.get(SCHEDULER)} is gone; what has come back is "
-                "kept; start it again, and the same command goes on where this one stopped"
-            ) from error
-        except Exception as error:
-            self.failed[identity] = future
+        futures = [next(self.arriving)]
+        while len(futures) * self.largest < FETCHED_BYTES and self.arriving.has_ready():
+            futures.append(next(self.arriving))
+        back = {future.key.removeprefix(PREFIX): future for future in futures}
+        with _answered():
+            results = self.client.gather(back, errors="skip")  # None for those that failed
+            failed = [back[identity] for identity, delivery in results.items() if delivery is None]
+            if any(future.cancelled() for future in failed):
+                raise CancelledError  # by nobody else than a client that has lost its scheduler
+            failures = {future.key.removeprefix(PREFIX): future.exception() for future in failed}
+        failures |= self._keep({name: result for name, result in results.items() if result})
+        for identity, future in back.items():
+            if identity in failures:
+                self.failed[identity] = future
             self.release(identity)
-            return identity, error
-        self.release(identity)
-        return identity, None
+        return [(identity, failures.get(identity)) for identity in back]
 
-    def _keep(self, identity: str, delivery: Delivery) -> None:
-        """Write down what has come back. Raises WorkbookError where it is another run."""
-        if delivery.line["id"] != identity:
-            raise WorkbookError(f"a worker has sent another run than {identity}")
-        clear_unfinished(self.orders[identity].checkpoint.parent)
-        keep(delivery, self.ledger)
+    def _keep(self, deliveries: dict[str, Delivery]) -> dict[str, Exception]:
+        """Write down what has come back, together; and why some could not be kept."""
+        for delivery in deliveries.values():
+            size = sum(map(len, delivery.files.values()))
+            self.largest = max(self.largest, size)
+        try:
+            for identity, delivery in deliveries.items():
+                if delivery.line["id"] != identity:
+                    raise WorkbookError(f"a worker has sent another run than {identity}")
+                clear_unfinished(self.orders[identity].checkpoint.parent)
+            keep(list(deliveries.values()), self.ledger)
+        except Exception as error:
+            if len(deliveries) == 1:
+                return dict.fromkeys(deliveries, error)
+            failures: dict[str, Exception] = {}
+            for identity, delivery in deliveries.items():
+                failures |= self._keep({identity: delivery})
+            return failures
+        return {}
 
     def release(self, identity: str) -> None:
         """Let another command have the run."""
@@ -212,6 +269,15 @@ class Graph:
         """Let other commands have all runs that are not back."""
         for identity in list(self.claims):
             self.release(identity)
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """What is asked of the scheduler here is answered, or it is gone."""
+    try:
+        yield
+    except (CancelledError, ClosedClientError, OSError) as error:
+        raise SchedulerGone from error
 
 
 def _itself(value: Any) -> Any:

@@ -8,8 +8,9 @@
     arrays/                 small arrays that figures draw, one file per run
 
 A line is written once, when its run finishes. It carries a seal, a hash of its own content, so that
-a line edited by hand is noticed. Files are replaced whole, under a lock: two processes that finish
-at once lose nothing, and a reader never sees half a line.
+a line edited by hand is noticed. Lines are added at the end of a file, under a lock: two processes
+that finish at once lose nothing. While one writes, a mark lies beside the lock; it tells what a
+killed process has left half written, which readers pass over and the next writer cuts off.
 
 Checkpoints, weights and detections are large and can be computed again. They lie in
 `<root>/.work/`, which git ignores.
@@ -20,10 +21,11 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ from filelock import FileLock
 from safetensors.numpy import save_file
 
 from wtal_core.errors import WorkbookError
-from wtal_core.evaluation.files import write_whole
+from wtal_core.evaluation.files import unchanged_or_written, write_whole
 from wtal_core.reading import values
 from wtal_core.reading.json_files import parse_json
 from wtal_core.reading.parquet import read_table
@@ -50,9 +52,32 @@ CHANGED = "changed"
 ANOTHER_NETWORK = "another_network"
 BEHAVIOUR = re.compile(r"unknown|changed|\w+-\d{1,9}", re.ASCII)
 COMPUTED_AGAIN = "delete it: it is then computed again"
-# Path -> which file it was, its time of change and its size as it was read last, and its lines.
-NEWEST: dict[Path, tuple[tuple[int, int, int], dict[str, dict[str, Any]]]] = {}
+Line = dict[str, Any]
+History = dict[str, list[float | None]]
+# Of each file its newest version alone: all of them would fill the memory as a file grows.
+NEWEST: "dict[Path, Newest]" = {}
 REQUIRED = {"id", "dataset", "data", "method", "config", "seed", "metrics", "by", "seal"}
+
+
+@dataclass(frozen=True)
+class Newest:
+    """A ledger's file as it was read last. version: which file it was, when it was changed, and its
+    size; lines: by their keys.
+    """
+
+    version: tuple[int, int, int]
+    lines: dict[str, Line]
+
+    def of_run(self, identity: str) -> list[Line]:
+        """The lines of a run, one per behaviour."""
+        return self._by_run.get(identity, [])
+
+    @cached_property
+    def _by_run(self) -> dict[str, list[Line]]:
+        runs: dict[str, list[Line]] = defaultdict(list)
+        for line in self.lines.values():
+            runs[line["id"]].append(line)
+        return dict(runs)
 
 
 @dataclass(frozen=True)
@@ -175,7 +200,7 @@ class Record:
     def keep_facts(self, facts: dict[str, Any]) -> None:
         """Keep a few numbers about the trained network: JSON values, lists of numbers included."""
         path = runs_file(self.roots[0], self.line["dataset"], self.method, "facts")
-        append(path, sealed({"run": self.key, "facts": facts}))
+        append(path, [sealed({"run": self.key, "facts": facts})])
 
     @property
     def is_another_network_here(self) -> bool:
@@ -269,26 +294,34 @@ class Ledger:
         """All runs of a method on a data set, or those of one identity."""
         records = []
         for place, root in enumerate(self.roots):
-            lines = read(runs_file(root, dataset, method_name))
-            records += [
-                Record(line, self.roots if place == 0 else (self.root, root))
-                for line in lines.values()
-                if identity in (None, line["id"])
-            ]
+            newest = _newest(runs_file(root, dataset, method_name))
+            lines = newest.lines.values() if identity is None else newest.of_run(identity)
+            roots = self.roots if place == 0 else (self.root, root)
+            records += [Record(line, roots) for line in lines]
         return records
 
-    def append(self, line: dict[str, Any], history: dict[str, list[float | None]]) -> Record:
+    def append(self, line: Line, history: History) -> Record:
         """Write a finished run: its history, then its line. A run that is there already stays."""
-        dataset, method_name = line["dataset"], line["method"]
-        key = key_of_line(line)
-        # The history goes first: a run counts as finished once its line is there.
-        append(
-            runs_file(self.root, dataset, method_name, "history"),
-            sealed({"run": key, "history": history}),
-        )
-        whole = sealed(line)
-        append(runs_file(self.root, dataset, method_name), whole)
-        return Record(whole, self.roots)
+        (record,) = self.append_all([(line, history)])
+        return record
+
+    def append_all(self, runs: Sequence[tuple[Line, History]]) -> list[Record]:
+        """Write finished runs, those of one data set and method together, see `append`."""
+        histories: dict[Path, list[Line]] = defaultdict(list)
+        lines: dict[Path, list[Line]] = defaultdict(list)
+        records = []
+        for line, history in runs:
+            files_of = partial(runs_file, self.root, line["dataset"], line["method"])
+            whole = sealed(line)
+            histories[files_of("history")].append(
+                sealed({"run": key_of_line(line), "history": history})
+            )
+            lines[files_of()].append(whole)
+            records.append(Record(whole, self.roots))
+        # Histories go first: a run counts as finished once its line is there.
+        for path, of_file in (*histories.items(), *lines.items()):
+            append(path, of_file)
+        return records
 
     def check_writable(self) -> None:
         """Refuse to start work whose outcome could not be kept."""
@@ -363,16 +396,24 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
 
     Raises WorkbookError for a line that is damaged, cut off, changed by hand, or there twice.
     """
+    return _newest(path).lines
+
+
+def _newest(path: Path) -> "Newest":
     try:
-        state = path.stat()
+        version = _version(path)
     except (FileNotFoundError, NotADirectoryError):
-        return {}
-    # Which file it is, too: where the clock has jumped back, the time may be an old one.
-    version = (state.st_ino, state.st_mtime_ns, state.st_size)
-    # Of each file its newest version alone: all of them would fill the memory as a file grows.
-    if path not in NEWEST or NEWEST[path][0] != version:
-        NEWEST[path] = (version, _read(path))
-    return NEWEST[path][1]
+        return Newest((0, 0, 0), {})
+    known = NEWEST.get(path)
+    if known is None or known.version != version:
+        known = NEWEST[path] = Newest(version, _read(path))
+    return known
+
+
+def _version(path: Path) -> tuple[int, int, int]:
+    """Which file it is, too: where the clock has jumped back, the time may be an old one."""
+    state = path.stat()
+    return state.st_ino, state.st_mtime_ns, state.st_size
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
@@ -390,8 +431,15 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _content(path: Path) -> list[bytes]:
-    content = read_bytes(path, "restore it by `git checkout`")
-    return content.removesuffix(b"\n").split(b"\n") if content else []
+    """The lines of a file, without one that a process writes just now, or was killed in."""
+    while True:
+        content = read_bytes(path, "restore it by `git checkout`")
+        is_torn = bool(content) and not content.endswith(b"\n")
+        if is_torn and _mark(path).exists():
+            content = content[: content.rfind(b"\n") + 1]
+        elif is_torn and len(content) != path.stat().st_size:
+            continue  # the other process has ended since
+        return content.removesuffix(b"\n").split(b"\n") if content else []
 
 
 def _checked(text: bytes, where: str) -> dict[str, Any]:
@@ -477,32 +525,79 @@ def _text(line: dict[str, Any]) -> str:
     return json.dumps(line, sort_keys=True, allow_nan=False)
 
 
-def append(path: Path, line: dict[str, Any]) -> None:
-    """Add a line to a file, whole or not at all. A line of the same key and numbers stays.
+def append(path: Path, lines: Sequence[Line]) -> None:
+    """Add lines to a file, all of them or none. A line of the same key and numbers stays.
 
-    Raises WorkbookError where the key is there with other numbers.
+    Raises WorkbookError where a key is there with other numbers.
     """
-    key = line["run"] if "run" in line else key_of_line(line)
     with locked(path):
-        lines = dict(read(path))
-        known = lines.get(key)
-        if known is not None and not key.endswith(f".{CHANGED}"):
-            if _numbers(known) != _numbers(line):
+        _cut_torn(path)
+        known = read(path)
+        fresh: dict[str, Line] = {}
+        for line in lines:
+            key = line["run"] if "run" in line else key_of_line(line)
+            before = known.get(key, fresh.get(key))
+            if before is None or key.endswith(f".{CHANGED}"):
+                fresh[key] = line
+            elif _numbers(before) != _numbers(line):
                 raise WorkbookError(
                     f"{path}: run {key} is there with other numbers; `wtal results recompute` says "
                     "how far apart two computations are. The line that was there is kept"
                 )
+        if not fresh:
             return
-        lines[key] = line
-        write(path, lines.values())
+        if not known or known.keys() & fresh.keys() or not _ends_with_a_line(path):
+            write(path, (known | fresh).values())
+        else:
+            _extend(path, fresh.values())
+        # So that one line more does not cost reading all others again
+        NEWEST[path] = Newest(_version(path), known | fresh)
 
 
-def write(path: Path, lines: Iterable[dict[str, Any]]) -> None:
+def _extend(path: Path, lines: Iterable[Line]) -> None:
+    """Write lines at the end of a file that is there, or nothing."""
+    size = path.stat().st_size
+    mark = _mark(path)
+    mark.touch()
+    with unchanged_or_written(path):
+        try:
+            with path.open("ab") as target:
+                target.write(_as_text(lines).encode())
+                target.flush()
+                os.fsync(target.fileno())
+        except BaseException:  # Ctrl-C, too
+            os.truncate(path, size)
+            raise
+        finally:
+            mark.unlink()
+
+
+def _cut_torn(path: Path) -> None:
+    """Remove what a killed process has left half written."""
+    mark = _mark(path)
+    if mark.exists():
+        if path.exists():
+            os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+        mark.unlink()
+
+
+def _ends_with_a_line(path: Path) -> bool:
+    """Whether the last line of a file, which is not empty, has an end."""
+    with path.open("rb") as source:
+        source.seek(-1, os.SEEK_END)
+        return source.read() == b"\n"
+
+
+def _as_text(lines: Iterable[Line]) -> str:
+    return "".join(f"{_text(line)}\n" for line in lines)
+
+
+def write(path: Path, lines: Iterable[Line]) -> None:
     """Write a whole ledger file: a temporary one, then one rename."""
-    text = "".join(f"{_text(line)}\n" for line in lines)
+    text = _as_text(lines)
 
-    def write_durably(partial: Path) -> None:
-        with partial.open("w", encoding="utf-8") as target:
+    def write_durably(unfinished: Path) -> None:
+        with unfinished.open("w", encoding="utf-8") as target:
             target.write(text)
             target.flush()
             os.fsync(target.fileno())
@@ -514,13 +609,23 @@ def write(path: Path, lines: Iterable[dict[str, Any]]) -> None:
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock of a file below a results folder; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Locks lie beside the working files, so that nothing of them is ever committed.
+    lock = _among_locks(path, "lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        yield
+
+
+def _mark(path: Path) -> Path:
+    """What is there while lines are added to a file."""
+    return _among_locks(path, "unfinished")
+
+
+def _among_locks(path: Path, ending: str) -> Path:
+    """Among the working files, so that nothing of it is ever committed."""
     folder = next(parent for parent in path.parents if parent.name in ("runs", ".work"))
     root = folder.parent.parent if folder.name == "runs" else folder.parent
-    locks = root / ".work" / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with FileLock(locks / f"{'.'.join(path.relative_to(root).parts)}.lock"):
-        yield
+    name = ".".join(path.relative_to(root).parts)
+    return root / ".work" / "locks" / f"{name}.{ending}"
 
 
 def _numbers(line: dict[str, Any]) -> dict[str, Any]:

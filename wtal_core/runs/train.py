@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,28 @@ class Trained:
     objective: dict[str, Any]
 
 
+@dataclass
+class Reading:
+    """What some weights say on the test set. scores: by protocol, those that were asked for."""
+
+    weights: dict[str, torch.Tensor]
+    activation: Activation
+    detections: pd.DataFrame
+    dataset: Dataset
+    scores: dict[str, Score] = field(default_factory=dict)
+
+    def score(self, protocol: str) -> Score:
+        """mAP by a protocol."""
+        if protocol not in self.scores:
+            self.scores[protocol] = score(self.dataset, self.detections, protocol)
+        return self.scores[protocol]
+
+    def is_of(self, weights: dict[str, torch.Tensor]) -> bool:
+        """Whether these are its weights, bit by bit."""
+        same = (torch.equal(values, self.weights[name]) for name, values in weights.items())
+        return weights.keys() == self.weights.keys() and all(same)
+
+
 class Trainer:
     """Train a method on a data set that lies on the device as a whole.
 
@@ -142,6 +164,8 @@ class Trainer:
         self.progress = Progress(
             network, config.schedule.optimizer(network), draw, 0, [], None, 0.0
         )
+        # Of the best epoch so far and of the latest scored one, which are often asked for again
+        self._readings: dict[str, Reading] = {}
 
     def _new_network(self) -> torch.nn.Module:
         data = self.dataset
@@ -274,25 +298,32 @@ class Trainer:
         scored, the average is NaN and the latest epoch counts as the best.
         """
         if not is_scored(self.dataset):
-            self._keep_aside(np.nan)
+            self._keep_aside(np.nan, self.progress.weights())
             return np.nan
-        detections = self.detect()
-        average = score(self.dataset, detections, self.dataset.default_protocol).average
+        reading = self._readings["latest"] = self._reading()
+        average = reading.score(self.dataset.default_protocol).average
         selecting = SELECTING.get(self.config.schedule.select)
         selected = average
         if selecting is not None:
-            selected = score(self.dataset, detections, "activitynet", selecting).average
+            selected = score(self.dataset, reading.detections, "activitynet", selecting).average
         if self.progress.best is None or selected > self.progress.best["selected"]:
-            self._keep_aside(selected)
+            self._readings["best"] = reading
+            self._keep_aside(selected, reading.weights)
         return average
 
-    def _keep_aside(self, selected: float) -> None:
-        """The network of now counts as the best one so far."""
+    def _keep_aside(self, selected: float, weights: dict[str, torch.Tensor]) -> None:
+        """The network of now, with these weights, counts as the best one so far."""
         self.progress.best = {
             "selected": selected,
             "epoch": self.progress.epoch,
-            "weights": self.progress.weights(),
+            "weights": weights,
         }
+
+    def _reading(self) -> Reading:
+        """What the network of now says on the test set."""
+        activation = self._activation()
+        detections = self._localized(activation)
+        return Reading(self.progress.weights(), activation, detections, self.dataset)
 
     def detect(self) -> pd.DataFrame:
         """Detections on the test videos with the weights of now."""
@@ -333,10 +364,11 @@ class Trainer:
         labels = label_vectors(self.dataset, "test")
         for rule in ("best", "last"):
             put_back(self.progress.network, weights[rule], self.method.name)
-            activation = self._activation()
-            detections[rule] = self._localized(activation)
+            known = (of for of in self._readings.values() if of.is_of(weights[rule]))
+            reading = next(known, None) or self._reading()
+            activation, detections[rule] = reading.activation, reading.detections
             classified[rule] = best_is_shown(activation.scores.mean(0), labels)
-            scores[rule] = {p: score(self.dataset, detections[rule], p) for p in RUN_PROTOCOLS}
+            scores[rule] = {protocol: reading.score(protocol) for protocol in RUN_PROTOCOLS}
         return Trained(
             self.progress.network,
             weights,

@@ -64,8 +64,7 @@ def computed(order: Order, sent: Dataset | None, *needed: Delivery) -> Delivery:
         provide(order, sent)
         with tempfile.TemporaryDirectory(prefix="wtal-run-") as folder:
             ledger = Ledger(folder)
-            for earlier in needed:
-                keep(earlier, ledger)
+            keep(needed, ledger)
             shared = order.checkpoint.parent.is_dir()
             checkpoint = order.checkpoint if shared else None
             device = sweep.resolve_device(order.device)

@@ -20,7 +20,6 @@ from wtal_core.models import method, method_names
 from wtal_core.runs.behaviour.micro_data import micro_dataset
 from wtal_core.runs.behaviour.training import Numbers, exact, trained_numbers
 from wtal_core.runs.behaviour.untrained import common_numbers, input_numbers, localized_numbers
-from wtal_core.runs.behaviour.variants import localizations, variants
 from wtal_core.runs.behaviour.versions import FOLDER, Version, find, opened, read, write
 from wtal_core.runs.ledger import CHANGED
 
@@ -77,6 +76,9 @@ def name_of(method_name: str, folder: Path = FOLDER) -> str:
 
 def measure(method_name: str) -> Numbers:
     """The numbers of today's code, by name. About two seconds of one core."""
+    # Imported here, because it imports every method.
+    from wtal_core.runs.behaviour.variants import localizations, variants
+
     numbers: Numbers = {}
     dataset = micro_dataset()
     with exact():
