@@ -8,7 +8,7 @@ import pytest
 from tests.places import ROOT
 from wtal_core.report.artifacts import save_table
 from wtal_core.report.findings import all_judged
-from wtal_core.workbook import reproduce
+from wtal_core.workbook import reproduce, results_index
 from wtal_core.workbook.artifacts import find_notebooks
 from wtal_core.workbook.results_index import index_page, write_index
 
@@ -154,3 +154,9 @@ def test_the_committed_page_shows_every_table_and_judges_as_the_findings_do():
     assert {path.as_posix() for path in pages} <= set(re.findall(r"\]\(([^)]+)\)", page))
     signs = re.findall(r"[✓✗=?○] (\d+)", "\n".join(re.findall("Verdicts: ([^|<]+)", page)))
     assert sum(map(int, signs)) == len(list(all_judged(ROOT / "results")))
+
+
+def test_the_headline_is_of_the_printed_row_and_not_of_a_variant_of_it():
+    names = ["UM", "UM + CW", "UM + CW, weight 1", "BM"]
+    printed = pd.Series(["40.4", "40.8", "40.8", "–"])
+    assert results_index._highest(names, printed) == 1

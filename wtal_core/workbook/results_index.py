@@ -242,11 +242,15 @@ def _trained(row: str, tables: Mapping[str, SavedTable]) -> str:
 
 
 def _highest(names: Iterable[str], printed: pd.Series) -> int:
-    """Where the highest printed number stands; of several the last, in the first of its forms."""
+    """Where the highest printed number stands; of several the last, in the first of its forms.
+
+    A row such as "UM + CW, weight 1" is a variant of "UM + CW", which the number is of.
+    """
     numbers = pd.to_numeric(printed, errors="coerce")
     plain = [FORM.sub("", str(name)) for name in names]
-    last = [name for name, number in zip(plain, numbers, strict=True) if number == numbers.max()]
-    return plain.index(last[-1]) if last else len(plain) - 1
+    best = [name for name, number in zip(plain, numbers, strict=True) if number == numbers.max()]
+    best = [name for name in best if not any(name.startswith(f"{other}, ") for other in best)]
+    return plain.index(best[-1]) if best else len(plain) - 1
 
 
 def _with_interval(frame: pd.DataFrame) -> str | None:
