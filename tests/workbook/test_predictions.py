@@ -159,7 +159,7 @@ def test_what_was_not_scored_is_not_measured(session, registered):
     columns = {"total": [1.0] * EPOCHS, "average_map": [None] * (EPOCHS - 1) + [0.3]}
     for record in session.store.records("simulated-2", "basnet"):
         line = {"run": record.key, "history": columns}
-        ledger_module.append(path, ledger_module.sealed(line))
+        ledger_module.append(path, [ledger_module.sealed(line)])
     outcomes = predictions.evaluated(session, registered)
     (early,) = [outcome for outcome in outcomes if outcome.prediction.id == "A9"]
     assert early.verdict == "not measured"

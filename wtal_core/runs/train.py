@@ -396,7 +396,12 @@ class Trainer:
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     """The state that `Trainer.save` wrote; a damaged file is named."""
-    state: dict[str, Any] = read_torch(path, FROM_THE_START, str(device))
+    state = read_torch(path, FROM_THE_START, str(device))
+    if not isinstance(state, dict):
+        raise WorkbookError(
+            f"{path}: expected the state of a training, but got {type(state).__name__}; "
+            f"{FROM_THE_START}"
+        )
     return state
 
 
