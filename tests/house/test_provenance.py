@@ -39,7 +39,13 @@ def checkout(tmp_path):
     folder = tmp_path / "results" / "simulated" / "runs"
     folder.mkdir(parents=True)
     line = {"id": "0" * 16, "dataset": "simulated", "data": "1", "method": "facnet", "config": {}}
-    line |= {"seed": 0, "metrics": {}, "by": {"behaviour": "facnet-1", "commit": "abc"}}
+    line |= {
+        "fold": 0,
+        "seed": 0,
+        "seconds": 1.0,
+        "metrics": {},
+        "by": {"behaviour": "facnet-1", "commit": "abc"},
+    }
     path = folder / "facnet.jsonl"
     ledger.write(path, [ledger.sealed(line)])
     for arguments in (

@@ -30,3 +30,9 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path):
     with pytest.raises(ValueError, match="is there already"):
         draw_clips(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_equal_seeds_give_equal_files_whatever_lies_in_memory(tmp_path):
+    first, second = (draw_clips(tmp_path / name, count=2, seconds=6.0) for name in "ab")
+    for path in first.iterdir():
+        assert path.read_bytes() == (second / path.name).read_bytes()

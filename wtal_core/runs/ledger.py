@@ -56,7 +56,8 @@ Line = dict[str, Any]
 History = dict[str, list[float | None]]
 # Of each file its newest version alone: all of them would fill the memory as a file grows.
 NEWEST: "dict[Path, Newest]" = {}
-REQUIRED = {"id", "dataset", "data", "method", "config", "seed", "metrics", "by", "seal"}
+ASKED = {"id", "dataset", "data", "fold", "method", "config", "seed"}
+REQUIRED = ASKED | {"metrics", "seconds", "by", "seal"}
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def draw_clips(folder: Path, count: int = 8, seed: int = 0, seconds: float | Non
     """Write `clip 1.mp4` and so on, labels.csv, and segments.csv with what is true.
 
     count: of clips. seconds: of each; default between 20 and 40. Clips are equal for equal seeds,
-    files for equal encoders. Raises WorkbookError where the folder is there already.
+    files for equal versions of the encoder. Raises WorkbookError where the folder is there already.
     """
     if folder.exists():
         raise WorkbookError(f"{folder} is there already; name a new folder for drawn clips")
@@ -141,13 +141,22 @@ def pictures(clip: Clip, rng: np.random.Generator) -> Iterator[UInt8[np.ndarray,
 
 
 def _encode(path: Path, frames: Iterator[UInt8[np.ndarray, "144 192 3"]]) -> None:
-    """H.264, as browsers play it."""
+    """H.264, as browsers play it. The same frames give the same file, on every processor: with
+    frames that look ahead, or with a processor's own instructions, x264 does not.
+    """
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(RATE))
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        stream.options = {"crf": "23", "preset": "veryfast", "threads": "1"}
+        stream.options = {
+            "crf": "23",
+            "preset": "veryfast",
+            "threads": "1",
+            "bf": "0",
+            "x264-params": "asm=0",
+        }
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            container.mux(stream.encode(picture.reformat(format=stream.pix_fmt)))
         container.mux(stream.encode(None))
 
 
