@@ -192,3 +192,18 @@ def test_negative_values_of_frames_count_as_none():
     inner, outer = inner_and_outer(values, np.array([5]), runs, margin, thresholded=True)
     np.testing.assert_allclose(inner, [2 / 3])
     np.testing.assert_allclose(outer, [0.0])
+
+
+def test_control_characters_of_a_name_are_written_out():
+    from wtal_core.cli.refusals import visible
+
+    assert visible("columns that are not read: lab\ufeffel") == (
+        "columns that are not read: lab\\ufeffel"
+    )
+
+
+def test_a_row_of_a_features_table_without_its_mark_is_of_a_video_to_do_again(tmp_path):
+    from wtal_core.videos import folder
+
+    (tmp_path / folder.TABLE).write_text("video,mark\na,1-x\nb\n")
+    assert folder._done(tmp_path) == {"a": "1-x", "b": ""}

@@ -28,12 +28,16 @@ REMEDIES = {
 
 def one_line(text: str) -> str:
     """The text in one line that a terminal shows as it is: control characters are written out."""
-    words = " ".join(text.split())
-    visible = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)
-    if len(visible) <= LONGEST:
-        return visible
+    whole = visible(" ".join(text.split()))
+    if len(whole) <= LONGEST:
+        return whole
     half = LONGEST // 2
-    return f"{visible[:half]} [...] {visible[-half:]}"
+    return f"{whole[:half]} [...] {whole[-half:]}"
+
+
+def visible(text: str) -> str:
+    """The text with its control characters written out."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def of_system(error: OSError) -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from tyro.conf import Positional
 
+from wtal_core.cli.refusals import visible
+
 if TYPE_CHECKING:
     from wtal_core.evaluation.ground_truth import Detections, GroundTruth
     from wtal_core.evaluation.hints import Measure
@@ -181,7 +183,7 @@ def _with_notes(
 
 
 def _tell(line: str) -> None:
-    print(f"note: {line}", file=sys.stderr)
+    print(f"note: {visible(line)}", file=sys.stderr)
 
 
 def _names_matched(

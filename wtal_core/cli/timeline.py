@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from tyro.conf import Positional
 
+from wtal_core.cli.refusals import visible
 from wtal_core.errors import WorkbookError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def timeline(
     else:
         drawn = _judged(truth, detections, title, durations, subset, reading, tiou)
     for line in drawn.notes:
-        print(f"note: {line}", file=sys.stderr)
+        print(f"note: {visible(line)}", file=sys.stderr)
     drawn = replace(drawn, **_marks(clicks, segments))
     if signals is not None:
         drawn = _with_signals(drawn, signals)

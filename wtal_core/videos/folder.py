@@ -243,7 +243,7 @@ def _done(path: Path) -> dict[str, str]:
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
             _replace(table, whole)
-        rows = csv.DictReader(io.StringIO(whole, newline=""), strict=True)
+        rows = csv.DictReader(io.StringIO(whole, newline=""), restval="", strict=True)
         return {row["video"]: row["mark"] for row in rows}
 
 
