@@ -300,15 +300,15 @@ class Trainer:
         if not is_scored(self.dataset):
             self._keep_aside(np.nan, self.progress.weights())
             return np.nan
-        reading = self._readings["latest"] = self._reading()
-        average = reading.score(self.dataset.default_protocol).average
+        latest = self._readings["latest"] = self._reading()
+        average = latest.score(self.dataset.default_protocol).average
         selecting = SELECTING.get(self.config.schedule.select)
         selected = average
         if selecting is not None:
-            selected = score(self.dataset, reading.detections, "activitynet", selecting).average
+            selected = score(self.dataset, latest.detections, "activitynet", selecting).average
         if self.progress.best is None or selected > self.progress.best["selected"]:
-            self._readings["best"] = reading
-            self._keep_aside(selected, reading.weights)
+            self._readings["best"] = latest
+            self._keep_aside(selected, latest.weights)
         return average
 
     def _keep_aside(self, selected: float, weights: dict[str, torch.Tensor]) -> None:
@@ -365,10 +365,10 @@ class Trainer:
         for rule in ("best", "last"):
             put_back(self.progress.network, weights[rule], self.method.name)
             known = (of for of in self._readings.values() if of.is_of(weights[rule]))
-            reading = next(known, None) or self._reading()
-            activation, detections[rule] = reading.activation, reading.detections
+            found = next(known, None) or self._reading()
+            activation, detections[rule] = found.activation, found.detections
             classified[rule] = best_is_shown(activation.scores.mean(0), labels)
-            scores[rule] = {protocol: reading.score(protocol) for protocol in RUN_PROTOCOLS}
+            scores[rule] = {protocol: found.score(protocol) for protocol in RUN_PROTOCOLS}
         return Trained(
             self.progress.network,
             weights,
