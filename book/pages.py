@@ -11,12 +11,12 @@ import pandas as pd
 from book.settings import ROOT, citation, repository
 from wtal_core.papers.manifests import known_papers, reported
 from wtal_core.report.findings import DATASETS as MAIN_FIRST
-from wtal_core.report.findings import Judged
+from wtal_core.report.findings import Judged, place_in
 from wtal_core.report.messages import VERDICTS
 from wtal_core.report.shown_table import GLYPHS
 from wtal_core.workbook import navigation
 from wtal_core.workbook.artifacts import FOLDER, Notebook
-from wtal_core.workbook.navigation import DATASETS, PAPERS, notebooks, place_in
+from wtal_core.workbook.navigation import DATASETS, PAPERS, notebooks
 
 WHAT_CAME_OUT = ("findings", "predictions", "teaching", "profiles", "rows")
 AIM = re.compile(r"^\| \[[^]]+\]\(([^)]+\.ipynb)\) \| ([^|]+?) \|", re.MULTILINE)

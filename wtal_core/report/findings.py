@@ -120,8 +120,13 @@ def _name(paper: str) -> str:
     return str(reported(paper)["method"]) if paper in known_papers() else paper
 
 
-def _place(dataset: str) -> int:
-    return DATASETS.index(dataset) if dataset in DATASETS else len(DATASETS)
+def _places(names: pd.Series) -> pd.Series:
+    return names.map(lambda name: place_in(name, DATASETS))
+
+
+def place_in(name: str, order: tuple[str, ...]) -> int:
+    """Where a name stands in an order; behind all where it does not."""
+    return order.index(name) if name in order else len(order)
 
 
 def counts(judged: list[Judged]) -> pd.DataFrame:
@@ -132,7 +137,7 @@ def counts(judged: list[Judged]) -> pd.DataFrame:
     )
     table = pd.crosstab([frame["data set"], frame["paper"]], frame["verdict"])
     table = table.reindex(columns=list(VERDICTS), fill_value=0).reset_index()
-    table = table.sort_values("data set", key=lambda names: names.map(_place), kind="stable")
+    table = table.sort_values("data set", key=_places, kind="stable")
     table.columns.name = None
     return table
 

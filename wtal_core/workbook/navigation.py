@@ -11,6 +11,7 @@ import nbformat
 
 from wtal_core.data.paths import CHECKOUT, COMMITTED
 from wtal_core.papers.manifests import known_papers, reported
+from wtal_core.report.findings import place_in
 from wtal_core.study.own_parameters import artifact_of
 from wtal_core.workbook.artifacts import FOLDER, Notebook, find_notebooks
 from wtal_core.workbook.cells import PARAMETERS, folded
@@ -64,11 +65,6 @@ def of_paper(paper: str) -> list[Notebook]:
         find_notebooks((paper,)),
         key=lambda notebook: place_in(notebook.path.stem, FIRST_OF_PAPER),
     )
-
-
-def place_in(name: str, order: tuple[str, ...]) -> int:
-    """Where a name stands in an order; behind all where it does not."""
-    return order.index(name) if name in order else len(order)
 
 
 def results_of(artifact: str) -> dict[str, Path]:

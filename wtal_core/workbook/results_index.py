@@ -18,11 +18,11 @@ from wtal_core.data.manifests import dataset_names, load_manifest
 from wtal_core.data.paths import SHIPPED
 from wtal_core.report.artifacts import SavedTable, artifact_of, read_tables
 from wtal_core.report.coverage import FORM
-from wtal_core.report.findings import DATASETS, Judged, all_judged, interval_of
+from wtal_core.report.findings import DATASETS, Judged, all_judged, interval_of, place_in
 from wtal_core.report.messages import VERDICTS
 from wtal_core.report.shown_table import GLYPHS
 from wtal_core.workbook.artifacts import OWN, Notebook, find_notebooks
-from wtal_core.workbook.navigation import PAPERS, place_in
+from wtal_core.workbook.navigation import PAPERS
 
 # columns that say what became of a prediction or of a question
 OUTCOMES = {"verdict": "Predictions", "outcome": "Predictions", "depends": "With the constant"}
