@@ -1,5 +1,6 @@
 """`python -m book FOLDER [DOCUMENT ...]`: builds the book; of the documents named, if any."""
 
+import argparse
 import shutil
 import sys
 from pathlib import Path
@@ -28,6 +29,8 @@ def build(folder: Path, only: tuple[str, ...] = (), jobs: int = 2) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit("usage: python -m book FOLDER [DOCUMENT ...]")
-    sys.exit(build(Path(sys.argv[1]).resolve(), tuple(sys.argv[2:])))
+    parser = argparse.ArgumentParser("python -m book", description="Builds the book.")
+    parser.add_argument("folder", type=Path, help="that it is written into, as a whole")
+    parser.add_argument("documents", nargs="*", help="to build alone, such as docs/glossary.md")
+    given = parser.parse_args()
+    sys.exit(build(given.folder.resolve(), tuple(given.documents)))

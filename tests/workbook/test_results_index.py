@@ -119,6 +119,14 @@ def test_a_notebook_beside_the_tables_is_the_one_that_is_linked(results):
     assert f"({beside})" in index_page(results)
 
 
+def test_a_copy_beside_the_committed_tables_is_not_linked(results, monkeypatch):
+    """Git ignores it, so another checkout has none."""
+    (notebook,) = find_notebooks(("facnet/table3",))
+    (results / f"simulated/facnet/{notebook.path.name}").write_text("{}")
+    monkeypatch.setattr(results_index, "COMMITTED", results)
+    assert ".ipynb" not in index_page(results)
+
+
 def test_a_folder_that_may_be_taken_away_links_nothing_outside(results):
     page = index_page(results)
     assert "../" not in page and "`wtal results findings FILE`" in page

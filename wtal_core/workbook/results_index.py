@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from wtal_core.data.manifests import dataset_names, load_manifest
-from wtal_core.data.paths import SHIPPED
+from wtal_core.data.paths import COMMITTED, SHIPPED
 from wtal_core.report.artifacts import SavedTable, artifact_of, read_tables
 from wtal_core.report.coverage import FORM
 from wtal_core.report.findings import DATASETS, Judged, all_judged, interval_of, place_in
@@ -121,12 +121,10 @@ def _results(folder: Path, notebooks: list[Notebook]) -> Iterator[Result]:
         page = folder / paper / f"{name}.md"
         pictures = _pictures(folder / paper, name)
         if page.is_file() or pictures:
-            beside = page.with_name(notebook.path.name)
-            source = beside if beside.is_file() else _in_checkout(notebook.path, folder)
             yield Result(
                 notebook.artifact,
                 notebook.title,
-                source,
+                _executed(notebook, page),
                 page if page.is_file() else None,
                 pictures,
             )
@@ -135,6 +133,16 @@ def _results(folder: Path, notebooks: list[Notebook]) -> Iterator[Result]:
         if artifact not in known:
             pictures = _pictures(page.parent, "protocols" if page.stem == "README" else page.stem)
             yield Result(artifact, _title_of(page), None, page, pictures)
+
+
+def _executed(notebook: Notebook, page: Path) -> Path | None:
+    """Where the notebook lies with the outputs that the page is of: in a folder of somebody's own
+    beside the page, for the committed results among the committed notebooks.
+    """
+    beside = page.with_name(notebook.path.name)
+    if beside.is_file() and not page.resolve().is_relative_to(COMMITTED):
+        return beside
+    return _in_checkout(notebook.path, page.parent)
 
 
 def _pictures(folder: Path, name: str) -> tuple[Path, ...]:
@@ -296,7 +304,7 @@ def _subject(table: SavedTable) -> str:
     words = re.sub(
         r"^\S.* (Table|Figure) \d+(, (?=as printed|reported))?[.:,]? ?", "", table.caption
     )
-    words = re.sub(r"(on )?Simulated, version 2 \(simulated data\), ", "", words)
+    words = re.sub(r"(on )?Simulated, version 2, ", "", words)
     first, *others = words.rstrip(".").split(". ")
     return ". ".join([first, *others[: int(len(first) < SHORT)]])
 
