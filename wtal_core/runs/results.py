@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
+from wtal_core.data.dataset import with_origin
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.statistics import collapsed
 from wtal_core.runs.ledger import UNKNOWN, Record
@@ -132,7 +133,7 @@ class Results:
         folds = {record.fold for records in self.records.values() for record in records} - {None}
         cut = f", {len(folds)} folds" if folds else ""
         return (
-            f"{self.title} ({self.origin} data), protocol {self.protocol}, {len(self.seeds)} "
+            f"{with_origin(self.title, self.origin)}, protocol {self.protocol}, {len(self.seeds)} "
             f"seeds{cut}, {rule_text}, profile {self.profile}{self.validity()}"
         )
 
