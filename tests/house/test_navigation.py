@@ -94,6 +94,24 @@ def test_the_learning_path_lists_every_notebook_with_aim_and_time():
     assert sorted(row[1] for row in rows) == sorted(names(EVERY))
 
 
+TIME = re.compile(r"\*\*Time to read:\*\* (\d+) minutes\.")
+ON_PATH = re.compile(r"\]\(\.\./notebooks/([^)]+)\)[^()]*\((\d+) minutes\)")
+
+
+def test_a_notebook_takes_as_long_as_the_learning_path_says():
+    """The minutes have one source, the last tables of the page."""
+    page = (ROOT / "docs" / "learning_path.md").read_text()
+    rows = [match for line in page.splitlines() if (match := ROW.match(line))]
+    minutes = {row[1]: row[3] for row in rows}
+    stated = {
+        name: TIME.findall(n.path.read_text()) for name, n in zip(names(EVERY), EVERY, strict=True)
+    }
+    ways = [(name, number) for name, numbers in stated.items() for number in numbers]
+    ways += ON_PATH.findall(page)
+    assert len(ways) >= 18
+    assert [way for way in ways if minutes[way[0]] != way[1]] == []
+
+
 def test_the_glossary_explains_thirty_words_each_once():
     page = (ROOT / "docs" / "glossary.md").read_text()
     words = re.findall(r"^### (.+)$", page, re.MULTILINE)

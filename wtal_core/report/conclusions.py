@@ -88,6 +88,24 @@ def of_checks(checks: Mapping[str, bool], change: str) -> Words:
     return Words("\n\n".join([counted, "\n".join(lines), f"**What would change it.** {change}"]))
 
 
+def answered(answers: Mapping[int, str]) -> Words:
+    """What a notebook computes of its exercises, folded like their solutions.
+
+    answers: number of an exercise -> its answer in numbers, as words.
+    """
+    lines = [f"* **{number}.** {answer}" for number, answer in answers.items()]
+    return Words(
+        "<details><summary>The answers, computed</summary>\n\n"
+        + "\n".join(lines)
+        + "\n\n</details>"
+    )
+
+
+def points(values: Mapping[str, float]) -> str:
+    """ "A 1.2, B -0.3": numbers by name, with one decimal."""
+    return ", ".join(f"{name} {value:.1f}" for name, value in values.items())
+
+
 def _judged(file: Path) -> list[dict[str, str]]:
     """The comparisons of all tables of a file that judge messages, each once."""
     if not file.exists():
