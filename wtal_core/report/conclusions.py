@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from wtal_core.report.artifacts import read_tables
 from wtal_core.report.messages import FEWEST_SEEDS, FEWEST_TRAINED, OURS, VERDICTS
 from wtal_core.report.shown_table import GLYPHS
@@ -101,9 +103,11 @@ def answered(answers: Mapping[int, str]) -> Words:
     )
 
 
-def points(values: Mapping[str, float]) -> str:
-    """ "A 1.2, B -0.3": numbers by name, with one decimal."""
-    return ", ".join(f"{name} {value:.1f}" for name, value in values.items())
+def points(values: Mapping[str, float] | pd.Series) -> str:
+    """ "A 1.2, B -0.3": numbers by name, with one decimal; semicolons where a name has a comma."""
+    named = [(str(name), value) for name, value in values.items()]
+    separator = "; " if any("," in name for name, _ in named) else ", "
+    return separator.join(f"{name} {value:.1f}" for name, value in named)
 
 
 def _judged(file: Path) -> list[dict[str, str]]:
