@@ -257,6 +257,23 @@ def test_exercises_have_a_time_and_a_folded_solution():
     assert offenders(keeps) == []
 
 
+ANSWERED = re.compile(r"answered\(|\bassert\b|\bprint\(")
+OTHER_TRAININGS = {"your_own_videos"}  # whose every exercise asks for another training of its own
+
+
+def test_exercises_are_followed_by_a_cell_that_computes_their_answers():
+    """Numbers in solutions go stale; a cell that computes them does not."""
+
+    def keeps(path, book):
+        places = [i for i, cell in enumerate(book.cells) if "## Exercises" in cell.source]
+        if not places or path.stem in OTHER_TRAININGS:
+            return True
+        following = book.cells[places[0] + 1]
+        return following.cell_type == "code" and bool(ANSWERED.search(following.source))
+
+    assert offenders(keeps) == []
+
+
 BY_HAND = re.compile(r"\(\d+ min, (change|move)")
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from wtal_core.report.artifacts import read_tables
 from wtal_core.report.messages import FEWEST_SEEDS, FEWEST_TRAINED, OURS, VERDICTS
 from wtal_core.report.shown_table import GLYPHS
@@ -86,6 +88,26 @@ def of_checks(checks: Mapping[str, bool], change: str) -> Words:
     lines = [f"* {'✓' if holds else '✗ not so:'} {sentence}" for sentence, holds in checks.items()]
     counted = f"**{right} of {len(checks)} sentences follow from the numbers above:**"
     return Words("\n\n".join([counted, "\n".join(lines), f"**What would change it.** {change}"]))
+
+
+def answered(answers: Mapping[int, str]) -> Words:
+    """What a notebook computes of its exercises, folded like their solutions.
+
+    answers: number of an exercise -> its answer in numbers, as words.
+    """
+    lines = [f"* **{number}.** {answer}" for number, answer in answers.items()]
+    return Words(
+        "<details><summary>The answers, computed</summary>\n\n"
+        + "\n".join(lines)
+        + "\n\n</details>"
+    )
+
+
+def points(values: Mapping[str, float] | pd.Series) -> str:
+    """ "A 1.2, B -0.3": numbers by name, with one decimal; semicolons where a name has a comma."""
+    named = [(str(name), value) for name, value in values.items()]
+    separator = "; " if any("," in name for name, _ in named) else ", "
+    return separator.join(f"{name} {value:.1f}" for name, value in named)
 
 
 def _judged(file: Path) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from wtal_core.data.dataset import with_origin
 from wtal_core.errors import WorkbookError
@@ -124,8 +124,12 @@ class Results:
         return np.array([record.objective.get("met", False) for record in self.records[row]])
 
     def _collapsed(self, row: str) -> Bool[np.ndarray, " N"]:
+        return collapsed(self.totals(row))
+
+    def totals(self, row: str) -> Float[np.ndarray, " N"]:
+        """The training loss that each run of a row ended with; NaN where it does not tell."""
         totals = [record.objective.get("total", np.nan) for record in self.records[row]]
-        return collapsed(np.array(totals, dtype=float))
+        return np.array(totals, dtype=float)
 
     def provenance(self, rule: str = "last") -> str:
         """The line that stands with every table and figure."""

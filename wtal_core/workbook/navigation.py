@@ -13,6 +13,7 @@ from wtal_core.data.paths import CHECKOUT, COMMITTED
 from wtal_core.papers.manifests import known_papers, reported
 from wtal_core.report.findings import DATASETS, place_in
 from wtal_core.study.own_parameters import artifact_of
+from wtal_core.workbook import reading_time
 from wtal_core.workbook.artifacts import FOLDER, Notebook, find_notebooks
 from wtal_core.workbook.cells import PARAMETERS, folded
 
@@ -198,3 +199,4 @@ if __name__ == "__main__":
     known = notebooks()
     changed = sum(furnish(notebook, known) for notebook in known)
     print(f"{changed} of {len(known)} notebooks changed")
+    reading_time.write(_of_checkout(PAGES["all notebooks with aim and time"]), known)
