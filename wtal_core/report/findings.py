@@ -11,7 +11,6 @@ from textwrap import fill
 
 import pandas as pd
 
-from wtal_core.data.paths import COMMITTED
 from wtal_core.errors import WorkbookError
 from wtal_core.papers.manifests import known_papers, reported
 from wtal_core.papers.manifests import regimes as kept_regimes
@@ -39,11 +38,6 @@ verdicts:
 
 In the pictures a dot is the mean paired difference here with its 95 % interval, and an orange
 tick the paper's difference, on its own data. A hollow dot is of rows that are not trained.
-"""
-FIRST_ROUND = """In the first round of this workbook, on older simulated data and on
-`hapt`, 350 comparisons had a verdict: holds 25 %, reversed 24 %, open 51 %. It was not asked then
-whether a network was trained; of BackTAL's 205 networks on `hapt` none was. Those tables were taken
-back.
 """
 REGIME = """## Of which data
 
@@ -111,8 +105,6 @@ def findings(results: Path) -> str:
         columns={verdict: f"{GLYPHS[verdict]} {verdict}" for verdict in VERDICTS}
     )
     parts.append(f"\n## How many\n\n{shares}\n\n{_markdown(how_many)}\n")
-    if results.resolve() == COMMITTED:
-        parts.append(f"\n{FIRST_ROUND}")
     parts.append(f"\n{REGIME}\n{_markdown(regimes(judged))}\n")
     if (results / UNKNOWNS).is_file():
         depends = read_tables(results / UNKNOWNS)["unknowns"].as_frame().reset_index()
