@@ -5,6 +5,7 @@ is refused with nothing written.
 import os
 import shutil
 import unicodedata
+import warnings
 
 import h5py
 import numpy as np
@@ -336,6 +337,17 @@ def test_nan_is_found_by_verify_and_by_opening(root, folder):
     assert verify("own")[-1].status == "not finite" and "clip 0" in verify("own")[-1].found
     with pytest.raises(WorkbookError, match="clip 0"):
         open_dataset("own")
+
+
+def test_values_beyond_float32_are_found_by_verify_without_a_warning(root, folder):
+    add("mine", folder, GRID)
+    np.save(folder / "clip 0.npy", values(0).astype(np.float64) * 1e60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (bad,) = [finding for finding in verify("mine") if finding.status != "ok"]
+    assert bad.status == "not finite" and "beyond float32" in bad.found
+    np.save(folder / "clip 0.npy", values(0).astype(np.float64))
+    assert {finding.status for finding in verify("mine")} == {"ok"}
 
 
 def test_videos_that_came_or_went_since(root, folder):

@@ -284,6 +284,9 @@ def of_npy(draw: Random, content: bytes) -> bytes:
     if array.dtype.kind in "fiu":
         flat = array.reshape(-1).astype(float)
         flat[draw.randrange(len(flat))] = draw.choice(NUMBERS[:8])
+        if draw.randint(0, 1):  # as float64, with a number beyond float32
+            flat[draw.randrange(len(flat))] = draw.choice((1e60, -3.5e38, 3.4e38))
+            return _saved(flat.reshape(array.shape))
         with np.errstate(all="ignore"):
             return _saved(flat.reshape(array.shape).astype(array.dtype))
     flat = array.reshape(-1).astype(object)

@@ -26,6 +26,7 @@ from wtal_core.data.problems import MissingData
 from wtal_core.data.stored import AT_ONCE, Stored, bytes_of, in_memory
 from wtal_core.data.video_data import titled
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.places import written_place
 from wtal_core.reading.refusal import shown
 from wtal_core.reading.values import is_file_name
 from wtal_core.timebase import Timebase
@@ -216,11 +217,12 @@ def _counts(data: Survey, videos: Sequence[str]) -> dict[str, int]:
 def _write(path: Path, content: Mapping[str, Any]) -> None:
     """Whole or not at all."""
     text = yaml.dump(dict(content), Dumper=DUMPER, sort_keys=False, allow_unicode=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    target = written_place(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        os.replace(partial, target)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise WorkbookError(

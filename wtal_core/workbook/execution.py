@@ -21,6 +21,8 @@ from tqdm import tqdm
 
 from wtal_core.data.paths import HOME
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.places import refuse_special, resolved, written_place
+from wtal_core.reading.texts import read_text
 from wtal_core.workbook.artifacts import FOLDER
 
 KEPT_CELL_METADATA = ("tags", "jupyter")  # the second says that a cell is folded
@@ -29,11 +31,8 @@ PICTURES = ("image/png", "image/svg+xml")
 
 def opened(notebook: Path) -> Any:
     """A notebook of the workbook as nbformat reads it. Raises WorkbookError for what is none."""
-    try:
-        text = notebook.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise WorkbookError(f"notebook {notebook} cannot be read ({reason})") from error
+    refuse_special(notebook)  # Papermill reads it once more
+    text = read_text(notebook, "name a notebook")
     try:
         book = nbformat.reads(text, 4)
         nbformat.validate(book)
@@ -45,7 +44,7 @@ def opened(notebook: Path) -> Any:
         ) from error
     if language != "python":
         raise WorkbookError(f"{notebook} is a notebook of {language}; only Python's are executed")
-    if "parameters" not in tags and not notebook.resolve().is_relative_to(FOLDER.resolve()):
+    if "parameters" not in tags and not resolved(notebook).is_relative_to(FOLDER.resolve()):
         raise WorkbookError(
             f"{notebook} is no notebook of the workbook, and has no cell with the tag parameters; "
             "`wtal new notebook` writes one that has it"
@@ -83,6 +82,7 @@ def execute(
     complete. Kernel messages go to stderr.
     """
     check_parameters(notebook, parameters)
+    output = written_place(output)
     partial = output.with_suffix(".partial.ipynb")
     failed = output.with_suffix(".failed.ipynb")
     try:
@@ -229,9 +229,10 @@ def joined(outputs: Iterable[Any]) -> list[Any]:
 
 def refresh(notebook: Path) -> None:
     """Execute a committed notebook in place with its own parameters, and clean it."""
-    executed = notebook.with_suffix(".refreshed.ipynb")
+    target = written_place(notebook)
+    executed = target.with_suffix(".refreshed.ipynb")
     execute(notebook, executed, {})
-    os.replace(executed, notebook)
+    os.replace(executed, target)
 
 
 def refresh_all(notebooks: list[Path]) -> None:
