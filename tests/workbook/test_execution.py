@@ -45,8 +45,8 @@ def files_in(folder):
         (b'{"a": 1}', "is no Jupyter notebook"),
         (b'{"cells": 3, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "is no Jupyter"),
         (b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "tag parameters"),
-        (b"\xff\xfe\x00", "it is no text"),
-        (None, "No such file"),
+        (b"\xff\xfe\x00", "is no text in UTF-8"),
+        (None, "there is no such file"),
     ],
 )
 def test_what_is_no_notebook_of_the_workbook_is_refused(tmp_path, content, reason):
@@ -189,7 +189,7 @@ def epochs_done(checkpoint):
 
 TIDYING = """
 import time
-from wtal_core.cli import entry
+from wtal_core.cli import entry, main
 
 def tidies_slowly() -> int:
     '''Wait.'''
@@ -202,7 +202,7 @@ def tidies_slowly() -> int:
     return 0
 
 entry.COMMANDS["tidies"] = tidies_slowly
-entry.main(["tidies"])
+main(["tidies"])
 """
 
 

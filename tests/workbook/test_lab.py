@@ -11,7 +11,7 @@ import pytest
 
 from tests.places import ROOT
 from wtal_core.cli import extras
-from wtal_core.cli.entry import main
+from wtal_core.cli import main
 from wtal_core.errors import WorkbookError
 from wtal_core.workbook import lab
 

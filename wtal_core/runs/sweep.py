@@ -146,7 +146,7 @@ def announce(runs: Sequence[Run], of: int, ledger: Ledger, jobs: int) -> None:
     print(
         f"{len(runs)} of {of} runs are missing in {ledger.root} ({', '.join(names)} on "
         f"{runs[0].dataset}): {cost(runs, ledger, jobs)}. They are trained now; an interrupted "
-        "command goes on where it stopped.",
+        "command goes on from its last checkpoint.",
         file=sys.stderr,
         flush=True,
     )
