@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 
 from tests.own_samples import LABELS, values, write_folder, write_labels, write_segments
 from wtal_core.data import own_data, stored
+from wtal_core.data.feature_spec import SPEC_FILE, read_spec
 from wtal_core.data.manifests import dataset_names, load_manifest
 from wtal_core.data.opening import open_dataset
 from wtal_core.data.own_data import add, features_of
@@ -305,6 +306,46 @@ def test_a_link_out_of_the_folder_is_not_followed(root, folder):
     (folder / "clip 0.npy").unlink()
     (folder / "clip 0.npy").symlink_to(folder.parent / "outside.npy")
     refused(root, folder, "leads out of")
+
+
+def test_links_that_lead_in_a_circle(root, folder):
+    (folder / "clip 0.npy").unlink()
+    (folder / "clip 0.npy").symlink_to(folder / "clip 0.npy")
+    refused(root, folder, "its links lead in a circle")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"clip 0{ending}" for ending in (".npy", ".npz", ".pt", ".safetensors", ".h5")),
+        *("labels.csv", "segments.csv", "clicks.csv", "split.csv", "durations.csv"),
+    ],
+)
+def test_a_pipe_in_the_folder_is_not_waited_for(root, folder, name):
+    for path in {folder / name, *folder.glob("clip 0.*")} if "clip" in name else {folder / name}:
+        path.unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    refused(root, folder, f"{name}: is a device or a pipe, no file")
+    refused(root, folder, "is a device or a pipe", labels=folder / name)
+
+
+def test_a_pipe_in_place_of_the_file_that_states_the_time_base(folder):
+    os.mkfifo(folder / SPEC_FILE)
+    with pytest.raises(WorkbookError, match="is a device or a pipe"):
+        read_spec(folder)
+    (folder / SPEC_FILE).unlink()
+    assert read_spec(folder) is None
+    (folder / SPEC_FILE).mkdir()
+    with pytest.raises(WorkbookError, match=r"features\.json: is a folder"):
+        read_spec(folder)
+
+
+@pytest.mark.parametrize(
+    ("streams", "words"),
+    [(("a", "a"), "names 'a' 2 times"), (("",), "is '', expected"), (("a/b",), "is 'a/b', expec")],
+)
+def test_names_of_streams_that_are_none(root, folder, streams, words):
+    refused(root, folder, "--streams", words, streams=streams)
 
 
 def test_two_videos_of_the_same_name(root, folder):

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from wtal_core.cli import main
+from wtal_core.data.restricted_pickle import load_object_array
+from wtal_core.data.stored import hdf5_arrays, npy_array, npz_arrays
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.files import write_json, write_whole
+from wtal_core.reading.parquet import read_table
 from wtal_core.reading.places import is_special, refuse_special, resolved
 from wtal_core.reading.tensors import checksum, read_arrays, read_safetensors, read_torch
 
@@ -88,7 +92,37 @@ def test_weights_are_not_read_of_a_pipe(tmp_path, read):
         read(tmp_path / "weights.pt")
 
 
-def test_a_notebook_is_no_device_and_a_linked_one_stays_linked(tmp_path):
+@pytest.mark.parametrize("ending", [".npy", ".npz", ".h5", ".parquet", ".objects"])
+def test_arrays_and_tables_are_not_read_of_a_pipe(tmp_path, ending):
+    """Their readers look at a file in several places."""
+    readers = {
+        ".npy": npy_array,
+        ".npz": npz_arrays,
+        ".h5": hdf5_arrays,
+        ".parquet": read_table,
+        ".objects": load_object_array,
+    }
+    os.mkfifo(tmp_path / f"a{ending}")
+    with pytest.raises(WorkbookError, match="is a device or a pipe"):
+        readers[ending](tmp_path / f"a{ending}")
+
+
+def test_links_in_a_circle_are_one_line_of_a_command(tmp_path, capsys):
+    loop = looped(tmp_path)
+    commands = (
+        ("reproduce", "facnet/table3", "--results", loop),
+        ("data", "fetch", "hapt", "--root", loop, "--mirror", loop),
+        ("results", "check", "--results", loop, "--no-behaviour"),
+    )
+    for words in commands:
+        with pytest.raises(SystemExit) as ended:
+            main(list(map(str, words)))
+        said = capsys.readouterr()
+        assert ended.value.code in (1, 2) and "Traceback" not in said.err
+        assert "circle" in said.err + said.out, words
+
+
+def test_a_notebook_is_no_device(tmp_path):
     execution = pytest.importorskip("wtal_core.workbook.execution")
     os.mkfifo(tmp_path / "a.ipynb")
     with pytest.raises(WorkbookError, match="is a device or a pipe"):

@@ -69,6 +69,29 @@ def test_a_notebook_of_another_language_is_refused(tmp_path):
         execution.refresh_all([path])
 
 
+@pytest.mark.parametrize("drop", [("language",), ("language", "language_info"), ("all",)])
+def test_a_notebook_that_does_not_say_its_language_is_pythons(tmp_path, drop):
+    path = write(tmp_path / "a.ipynb", "print(number)")
+    content = json.loads(path.read_text())
+    content["metadata"].pop("language_info" if "language_info" in drop else "", None)
+    content["metadata"]["kernelspec"].pop("language")
+    if drop == ("all",):
+        content["metadata"] = {}
+    path.write_text(json.dumps(content))
+    execution.check_parameters(path, {"number": 2})
+    if drop == ("all",):
+        execution.execute(path, tmp_path / "b.ipynb", {"number": 2}, progress=False)
+        assert "2\\n" in (tmp_path / "b.ipynb").read_text()
+
+
+def test_a_linked_notebook_stays_a_link(tmp_path):
+    (tmp_path / "far").mkdir()
+    target = write(tmp_path / "far" / "a.ipynb", "print(number)")
+    (tmp_path / "a.ipynb").symlink_to(target)
+    execution.refresh(tmp_path / "a.ipynb")
+    assert (tmp_path / "a.ipynb").is_symlink() and "1\\n" in target.read_text()
+
+
 def test_a_dead_kernel_is_one_error_and_leaves_nothing(tmp_path):
     path = write(tmp_path / "a.ipynb", "import os\nos._exit(1)")
     with pytest.raises(WorkbookError, match=r"^the kernel died \(out of memory\?\)"):

@@ -11,7 +11,7 @@ from wtal_core.checks import Checked, PositiveFloat, PositiveInt
 from wtal_core.data.problems import MissingData
 from wtal_core.errors import WorkbookError
 from wtal_core.reading.json_files import read_json
-from wtal_core.reading.places import written_place
+from wtal_core.reading.places import refuse_special, written_place
 from wtal_core.timebase import Timebase, checked_timebase
 
 Crop = Literal["centre", "whole", "fit"]
@@ -58,7 +58,8 @@ def read_spec(folder: Path) -> FeatureSpec | None:
     Raises WorkbookError for a file that is damaged.
     """
     path = folder / SPEC_FILE
-    if not path.is_file():
+    refuse_special(path)
+    if not os.path.lexists(path):
         return None
     content = read_json(path, REMEDY)
     names = [field.name for field in fields(FeatureSpec)]

@@ -26,7 +26,7 @@ from wtal_core.data.problems import MissingData
 from wtal_core.data.stored import AT_ONCE, Stored, bytes_of, in_memory
 from wtal_core.data.video_data import titled
 from wtal_core.errors import WorkbookError
-from wtal_core.reading.places import written_place
+from wtal_core.reading.places import is_special, written_place
 from wtal_core.reading.refusal import shown
 from wtal_core.reading.values import is_file_name
 from wtal_core.timebase import Timebase
@@ -118,7 +118,7 @@ def add(
     _check_request(name, timebase, test_share, replace, root)
     folder = Path(os.path.abspath(folder))
     table = folder / "labels.csv" if labels is None else Path(os.path.abspath(labels))
-    if labels is not None and not table.is_file():
+    if labels is not None and not (table.is_file() or is_special(table)):
         raise MissingData(f"{labels} is missing; name the file of labels")
     data = survey(name, folder, table, timebase, streams, incomplete)
     train, test, split_by = _split(data, seed, test_share)

@@ -21,6 +21,7 @@ from wtal_core.data.problems import MissingData, WrongShape
 from wtal_core.data.stored import StoredArray, hdf5_arrays, npy_array, npz_arrays
 from wtal_core.errors import WorkbookError
 from wtal_core.reading.tensors import read_safetensors, read_torch
+from wtal_core.reading.values import file_name
 
 ENDINGS = (".npy", ".npz", ".pt", ".safetensors", ".h5", ".hdf5")
 TABLES = ("labels.csv", "segments.csv", "clicks.csv", "split.csv", "durations.csv")
@@ -86,6 +87,10 @@ def find_files(folder: Path, streams: Sequence[str] = ()) -> FeatureFiles:
     streams: their names, the leading one last; () finds them. Raises WorkbookError where there are
     no features, two files of one video, or arrays of different sizes.
     """
+    for stream, number in Counter(streams).items():
+        file_name(stream, "--streams: one of them")
+        if number > 1:
+            raise WorkbookError(f"--streams names {stream!r} {number} times; name each once")
     if not folder.is_dir():
         raise MissingData(f"{folder} is no folder; name the folder of the feature files")
     listed = _Listed({}, {}, [])

@@ -20,6 +20,7 @@ from wtal_core.data.own_files import SIDES, FeatureFiles, find_files
 from wtal_core.data.problems import MissingData, WrongLength
 from wtal_core.data.stored import Stored
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.places import refuse_special
 from wtal_core.reading.text_tables import Row, read_rows
 from wtal_core.timebase import Timebase
 
@@ -197,12 +198,14 @@ def _stored(name: str, files: FeatureFiles) -> tuple[dict[str, Stored], int]:
 
 def _table(path: Path, columns: Sequence[str]) -> list[Row]:
     """The rows of a table that need not be there."""
+    refuse_special(path)  # they are read again whenever the data set is opened
     return read_rows(path, columns) if path.exists() else []
 
 
 def _labels(path: Path, names: _Names, segments: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """Video -> labels, each once; without a table the classes of the segments."""
     pairs: Iterable[tuple[str, str]]
+    refuse_special(path)
     if path.exists():
         rows = names.resolved(read_rows(path, ("video", "label")))
         pairs = [(video, row.name("label")) for video, row in rows]

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from wtal_core.errors import WorkbookError
 from wtal_core.reading.arrays import HIGHEST_DEFLATE, npy_header, npz_headers, read_npz_member
+from wtal_core.reading.places import refuse_special
 from wtal_core.reading.refusal import words
 
 AT_ONCE = 4 * 2**30  # bytes of features up to which they are read at once and kept in memory
@@ -146,6 +147,7 @@ def hdf5_arrays(path: Path) -> dict[str, dict[str, StoredArray]]:
     and values that are kept in another file, are refused.
     """
     h5py = hdf5()
+    refuse_special(path)
     entries: dict[str, dict[str, StoredArray]] = {}
     try:
         with h5py.File(path, "r") as file:

@@ -15,6 +15,7 @@ from wtal_core.data.paths import COMMITTED
 from wtal_core.errors import WorkbookError
 from wtal_core.papers.manifests import known_papers, reported
 from wtal_core.papers.manifests import regimes as kept_regimes
+from wtal_core.reading.places import resolved
 from wtal_core.report.artifacts import read_tables
 from wtal_core.report.messages import OURS, VERDICTS
 from wtal_core.report.shown_table import GLYPHS
@@ -111,7 +112,7 @@ def findings(results: Path) -> str:
         columns={verdict: f"{GLYPHS[verdict]} {verdict}" for verdict in VERDICTS}
     )
     parts.append(f"\n## How many\n\n{shares}\n\n{_markdown(how_many)}\n")
-    if results.resolve() == COMMITTED:
+    if resolved(results) == COMMITTED:
         parts.append(f"\n{FIRST_ROUND}")
     parts.append(f"\n{REGIME}\n{_markdown(regimes(judged))}\n")
     if (results / UNKNOWNS).is_file():

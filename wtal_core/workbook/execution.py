@@ -25,6 +25,7 @@ from wtal_core.reading.places import refuse_special, resolved, written_place
 from wtal_core.reading.texts import read_text
 from wtal_core.workbook.artifacts import FOLDER
 
+PYTHON = "python"
 KEPT_CELL_METADATA = ("tags", "jupyter")  # the second says that a cell is folded
 PICTURES = ("image/png", "image/svg+xml")
 
@@ -37,19 +38,28 @@ def opened(notebook: Path) -> Any:
         book = nbformat.reads(text, 4)
         nbformat.validate(book)
         tags = [tag for cell in book.cells for tag in cell.metadata.get("tags", [])]
-        language = book.metadata.get("kernelspec", {}).get("language", "python")
+        language = _language(book)
     except Exception as error:  # nbformat raises whatever a foreign file makes it stumble over
         raise WorkbookError(
             f"{notebook} is no Jupyter notebook (version 4); name a file that ends in .ipynb"
         ) from error
-    if language != "python":
+    if language != PYTHON:
         raise WorkbookError(f"{notebook} is a notebook of {language}; only Python's are executed")
-    if "parameters" not in tags and not resolved(notebook).is_relative_to(FOLDER.resolve()):
+    if "parameters" not in tags and not resolved(notebook).is_relative_to(resolved(FOLDER)):
         raise WorkbookError(
             f"{notebook} is no notebook of the workbook, and has no cell with the tag parameters; "
             "`wtal new notebook` writes one that has it"
         )
     return book
+
+
+def _language(book: Any) -> str:
+    """The language of a notebook. One that says nothing is Python's, which is noted for Papermill."""
+    kernel = {"display_name": "Python 3", "name": "python3"} | book.metadata.get("kernelspec", {})
+    of_cells = book.metadata.get("language_info", {}).get("name")
+    language = str(kernel.get("language") or of_cells or PYTHON)
+    book.metadata["kernelspec"] = nbformat.from_dict(kernel | {"language": language})
+    return language
 
 
 def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
@@ -135,6 +145,7 @@ def _in_kernel(notebook: Path, partial: Path, parameters: dict[str, Any], progre
                 str(partial),
                 parameters,
                 kernel_name="python3",
+                language=PYTHON,
                 progress_bar=progress,
                 stderr_file=sys.stderr,
                 cwd=str(HOME),  # where an installed workbook finds the user's data
