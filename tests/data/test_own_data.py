@@ -340,6 +340,36 @@ def test_a_pipe_in_place_of_the_file_that_states_the_time_base(folder):
         read_spec(folder)
 
 
+def test_files_of_names_that_are_no_text(root, folder):
+    strange = os.fsencode(folder) + b"/clip \xff.npy"
+    try:
+        os.rename(folder / "clip 0.npy", strange)
+    except OSError:
+        pytest.skip("this disk takes text alone")
+    refused(root, folder, "1 files are called by what is no name", "clip \udcff.npy")
+    added = add("own", folder, GRID, incomplete=True)
+    assert len(added.survey.features) == len(added.train) + len(added.test) == 7
+    assert any("clip \udcff.npy" in line for line in added.lines())
+    with pytest.raises(WorkbookError, match="called by what is no name"):
+        features_of(folder, ("features",), 16, GRID)
+
+
+def test_hdf5_files_that_hold_nothing(root, folder):
+    (folder / "clip 0.npy").unlink()
+    with h5py.File(folder / "clip 0.h5", "w") as file:
+        file.create_group("clip 0")
+    refused(root, folder, "video 'clip 0' has no array, most videos have one array")
+    with h5py.File(folder / "clip 0.h5", "w") as file:
+        file.create_dataset("features", dtype="f4", shape=None, data=h5py.Empty("f4"))
+    refused(root, folder, "clip 0.h5: /features holds no values")
+
+
+def test_a_root_that_is_a_file(folder, tmp_path):
+    (tmp_path / "root").write_text("")
+    with pytest.raises(WorkbookError, match=r"own\.yaml cannot be written \(Not a directory\)"):
+        add("own", folder, GRID, root=tmp_path / "root")
+
+
 @pytest.mark.parametrize(
     ("streams", "words"),
     [(("a", "a"), "names 'a' 2 times"), (("",), "is '', expected"), (("a/b",), "is 'a/b', expec")],

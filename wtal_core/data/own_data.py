@@ -8,6 +8,7 @@ video is for training and which for testing.
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -224,7 +225,8 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
         partial.write_text(text, encoding="utf-8")
         os.replace(partial, target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise WorkbookError(
             f"{path} cannot be written ({error.strerror}); choose another folder by WTAL_DATA"
         ) from error
@@ -318,6 +320,8 @@ def features_of(folder: Path, streams: Sequence[str], size: int, timebase: Timeb
             f"{folder}: streams {', '.join(files.streams)} of {files.size} values, the network was "
             f"trained on {', '.join(streams)} of {size}; give features of the same kind"
         )
+    if files.unnamed:
+        raise WorkbookError(f"{files.unnamed[0]} is called by what is no name; rename it")
     names = FeatureNames(folder.name, "", files.streams, size, {})
     stored: dict[str, Stored] = {}
     for video, arrays in files.arrays.items():

@@ -127,6 +127,8 @@ def survey(
     files = find_files(folder, streams)
     features, cut = _stored(name, files)
     names = _Names(frozenset(features), incomplete, [])
+    if files.unnamed:
+        names.tell(f"{len(files.unnamed)} files are called by what is no name", files.unnamed)
     place = labels.parent
     segments = _segments(place / "segments.csv", names)
     shown = _labels(labels, names, segments)

@@ -178,6 +178,8 @@ def _member(group: Any, name: str, path: Path) -> Any:
 def _hdf5_array(array: Any, path: Path) -> StoredArray:
     if array.external or array.is_virtual:
         raise WorkbookError(f"{path}: {array.name} is kept in another file; copy it into this one")
+    if array.shape is None:
+        raise WorkbookError(f"{path}: {array.name} holds no values; write the file again")
     promised = array.size * array.dtype.itemsize
     kept = array.id.get_storage_size()
     if promised > kept * (HIGHEST_DEFLATE if array.compression else 1):
@@ -185,4 +187,4 @@ def _hdf5_array(array: Any, path: Path) -> StoredArray:
             f"{path}: {array.name} promises {promised} bytes, of which the file holds {kept}; get "
             "it again"
         )
-    return StoredArray(path, array.name, tuple(array.shape or ()), array.dtype)
+    return StoredArray(path, array.name, tuple(array.shape), array.dtype)

@@ -90,9 +90,9 @@ def ensure(
     _tell_stale([record for record in records if record], stale)
     if not wanted:
         return [record for record in records if record]
-    ledger.check_writable()
     if not has_scheduler():
         device = resolve_device(device)
+    ledger.check_writable()
     needed = with_needed(wanted, ledger)
     announce(needed, len({*runs, *needed}), ledger, jobs)
     _compute(needed, ledger, device, jobs)

@@ -54,7 +54,7 @@ def opened(notebook: Path) -> Any:
 
 
 def _language(book: Any) -> str:
-    """The language of a notebook. One that says nothing is Python's, which is noted for Papermill."""
+    """The language of a notebook. One that says nothing is Python's, as Papermill is told, too."""
     kernel = {"display_name": "Python 3", "name": "python3"} | book.metadata.get("kernelspec", {})
     of_cells = book.metadata.get("language_info", {}).get("name")
     language = str(kernel.get("language") or of_cells or PYTHON)
