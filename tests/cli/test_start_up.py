@@ -55,7 +55,8 @@ def scored(tmp_path_factory) -> set[str]:
 @pytest.mark.parametrize("module", ["tyro", "pandas"])
 def test_a_signal_while_libraries_are_imported_is_one_line(tmp_path, module, number):
     """A module of that name sends it: one that the parser needs, one that the command needs."""
-    (tmp_path / f"{module}.py").write_text(f"import signal\nsignal.raise_signal({number:d})\n")
+    sent = f"exec('import signal; signal.raise_signal({number:d})')"
+    (tmp_path / f"{module}.py").write_text(f"{sent}\n")
     for name in ("truth", "found"):
         (tmp_path / f"{name}.csv").write_text("video,label,t_start,t_end,score\nv,A,1,2,0.5\n")
     done = subprocess.run(

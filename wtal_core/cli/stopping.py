@@ -18,6 +18,12 @@ TOLD = (
 )
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal has come. Of a plain KeyboardInterrupt within `exec` Python would remember, although
+    it is caught, to end by SIGINT in place of the status.
+    """
+
+
 def status_of(work: Callable[[], int]) -> int:
     """The exit status of some work; where a signal has stopped it, that is told."""
     with _stopped_by_signals():
@@ -42,7 +48,7 @@ def _stopped_by_signals() -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         for again in STOPPING:
             signal.signal(again, lambda again, frame: os._exit(128 + again))
-        raise KeyboardInterrupt(number)
+        raise Stopped(number)
 
     def unraisable(ignored: Any) -> None:
         # Where Python may raise nothing, as between two imports, it would print and go on.
