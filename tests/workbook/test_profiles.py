@@ -23,7 +23,7 @@ def test_the_share_of_the_last_quarter():
 
 
 def test_data_sets_of_the_first_round_have_no_table(tmp_path):
-    for name in ("simulated", "simulated-2", "hapt"):
+    for name in ("simulated", "simulated-2", "salads50"):
         (tmp_path / name / "runs").mkdir(parents=True)
     assert datasets_with_runs(tmp_path) == ["simulated-2"]
 
