@@ -16,6 +16,7 @@ import pandas as pd
 
 from wtal_core.data.manifests import dataset_names, load_manifest
 from wtal_core.data.paths import COMMITTED, SHIPPED
+from wtal_core.reading.places import resolved
 from wtal_core.report.artifacts import SavedTable, artifact_of, read_tables
 from wtal_core.report.coverage import FORM
 from wtal_core.report.findings import DATASETS, Judged, all_judged, interval_of, place_in
@@ -103,7 +104,7 @@ def _findings(results: Path) -> str:
 
 def _in_checkout(file: Path, folder: Path) -> Path | None:
     """A file of the checkout that a folder lies in; None for a folder that may be taken away."""
-    return file if file.is_file() and folder.resolve().is_relative_to(SHIPPED) else None
+    return file if file.is_file() and resolved(folder).is_relative_to(SHIPPED) else None
 
 
 def _heading(dataset: str) -> str:
@@ -140,7 +141,7 @@ def _executed(notebook: Notebook, page: Path) -> Path | None:
     beside the page, for the committed results among the committed notebooks.
     """
     beside = page.with_name(notebook.path.name)
-    if beside.is_file() and not page.resolve().is_relative_to(COMMITTED):
+    if beside.is_file() and not resolved(page).is_relative_to(COMMITTED):
         return beside
     return _in_checkout(notebook.path, page.parent)
 
@@ -357,4 +358,4 @@ def _plain(words: str) -> str:
 
 
 def _address(target: Path, results: Path) -> str:
-    return Path(os.path.relpath(target.resolve(), results.resolve())).as_posix()
+    return Path(os.path.relpath(resolved(target), resolved(results))).as_posix()
