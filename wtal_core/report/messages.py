@@ -122,6 +122,15 @@ def _difference(reported: Mapping[str, float | None], better: str, worse: str) -
     return of_better - of_worse
 
 
+def pairs_of(judged: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
+    """Claim -> its comparisons (better, worse), as `judge` takes them: to judge them otherwise."""
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    for line in judged.reset_index().to_dict("records"):
+        better, worse = line["comparison"].split(" > ")
+        pairs.setdefault(line["claim"], []).append((better, worse))
+    return pairs
+
+
 def count(judged: pd.DataFrame) -> ShownTable:
     """One line per claim: how many of its comparisons have each verdict."""
     judged = judged.reset_index()  # the claim may be the index
