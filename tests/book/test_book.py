@@ -203,6 +203,19 @@ def test_every_notebook_has_its_place():
     assert first == ["chapter_zero", "start_here"]
 
 
+def test_every_notebook_has_an_aim_of_its_own():
+    places = {n.path.relative_to(ROOT / "notebooks").as_posix() for n in pages.notebooks()}
+    assert set(pages.aims()) == places
+
+
+def test_the_page_of_a_paper_tells_the_idea_of_that_paper():
+    told = {}
+    for paper in ("facnet", "backtal"):
+        page = dict(pages.all_pages(pages.notebooks(), []))[f"papers/{paper}.md"]
+        told[paper] = page.partition("/idea.ipynb)\n\n")[2].partition("\n")[0]
+    assert told["facnet"] and told["backtal"] and told["facnet"] != told["backtal"]
+
+
 def running():
     return dict(pages.all_pages([], []))["running.md"]
 
