@@ -104,6 +104,14 @@ def test_what_has_no_number_says_what_is_there(results):
     assert line.endswith("| No single number: Where annotators click. Real clicks. |")
 
 
+def test_a_sentence_whose_data_set_is_left_out_begins_with_a_capital(results):
+    what = pd.DataFrame({"sum": ["12"]}, index=["A1"])
+    caption = "Ten programmes. Simulated, version 2, activations drawn with seed 0."
+    save(results, "simulated/backtal/figure7", what, caption)
+    (line,) = lines_of(index_page(results), "BackTAL, Figure 7")
+    assert "Ten programmes. Activations drawn with seed 0." in line
+
+
 def test_names_from_tables_are_text(results):
     named = NUMBERS.rename(index={"full, code": "<img src=x onerror=alert(1)>|y"})
     save(results, "simulated/facnet/table3", named)

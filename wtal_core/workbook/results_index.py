@@ -305,6 +305,7 @@ def _subject(table: SavedTable) -> str:
     words = re.sub(
         r"^\S.* (Table|Figure) \d+(, (?=as printed|reported))?[.:,]? ?", "", table.caption
     )
+    words = re.sub(r"(?<=\. )Simulated, version 2, (\w)", lambda begins: begins[1].upper(), words)
     words = re.sub(r"(on )?Simulated, version 2, ", "", words)
     first, *others = words.rstrip(".").split(". ")
     return ". ".join([first, *others[: int(len(first) < SHORT)]])
