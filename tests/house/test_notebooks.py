@@ -330,6 +330,39 @@ def test_no_table_of_an_artifact_is_cut_or_holds_what_is_no_number():
     assert offenders(keeps, ARTIFACTS) == []
 
 
+def texts(output: nbformat.NotebookNode) -> list[str]:
+    """What is read of an output: cells of tables, plain text, Markdown, what is printed."""
+    data = output.get("data", {})
+    cells = re.findall(r"<t[dh]\b[^>]*>(.*?)</t[dh]>", "".join(data.get("text/html", "")), re.S)
+    others = [data.get("text/plain", ""), data.get("text/markdown", ""), output.get("text", "")]
+    return [*cells, *map("".join, others)]
+
+
+NO_NUMBER = re.compile(r"\bnan\b|\bNaT\b|\{'[^']*':|^\{[^\n]*\}$", re.I)
+
+
+def test_no_output_holds_nan_or_a_dictionary():
+    def keeps(path, book):
+        outputs = [output for part in code(book) for output in part.outputs]
+        return not any(NO_NUMBER.search(text) for output in outputs for text in texts(output))
+
+    assert offenders(keeps) == []
+
+
+@pytest.mark.parametrize(
+    ("output", "offends"),
+    [
+        ({"text": "by verdict: {'agrees': 159}"}, True),
+        ({"data": {"text/plain": "a  NaN"}}, True),
+        ({"data": {"text/html": "<td>1</td><td >nan</td>"}}, True),
+        ({"data": {"text/html": '<table id="nan"><td>–</td>'}}, False),
+        ({"text": "banana {0.1, 0.2}: 159"}, False),
+    ],
+)
+def test_what_is_no_number_is_seen(output, offends):
+    assert any(map(NO_NUMBER.search, texts(output))) is offends
+
+
 def test_every_picture_has_words():
     """Read aloud in Jupyter and in the book; without them a page says that there are none."""
 

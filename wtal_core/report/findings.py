@@ -15,7 +15,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.papers.manifests import known_papers, reported
 from wtal_core.papers.manifests import regimes as kept_regimes
 from wtal_core.report.artifacts import read_tables
-from wtal_core.report.messages import OURS, VERDICTS
+from wtal_core.report.messages import VERDICTS, is_papers
 from wtal_core.report.shown_table import GLYPHS
 from wtal_core.report.unknowns import MIDDLE
 
@@ -85,7 +85,7 @@ class Judged:
     @property
     def is_papers(self) -> bool:
         """Whether the paper says so, and not only we ask."""
-        return not self.claim.startswith(OURS)
+        return is_papers(self.claim)
 
 
 def findings(results: Path) -> str:

@@ -203,7 +203,8 @@ def _number(tables: Mapping[str, SavedTable], result: Result) -> str:
         return "A picture without a table." if result.page is None else "See the page."
     for name, table in tables.items():
         frame = table.as_frame()
-        if {"reported", "reproduced"} <= set(frame) and frame["reported"].str.contains(r"\d").any():
+        is_of_means = {"paper", "here", "±"} <= set(frame)
+        if is_of_means and frame["paper"].str.contains(r"\d").any():
             return _of_the_papers_best(frame, _metric(name, table.caption))
     for name, table in tables.items():
         if name.endswith("_columns"):
@@ -215,14 +216,14 @@ def _number(tables: Mapping[str, SavedTable], result: Result) -> str:
 
 
 def _of_the_papers_best(frame: pd.DataFrame, metric: str) -> str:
-    place = _highest(frame.index, frame["reported"])
+    place = _highest(frame.index, frame["paper"])
     row = frame.iloc[place]
     spread = _in_brackets(row["95 % interval"], row["±"])
     trained = ""
     if "trained" in frame:
         trained = f"; {row['trained']} networks trained, in all rows {_counted(frame['trained'])}"
     name = _plain(str(frame.index[place]))
-    number = f"{name}: **{row['reproduced']}**{spread}, printed {row['reported']}"
+    number = f"{name}: **{row['here']}**{spread}, printed {row['paper']}"
     return f"{number}<br>{metric}{trained}"
 
 
@@ -268,7 +269,7 @@ def _with_interval(frame: pd.DataFrame) -> str | None:
     if "95 % interval" not in columns or columns.index("95 % interval") == 0 or frame.empty:
         return None
     before = columns[columns.index("95 % interval") - 1]
-    of_what = "reproduced" if "reproduced" in columns else before
+    of_what = "here" if "here" in columns else before
     row = frame.iloc[0]
     if not re.search(r"\d", row[of_what]):
         return None
@@ -305,6 +306,7 @@ def _subject(table: SavedTable) -> str:
     words = re.sub(
         r"^\S.* (Table|Figure) \d+(, (?=as printed|reported))?[.:,]? ?", "", table.caption
     )
+    words = re.sub(r"(?<=\. )Simulated, version 2, (\w)", lambda begins: begins[1].upper(), words)
     words = re.sub(r"(on )?Simulated, version 2, ", "", words)
     first, *others = words.rstrip(".").split(". ")
     return ". ".join([first, *others[: int(len(first) < SHORT)]])
