@@ -6,6 +6,7 @@ does not know comes last.
 
 from pathlib import Path
 
+from benchmarks.goals import goals
 from benchmarks.measured import DOCS, TABLES
 
 ORDER = (
@@ -19,11 +20,16 @@ ORDER = (
 )
 BEGINNING = """# Speed and memory
 
-`make benchmarks` measures all of this and writes this page. Times are of the machine that stands
-under each table; what carries over to another one are ratios, slopes and shares. A plain form is
-ours too: the same, computed one video, one detection or one line at a time, as published code does.
-Where the load of the machine is above its number of cores, other programs were at work: seconds are
-longer there than anywhere else, and CPU seconds somewhat.
+`make benchmarks` measures all of this and writes this page; under each part stand the date and the
+machine of its run. What carries over to another machine are ratios, slopes and shares. A plain form
+is ours too: the same, computed one video, one detection or one line at a time, as published code
+does. Where the load is above the number of cores, other programs were at work: seconds are longer
+there than anywhere else, and CPU seconds somewhat.
+"""
+GOALS = """## Goals
+
+What was aimed at, and whether it is met, by the tables below.
+
 """
 PEERS = """## Times of others
 
@@ -80,7 +86,7 @@ def page(folder: Path = TABLES) -> str:
     """The text of the page."""
     parts = {path.stem: path.read_text() for path in sorted(folder.glob("*.md"))}
     names = [*ORDER, *(name for name in parts if name not in ORDER)]
-    texts = [BEGINNING]
+    texts = [BEGINNING, GOALS + goals(parts) + "\n"]
     for name in names:
         missing = f"## {name.replace('_', ' ').capitalize()}\n\nNot measured yet.\n"
         texts.append(parts.get(name, INSTEAD.get(name, missing)))

@@ -222,7 +222,7 @@ def _entry(notebook: Notebook) -> str:
     found = results_of(notebook.artifact)
     pages = ", ".join(f"[{dataset}](/{page})" for dataset, page in found.items())
     lines = [f"### [{_without_paper(notebook)}]({address(notebook)})\n"]
-    if aim := aims().get(notebook.path.name):
+    if aim := aims().get(notebook.path.relative_to(FOLDER).as_posix()):
         lines.append(f"{aim[0].upper()}{aim[1:]}.\n")
     if found:
         lines.append(f"Tables: {pages}.\n")
@@ -236,9 +236,9 @@ def _entry(notebook: Notebook) -> str:
 
 @cache
 def aims() -> dict[str, str]:
-    """Name of a notebook's file -> its aim, as the learning path has it."""
+    """A notebook's path below `notebooks/` -> its aim, as the learning path has it."""
     page = (ROOT / "docs" / "learning_path.md").read_text(encoding="utf-8")
-    return {Path(place).name: aim for place, aim in AIM.findall(page)}
+    return {place.removeprefix("../notebooks/"): aim for place, aim in AIM.findall(page)}
 
 
 def _folded(dataset: str, page: str) -> str:

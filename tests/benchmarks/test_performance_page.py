@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import evaluation_size, growth, page
+from benchmarks import evaluation_size, goals, growth, page
 from benchmarks.measured import Measured, write
 from tests.places import ROOT
 from wtal_core.evaluation.mean_average_precision import evaluate
@@ -22,6 +22,25 @@ def test_parts_have_their_order_and_missing_ones_are_said(tmp_path):
     assert "## Training steps quick\n\nNot measured yet." in text and "No GPU" in text
     write(Measured("gpu", "GPU", "How.", "| H200 |"), tmp_path)
     assert "No GPU" not in page.page(tmp_path) and "H200" in page.page(tmp_path)
+
+
+def test_a_goal_is_met_missed_or_not_measured():
+    table = "| start | CPU s |\n|---|---|\n| `wtal --help` | {} |\n"
+    for seconds, met in (("0.25", "yes"), ("0.31", "no")):
+        lines = goals.goals({"start_up": table.format(seconds)}).splitlines()
+        (line,) = [line for line in lines if "--help" in line]
+        assert [cell.strip() for cell in line.split("|")[2:5]] == ["0.3 CPU s", f"{seconds} s", met]
+        assert [line for line in lines if "first table" in line and "not measured" in line]
+
+
+def test_methods_that_miss_a_goal_are_named():
+    table = "| method | of the product's rate % |\n|---|---|\n| a | 90 |\n| b | 58 |\n"
+    (line,) = [
+        line
+        for line in goals.goals({"training_steps_thumos14": table}).splitlines()
+        if "product's rate" in line
+    ]
+    assert "1 of 2 methods; not b 58 %" in line and line.endswith("| no           |")
 
 
 @pytest.mark.parametrize(("power", "named"), [(1.0, "no"), (2.0, "time")])

@@ -12,6 +12,7 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from book import check, formulas, listings, pages, settings
 from book.sources import ROOT, Sources
@@ -82,6 +83,38 @@ def test_every_link_of_a_book_leads_somewhere(book):
 @browser
 def test_a_browser_has_nothing_to_say(book):
     assert check.complaints(book, (METHOD.replace("ipynb", "html"), "papers/facnet.html")) == []
+
+
+SEEN = """() => {
+  const width = (chosen) => document.querySelector(chosen).getBoundingClientRect().width;
+  const code = [...document.querySelectorAll("div.cell_input pre")];
+  return {
+    page: document.documentElement.scrollWidth,
+    article: width(".bd-article"),
+    sketch: width('div.cell_output > img[src$=".svg"]'),
+    cut: code.filter((block) => block.scrollWidth > block.clientWidth + 1).length,
+    bar: getComputedStyle(document.querySelector(".wtal-table"), "::-webkit-scrollbar").height,
+  };
+}"""
+
+
+@pytest.mark.slow
+@browser
+def test_code_is_whole_sketches_can_be_read_and_the_page_fits(book):
+    executable = next(filter(None, map(shutil.which, check.CHROMIUM)))
+    page = (book / METHOD).with_suffix(".html").as_uri()
+    seen = {}
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=check.QUIET)
+        for width in (1200, 400):
+            tab = chromium.new_page(viewport={"width": width, "height": 900})
+            tab.goto(page)
+            seen[width] = tab.evaluate(SEEN)
+        chromium.close()
+    assert {width: page["page"] for width, page in seen.items()} == {1200: 1200, 400: 400}
+    assert seen[1200]["article"] > 780
+    assert seen[1200]["cut"] == seen[400]["cut"] == 0
+    assert seen[400]["sketch"] > 700 and seen[400]["bar"] != "auto"
 
 
 @pytest.mark.slow
@@ -201,6 +234,19 @@ def test_every_notebook_has_its_place():
     assert {notebook.path.name for notebook in pages.notebooks()} == everything
     first = [notebook.path.stem for notebook in pages.notebooks()[:2]]
     assert first == ["chapter_zero", "start_here"]
+
+
+def test_every_notebook_has_an_aim_of_its_own():
+    places = {n.path.relative_to(ROOT / "notebooks").as_posix() for n in pages.notebooks()}
+    assert set(pages.aims()) == places
+
+
+def test_the_page_of_a_paper_tells_the_idea_of_that_paper():
+    told = {}
+    for paper in ("facnet", "backtal"):
+        page = dict(pages.all_pages(pages.notebooks(), []))[f"papers/{paper}.md"]
+        told[paper] = page.partition("/idea.ipynb)\n\n")[2].partition("\n")[0]
+    assert told["facnet"] and told["backtal"] and told["facnet"] != told["backtal"]
 
 
 def running():

@@ -46,7 +46,7 @@ def refused(capsys):
         (("reproduce", "--profile", "x"), ("'x'", "--profile", "'quick', 'official', 'printed'")),
         (("reproduce", "--device", "x"), ("unknown device 'x'", "cpu, cuda or auto")),
         (("reproduce", "facnet/table3", "--results", "/proc/x"), ("/proc/x", "--results FOLDER")),
-        (("notebooks", "/nope.ipynb"), ("/nope.ipynb", "No such file")),
+        (("notebooks", "/nope.ipynb"), ("/nope.ipynb", "no such file")),
         (("evaluate", "a\nb\x1b[31m", "c"), (r"a\nb\x1b[31m",)),
     ],
 )

@@ -4,6 +4,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -48,6 +49,47 @@ def scored(tmp_path_factory) -> set[str]:
     truth.assign(score=0.5).to_csv(folder / "found.csv", index=False)
     words = ["evaluate", str(folder / "truth.csv"), str(folder / "found.csv")]
     return loaded(COMMAND.format(words=words))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["tyro", "pandas"])
+def test_a_signal_while_libraries_are_imported_is_one_line(tmp_path, module, number):
+    """A module of that name sends it: one that the parser needs, one that the command needs."""
+    sent = f"exec('import signal; signal.raise_signal({number:d})')"
+    (tmp_path / f"{module}.py").write_text(f"{sent}\n")
+    for name in ("truth", "found"):
+        (tmp_path / f"{name}.csv").write_text("video,label,t_start,t_end,score\nv,A,1,2,0.5\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "wtal_core", "evaluate", "truth.csv", "found.csv"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+    )
+    assert done.returncode == 128 + number
+    assert done.stderr.startswith("wtal: interrupted; the same command") and not done.stdout
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_signal_where_python_raises_nothing_ends_the_command(tmp_path):
+    program = """
+import signal, weakref
+from wtal_core.cli.stopping import status_of
+class A: pass
+def work():
+    a = A()
+    kept = weakref.ref(a, lambda ref: signal.raise_signal(signal.SIGINT))
+    del a
+    return 0
+raise SystemExit(status_of(work))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 130 and done.stderr.count("\n") == 1, done.stderr
 
 
 def test_help_loads_the_parser_of_arguments_alone():

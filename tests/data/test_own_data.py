@@ -5,6 +5,7 @@ is refused with nothing written.
 import os
 import shutil
 import unicodedata
+import warnings
 
 import h5py
 import numpy as np
@@ -14,6 +15,7 @@ from safetensors.numpy import save_file
 
 from tests.own_samples import LABELS, values, write_folder, write_labels, write_segments
 from wtal_core.data import own_data, stored
+from wtal_core.data.feature_spec import SPEC_FILE, read_spec
 from wtal_core.data.manifests import dataset_names, load_manifest
 from wtal_core.data.opening import open_dataset
 from wtal_core.data.own_data import add, features_of
@@ -306,6 +308,76 @@ def test_a_link_out_of_the_folder_is_not_followed(root, folder):
     refused(root, folder, "leads out of")
 
 
+def test_links_that_lead_in_a_circle(root, folder):
+    (folder / "clip 0.npy").unlink()
+    (folder / "clip 0.npy").symlink_to(folder / "clip 0.npy")
+    refused(root, folder, "its links lead in a circle")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"clip 0{ending}" for ending in (".npy", ".npz", ".pt", ".safetensors", ".h5")),
+        *("labels.csv", "segments.csv", "clicks.csv", "split.csv", "durations.csv"),
+    ],
+)
+def test_a_pipe_in_the_folder_is_not_waited_for(root, folder, name):
+    for path in {folder / name, *folder.glob("clip 0.*")} if "clip" in name else {folder / name}:
+        path.unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    refused(root, folder, f"{name}: is a device or a pipe, no file")
+    refused(root, folder, "is a device or a pipe", labels=folder / name)
+
+
+def test_a_pipe_in_place_of_the_file_that_states_the_time_base(folder):
+    os.mkfifo(folder / SPEC_FILE)
+    with pytest.raises(WorkbookError, match="is a device or a pipe"):
+        read_spec(folder)
+    (folder / SPEC_FILE).unlink()
+    assert read_spec(folder) is None
+    (folder / SPEC_FILE).mkdir()
+    with pytest.raises(WorkbookError, match=r"features\.json: is a folder"):
+        read_spec(folder)
+
+
+def test_files_of_names_that_are_no_text(root, folder):
+    strange = os.fsencode(folder) + b"/clip \xff.npy"
+    try:
+        os.rename(folder / "clip 0.npy", strange)
+    except OSError:
+        pytest.skip("this disk takes text alone")
+    refused(root, folder, "1 files are called by what is no name", "clip \udcff.npy")
+    added = add("own", folder, GRID, incomplete=True)
+    assert len(added.survey.features) == len(added.train) + len(added.test) == 7
+    assert any("clip \udcff.npy" in line for line in added.lines())
+    with pytest.raises(WorkbookError, match="called by what is no name"):
+        features_of(folder, ("features",), 16, GRID)
+
+
+def test_hdf5_files_that_hold_nothing(root, folder):
+    (folder / "clip 0.npy").unlink()
+    with h5py.File(folder / "clip 0.h5", "w") as file:
+        file.create_group("clip 0")
+    refused(root, folder, "video 'clip 0' has no array, most videos have one array")
+    with h5py.File(folder / "clip 0.h5", "w") as file:
+        file.create_dataset("features", dtype="f4", shape=None, data=h5py.Empty("f4"))
+    refused(root, folder, "clip 0.h5: /features holds no values")
+
+
+def test_a_root_that_is_a_file(folder, tmp_path):
+    (tmp_path / "root").write_text("")
+    with pytest.raises(WorkbookError, match=r"own\.yaml cannot be written \(Not a directory\)"):
+        add("own", folder, GRID, root=tmp_path / "root")
+
+
+@pytest.mark.parametrize(
+    ("streams", "words"),
+    [(("a", "a"), "names 'a' 2 times"), (("",), "is '', expected"), (("a/b",), "is 'a/b', expec")],
+)
+def test_names_of_streams_that_are_none(root, folder, streams, words):
+    refused(root, folder, "--streams", words, streams=streams)
+
+
 def test_two_videos_of_the_same_name(root, folder):
     np.savez(folder / "clip 0.npz", values(0))
     refused(root, folder, "two files of the video 'clip 0'", "clip 0.npz")
@@ -336,6 +408,17 @@ def test_nan_is_found_by_verify_and_by_opening(root, folder):
     assert verify("own")[-1].status == "not finite" and "clip 0" in verify("own")[-1].found
     with pytest.raises(WorkbookError, match="clip 0"):
         open_dataset("own")
+
+
+def test_values_beyond_float32_are_found_by_verify_without_a_warning(root, folder):
+    add("mine", folder, GRID)
+    np.save(folder / "clip 0.npy", values(0).astype(np.float64) * 1e60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (bad,) = [finding for finding in verify("mine") if finding.status != "ok"]
+    assert bad.status == "not finite" and "beyond float32" in bad.found
+    np.save(folder / "clip 0.npy", values(0).astype(np.float64))
+    assert {finding.status for finding in verify("mine")} == {"ok"}
 
 
 def test_videos_that_came_or_went_since(root, folder):

@@ -149,6 +149,11 @@ def test_every_count_of_prepare_is_passed_on_and_has_a_meaning():
     assert set().union(*MEANING.values()) > ALWAYS
 
 
+def test_what_is_scored_is_named():
+    assert MEANING["detections"]["used"] == "detections that are scored"
+    assert MEANING["ground_truth"]["used"] == "instances that are scored"
+
+
 def test_nothing_odd_is_counted_where_nothing_is():
     truth = GroundTruth(SEGMENTS.iloc[[0, 3]], ("v1",), ("A", "B"))
     told = counts("wtalc", truth, truth.segments.assign(score=[0.5, 0.4]))

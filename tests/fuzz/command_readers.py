@@ -251,7 +251,11 @@ COMMAND_READERS = (
     Reader(
         "wtal data add",
         write_exported,
-        {"features/features.json": "json", "features/labels.csv": "table"},
+        {
+            "features/features.json": "json",
+            "features/labels.csv": "table",
+            "features/clip 1.npy": "npy",
+        },
         command(
             *("data", "add", "own", Path("features"), "--root", Path("data"), "--replace"),
             *("--check", "now"),

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -156,7 +157,11 @@ def of_lines(draw: Random, content: bytes) -> bytes:
     elif kind == 1:
         lines.append(lines[number])
     else:
-        line = damaged_tree(draw, json.loads(lines[number]))
+        line = json.loads(lines[number])
+        if draw.randint(0, 1) and "metrics" in line:  # what every command reads of a run
+            part = draw.choice([line, line["by"], *line["metrics"]["last"].values()])
+            part[draw.choice(sorted(part))] = draw.choice((a_value(draw), [a_value(draw)]))
+        line = damaged_tree(draw, line)
         try:
             lines[number] = json.dumps(ledger.sealed(line) if kind > 2 else line)
         except (AttributeError, TypeError, ValueError):
@@ -284,6 +289,9 @@ def of_npy(draw: Random, content: bytes) -> bytes:
     if array.dtype.kind in "fiu":
         flat = array.reshape(-1).astype(float)
         flat[draw.randrange(len(flat))] = draw.choice(NUMBERS[:8])
+        if draw.randint(0, 1):  # as float64, with a number beyond float32
+            flat[draw.randrange(len(flat))] = draw.choice((1e60, -3.5e38, 3.4e38))
+            return _saved(flat.reshape(array.shape))
         with np.errstate(all="ignore"):
             return _saved(flat.reshape(array.shape).astype(array.dtype))
     flat = array.reshape(-1).astype(object)
@@ -506,6 +514,30 @@ def of_torch(draw: Random, content: bytes) -> bytes:
     return stream.getvalue()
 
 
+def of_hdf5(draw: Random, content: bytes) -> bytes:
+    """An entry replaced: by nothing, an empty group, a link, or another array."""
+    stream = io.BytesIO(content)
+    with h5py.File(stream, "a") as file:
+        name = draw.choice(sorted(file))
+        kind = draw.randint(0, 5)
+        if kind == 0:
+            file[f"copy of {name}"] = file[name]
+        else:
+            values = file[name][()]
+            del file[name]
+            if kind == 1:
+                file.create_group(name)
+            elif kind == 2:
+                file[name] = h5py.Empty("f4")
+            elif kind == 3:
+                file[name] = draw.choice((h5py.SoftLink("/"), h5py.ExternalLink("x.h5", "/a")))
+            elif kind == 4:
+                file[name] = values.astype(np.float64) * 1e60
+            else:
+                file[name] = draw.choice((values[:0], values[0], values.astype("S8"), 3))
+    return stream.getvalue()
+
+
 STRUCTURE: dict[str, tuple[Damage, ...]] = {
     "lines": (of_json_lines,),
     "gzip": (of_gzip,),
@@ -519,6 +551,7 @@ STRUCTURE: dict[str, tuple[Damage, ...]] = {
     "npy": (of_npy, of_npy, of_pickle),
     "npz": (of_npz,),
     "parquet": (of_parquet,),
+    "hdf5": (of_hdf5,),
     "bytes": (of_bytes,),
 }
 

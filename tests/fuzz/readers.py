@@ -392,9 +392,8 @@ def write_results(folder: Path) -> None:
         place = folder / root / "simulated" / "facnet"
         place.mkdir()
         rows = {"a": ("10.0", "9.0 to 11.0"), "b": ("20.0", "19.0 to 21.0")}
-        table = pd.DataFrame.from_dict(
-            rows, orient="index", columns=["reproduced", "95 % interval"]
-        )
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=["here", "95 % interval"])
+        table["±"] = "1.0"
         save_table(table.rename_axis("row"), place / "table1.csv", "Where from.")
         (place / "det.parquet").unlink(missing_ok=True)
     names = ("", ".facts", ".history")

@@ -205,3 +205,5 @@ def test_a_cell_that_is_longer_than_a_table_may_have(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text(f"video,label{'x' * 140_000}\nv,a\n")
     refused_in_one_line(lambda: read_rows(path, ("video", "label")), r"labels\.csv, line 1")
+    path.write_text(f"video,label\nv,{'x' * 140_000}\n")
+    refused_in_one_line(lambda: read_rows(path, ("video", "label")), "line 2: .*shorten the cell")

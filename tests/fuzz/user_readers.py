@@ -246,7 +246,7 @@ USER_READERS = (
         {
             f"own/{name}": form
             for name, form in zip(
-                STORED, ("npy", "npz", "torch", "safetensors", "bytes"), strict=True
+                STORED, ("npy", "npz", "torch", "safetensors", "hdf5"), strict=True
             )
         },
         read_own,

@@ -8,7 +8,7 @@ import pytest
 
 from tests.places import ROOT
 from wtal_core.papers.manifests import known_methods
-from wtal_core.workbook import navigation
+from wtal_core.workbook import navigation, reading_time
 from wtal_core.workbook.artifacts import FOLDER, Notebook
 from wtal_core.workbook.cells import PARAMETERS, folded
 
@@ -92,6 +92,29 @@ def test_the_learning_path_lists_every_notebook_with_aim_and_time():
     page = (ROOT / "docs" / "learning_path.md").read_text()
     rows = [match for line in page.splitlines() if (match := ROW.match(line))]
     assert sorted(row[1] for row in rows) == sorted(names(EVERY))
+
+
+def test_a_notebook_takes_as_long_as_the_learning_path_says():
+    """The minutes have one source, the tables of the page; what is stated elsewhere is the same."""
+    page = (ROOT / "docs" / "learning_path.md").read_text()
+    minutes = {row[2]: row[3] for row in reading_time.ROW.finditer(page)}
+    ways = [(way[2], way[3]) for way in reading_time.WAY.finditer(page)]
+    for name, notebook in zip(names(EVERY), EVERY, strict=True):
+        ways += [
+            (name, said[2]) for said in reading_time.STATED.finditer(notebook.path.read_text())
+        ]
+    assert len(ways) >= 18
+    assert [way for way in ways if minutes[way[0]] != way[1]] == [], REMEDY
+
+
+def test_the_minutes_are_what_the_rule_of_the_page_gives():
+    """To one step: what a notebook shows may have changed a little since."""
+    page = (ROOT / "docs" / "learning_path.md").read_text()
+    minutes = {row[2]: int(row[3]) for row in reading_time.ROW.finditer(page)}
+    rule = reading_time.estimates(EVERY)
+    assert minutes.keys() == rule.keys()
+    far = [name for name in rule if abs(rule[name] - minutes[name]) > reading_time.STEP]
+    assert far == [], REMEDY
 
 
 def test_the_glossary_explains_thirty_words_each_once():

@@ -257,6 +257,23 @@ def test_exercises_have_a_time_and_a_folded_solution():
     assert offenders(keeps) == []
 
 
+ANSWERED = re.compile(r"answered\(|\bassert\b|\bprint\(")
+OTHER_TRAININGS = {"your_own_videos"}  # whose every exercise asks for another training of its own
+
+
+def test_exercises_are_followed_by_a_cell_that_computes_their_answers():
+    """Numbers in solutions go stale; a cell that computes them does not."""
+
+    def keeps(path, book):
+        places = [i for i, cell in enumerate(book.cells) if "## Exercises" in cell.source]
+        if not places or path.stem in OTHER_TRAININGS:
+            return True
+        following = book.cells[places[0] + 1]
+        return following.cell_type == "code" and bool(ANSWERED.search(following.source))
+
+    assert offenders(keeps) == []
+
+
 BY_HAND = re.compile(r"\(\d+ min, (change|move)")
 
 
@@ -313,6 +330,39 @@ def test_no_table_of_an_artifact_is_cut_or_holds_what_is_no_number():
     assert offenders(keeps, ARTIFACTS) == []
 
 
+def texts(output: nbformat.NotebookNode) -> list[str]:
+    """What is read of an output: cells of tables, plain text, Markdown, what is printed."""
+    data = output.get("data", {})
+    cells = re.findall(r"<t[dh]\b[^>]*>(.*?)</t[dh]>", "".join(data.get("text/html", "")), re.S)
+    others = [data.get("text/plain", ""), data.get("text/markdown", ""), output.get("text", "")]
+    return [*cells, *map("".join, others)]
+
+
+NO_NUMBER = re.compile(r"\bnan\b|\bNaT\b|\{'[^']*':|^\{[^\n]*\}$", re.I)
+
+
+def test_no_output_holds_nan_or_a_dictionary():
+    def keeps(path, book):
+        outputs = [output for part in code(book) for output in part.outputs]
+        return not any(NO_NUMBER.search(text) for output in outputs for text in texts(output))
+
+    assert offenders(keeps) == []
+
+
+@pytest.mark.parametrize(
+    ("output", "offends"),
+    [
+        ({"text": "by verdict: {'agrees': 159}"}, True),
+        ({"data": {"text/plain": "a  NaN"}}, True),
+        ({"data": {"text/html": "<td>1</td><td >nan</td>"}}, True),
+        ({"data": {"text/html": '<table id="nan"><td>–</td>'}}, False),
+        ({"text": "banana {0.1, 0.2}: 159"}, False),
+    ],
+)
+def test_what_is_no_number_is_seen(output, offends):
+    assert any(map(NO_NUMBER.search, texts(output))) is offends
+
+
 def test_every_picture_has_words():
     """Read aloud in Jupyter and in the book; without them a page says that there are none."""
 
@@ -348,7 +398,7 @@ def test_every_figure_that_steps_holds_a_small_still_with_words():
 
 def test_artifacts_state_where_their_numbers_are_from():
     def keeps(path, book):
-        return "(simulated data)" in path.read_text() or "eported" in path.read_text()
+        return re.search("Simulated, version|; real data|eported", path.read_text())
 
     assert offenders(keeps, ARTIFACTS) == []
 
@@ -390,7 +440,7 @@ def test_what_a_notebook_shows_is_the_text_of_its_outputs():
     (notebook,) = artifacts.find_notebooks(("facnet/table1",))
     assert (
         "R-C3D [41]" in notebook.output_text
-        and "Simulated, version 2 (simulated data)" in notebook.output_text
+        and "Simulated, version 2, protocol" in notebook.output_text
     )
     assert "open_session" not in notebook.output_text and "## The idea" not in notebook.output_text
 

@@ -100,7 +100,7 @@ def test_each_table_goes_to_the_artifacts_files_with_its_caption(table, folder):
 
 def test_the_caption_names_origin_metric_and_the_data_set_of_the_paper(table):
     assert "Tiny (simulated data)" in table.caption and "mAP@0.5 (%)" in table.caption
-    assert "`reported` is the paper's, on HACS." in table.caption
+    assert "`paper` is the paper's number, on HACS." in table.caption
     assert table.caption.endswith("To compare with: no training 12.0; plain 20.0.")
 
 

@@ -79,6 +79,12 @@ def test_errors_are_sorted_by_cost_and_filtered(page):
     assert "error" in page.locator("#error-list [role=status]").inner_text()
 
 
+def test_scores_of_a_column_have_as_many_digits(page):
+    scores = page.locator(".errors td.wide:nth-child(7)").all_text_contents()
+    told = [text for text in scores if text != "–"]
+    assert len(set(told)) > 1 and {len(text.partition(".")[2]) for text in told} == {3}
+
+
 def test_an_error_opens_in_the_timeline_and_nothing_stays_marked(page):
     line = page.locator(".errors tbody tr", has_text="4.5").first
     line.locator("a").first.click()
@@ -123,6 +129,7 @@ def test_a_link_leads_to_the_second_of_the_file(page):
 def test_methods_stand_side_by_side_with_intervals(page):
     table = page.locator("#paired-table tbody tr")
     assert table.count() == 1 and table.locator("th").inner_text() == "Yours"
+    assert "mAP minus that of Mine" in page.locator("#paired-table").inner_text()
     there = table.locator("td").first.inner_text().split("\n")
     page.locator("#paired-table select").select_option(label="Yours")
     assert table.locator("th").inner_text() == "Mine"

@@ -50,6 +50,18 @@ def test_numbers_of_the_same_data_stand_in_the_same_panel():
     assert len(axes.collections) == 1
 
 
+def test_lines_below_zero_are_seen_beside_a_line_at_zero():
+    below = {"helps": TABLE, "harms": -TABLE, "not trained": TABLE * np.nan}
+    (axes,) = figures.lines(below, "level", "caption", ticks=["low", "mid", "high"]).axes
+    assert axes.get_ylim()[0] < -32
+    assert list(axes.lines[-1].get_ydata()) == [0, 0]
+
+
+def test_lines_above_zero_are_measured_from_zero():
+    (axes,) = figures.lines({"a": TABLE, "not trained": TABLE * np.nan}, "level", "caption").axes
+    assert axes.get_ylim()[0] == 0 and len(axes.lines) == 2
+
+
 def test_the_legend_names_each_thing_once(drawn):
     assert [t.get_text() for t in drawn.legends[0].get_texts()] == [
         "reproduced",

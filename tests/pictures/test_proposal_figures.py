@@ -57,12 +57,12 @@ def test_detections_figure_with_nothing_found():
 
 def test_cut_at_scores_inner_minus_outer():
     sequence = np.array([0.0, 0.2, 0.8, 1.0, 0.2, 0.0, 0.0, 0.9, 0.0])
-    table = proposal_figures.cut_at(sequence, 0.5, Margin(1.0, "inclusive"), SECONDS)
+    table = proposal_figures.runs_above(sequence, 0.5, Margin(1.0, "inclusive"), SECONDS)
     assert table[["t_start", "t_end"]].to_numpy().tolist() == [[2, 4], [7, 8]]
     assert table["score"].tolist() == pytest.approx(
         [0.9, 0.9]
     )  # what is below the threshold counts as 0
-    assert not len(proposal_figures.cut_at(sequence, 1.1, Margin(1.0, "inclusive"), SECONDS))
+    assert not len(proposal_figures.runs_above(sequence, 1.1, Margin(1.0, "inclusive"), SECONDS))
 
 
 def test_overlap_figure_draws_a_line_a_rule():

@@ -1,5 +1,6 @@
 """The files of an artifact: what goes in comes out, in order, whole, and nothing is lost."""
 
+import csv
 import multiprocessing
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.places import ROOT
 from wtal_core.errors import WorkbookError
 from wtal_core.report import artifacts
 from wtal_core.report.artifacts import read_table, read_tables, refresh_page, save_table
+from wtal_core.report.shown_table import heading
 
 TEXTS = st.text(
     st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=8
@@ -26,17 +28,44 @@ def frame(**columns: list[object]) -> pd.DataFrame:
 
 
 def test_a_table_is_written_in_long_form_and_as_a_page(tmp_path):
-    table = frame(reproduced=["1.0", "2.0"], n=[5, 4])
+    table = frame(here=["1.0", "2.0"], n=[5, 4])
     assert save_table(table, tmp_path / "table7.csv", "Where from.").equals(table)
     assert (tmp_path / "table7.csv").read_text() == (
         "# table7: Where from.\n# table7, rows: row\ntable,row,column,value\n"
-        "table7,a,reproduced,1.0\ntable7,a,n,5\ntable7,b,reproduced,2.0\ntable7,b,n,4\n"
+        "table7,a,here,1.0\ntable7,a,n,5\ntable7,b,here,2.0\ntable7,b,n,4\n"
     )
     assert (tmp_path / "table7.md").read_text() == (
         "# table7\n\n## table7\n\nWhere from.\n\n"
-        "| row   | reproduced   | n   |\n|:------|:-------------|:----|\n"
-        "| a     | 1.0          | 5   |\n| b     | 2.0          | 4   |\n"
+        "| row   | here   | n   |\n|:------|:-------|:----|\n"
+        "| a     | 1.0    | 5   |\n| b     | 2.0    | 4   |\n"
     )
+
+
+def test_columns_are_saved_under_the_names_that_are_read(tmp_path):
+    columns = {"sup": ["weak", None], "m50": [1.5, np.nan], "avg_50_95": [2.0, 3.0]}
+    save_table(frame(**columns), tmp_path / "table2.csv", "As printed.")
+    again = read_table(tmp_path / "table2.csv", "table2")
+    assert list(again) == ["supervision", "mAP@0.5", "average 0.5:0.95"]
+    assert again.loc["b"].tolist() == ["–", "–", "3.0"]
+    assert "m50" not in (tmp_path / "table2.md").read_text()
+
+
+def test_a_file_of_before_is_read_under_the_names_of_today(tmp_path):
+    lines = "# t: x\ntable,row,column,value\nt,a,reported,1.0\nt,a,reproduced,2.0\nt,a,m50,3.0\n"
+    (tmp_path / "t.csv").write_text(lines)
+    assert list(read_table(tmp_path / "t.csv", "t")) == ["paper", "here", "mAP@0.5"]
+    lines = "# t: x\ntable,row,column,value\nt,a,reported,1.0\nt,a,paper,2.0\n"
+    (tmp_path / "t.csv").write_text(lines)
+    assert list(read_table(tmp_path / "t.csv", "t")) == ["reported", "paper"]
+
+
+def test_committed_tables_have_no_raw_keys_and_no_empty_numbers():
+    for file in (ROOT / "results").glob("*/*/*.csv"):
+        if file.read_text().startswith("# ") and "\ntable,row,column,value\n" in file.read_text():
+            lines = list(csv.reader(file.read_text().splitlines()))
+            cells = lines[lines.index(artifacts.HEADER) + 1 :]
+            assert {name for _, _, name, _ in cells if heading(name) != name} == set(), file
+            assert not {value for *_, value in cells} & {"nan", "NaN", "None"}, file
 
 
 def test_tables_keep_their_order_and_are_replaced_where_they_stand(tmp_path):
@@ -116,7 +145,7 @@ def test_numbers_are_written_as_they_are_shown(tmp_path):
     save_table(table, tmp_path / "t.csv", "x")
     assert read_table(tmp_path / "t.csv", "t").to_numpy().tolist() == [
         ["1", "0.1", "True"],
-        ["2", "nan", "None"],
+        ["2", "–", "–"],
     ]
 
 

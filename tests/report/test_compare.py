@@ -11,8 +11,10 @@ from wtal_core.report.compare import compare
 def saved(root, name: str, rows: dict[str, tuple[str, str]]) -> None:
     folder = root / "simulated" / "backtal"
     folder.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["reproduced", "95 % interval"])
-    save_table(table.rename_axis("row"), folder / f"{name}.csv", "Where from.")
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["here", "95 % interval"])
+    save_table(
+        table.assign(**{"±": "1.0"}).rename_axis("row"), folder / f"{name}.csv", "Where from."
+    )
 
 
 def test_rows_agree_where_their_intervals_overlap(tmp_path):

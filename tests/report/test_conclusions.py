@@ -26,9 +26,21 @@ def saved(folder: Path, lines=LINES, name: str = "table3_messages") -> Path:
 def test_verdicts_are_counted_by_claim_and_ours_apart(tmp_path):
     text = conclusions.conclusion(saved(tmp_path), "Tiny").text
     assert "on Tiny:** ✓ 1 holds, ✗ 1 is reversed, ? 1 cannot be told." in text
-    assert "* **A helps**: ✓ holds, +3.0 points (1.0 to 5.0)." in text
+    assert "* **A helps**: ✓ holds, here +3.0 points (1.0 to 5.0)." in text
     assert "* **both help**: of 2, ✗ 1 is reversed, ? 1 cannot be told." in text
     assert "not by the paper:** ○ 1 is not trained." in text and "* **D helps**: ○" in text
+
+
+def test_the_papers_difference_is_told_beside_ours(tmp_path):
+    seeds = "5 and 5 of 5"
+    judged = [("A helps (+1.3)", "A > B", "+3.0", "1.0 to 5.0", seeds, "holds")]
+    judged.append(("not printed there: A beats C", "A > C", "+9.0", "8.0 to 9.5", seeds, "holds"))
+    frame = pd.DataFrame(judged, columns=COLUMNS).set_index("claim")
+    save_table(frame.assign(paper=["+1.3", "–"]), tmp_path / "table3_messages.csv", "A caption.")
+    text = conclusions.conclusion(tmp_path / "table3.csv", "Tiny").text
+    assert "* **A helps**: ✓ holds, here +3.0 points (1.0 to 5.0), the paper +1.3." in text
+    papers, ours = text.split("**Asked by the workbook")
+    assert "A beats C" in ours and "A beats C" not in papers
 
 
 def test_it_follows_the_verdicts(tmp_path):

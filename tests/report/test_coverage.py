@@ -10,7 +10,7 @@ from wtal_core.report import coverage, side_by_side
 from wtal_core.report.artifacts import save_table
 
 
-def save(results, place: str, rows: list[str], column: str = "reproduced", value: str = "30.1"):
+def save(results, place: str, rows: list[str], column: str = "here", value: str = "30.1"):
     """A table of ours at "simulated/ten/table1_tious", the same number in every row."""
     path = results / f"{place}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def test_variants_of_a_papers_own_method_have_whole_labels(tmp_path):
     assert computed(tmp_path, "ten/table3") == {"BL+BGES"}
 
 
-@pytest.mark.parametrize(("column", "value"), [("reproduced", "–"), ("avg_10_70", "42.2")])
+@pytest.mark.parametrize(("column", "value"), [("here", "–"), ("avg_10_70", "42.2")])
 def test_a_dash_or_a_printed_number_computes_nothing(tmp_path, column, value):
     save(tmp_path, "simulated/facnet/table1", ["FAC-Net"], column, value)
     assert computed(tmp_path, "facnet/table1") == set()
@@ -104,7 +104,7 @@ def test_how_and_where_a_row_was_computed(tmp_path):
 def test_an_artifact_without_a_network_is_told_apart(tmp_path):
     save(tmp_path, "simulated/backtal/table10", ["UM [19]"], "true, M", "12.63")
     save(tmp_path, "simulated/ten/table1", ["FAC-Net"])
-    networks = pd.DataFrame({"reproduced": ["30.1"]}, index=["FAC-Net"])
+    networks = pd.DataFrame({"here": ["30.1"]}, index=["FAC-Net"])
     save_table(networks, tmp_path / "simulated/ten/table1_more.csv", "5 seeds, profile quick.")
     assert coverage.of_networks(tmp_path) == {"backtal/table10": False, "ten/table1": True}
 

@@ -57,10 +57,10 @@ def test_how_many_have_changed_sides_and_what_the_loss_says():
     assert [full["median"], full["least"], full["greatest"]] == ["0.65", "0.10", "0.90"]
     assert full["below .5"] == "2 of 6" and full["below .2"] == "1 of 6"
     # seeds 1 and 2 have changed sides: (1.5 + 2) / 2 - 1
-    assert full["loss, changed less others"] == "+0.750" and full["average mAP (%)"] == "10.0"
+    assert full["loss, changed − others"] == "+0.750" and full["average mAP (%)"] == "10.0"
     # .5 itself has not
     assert table.loc["plain", "below .5"] == "0 of 4"
-    assert table.loc["plain", "loss, changed less others"] == "–"
+    assert table.loc["plain", "loss, changed − others"] == "–"
 
 
 def test_the_difference_of_losses_needs_both_kinds_of_seeds():

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
+from tests.results_samples import results
 from wtal_core.report.artifacts import save_table
-from wtal_core.report.in_words import NOTHING, in_words
+from wtal_core.report.in_words import NOTHING, beside, in_words
 
 
 def save(folder, artifact, *rows):
@@ -37,6 +38,7 @@ def test_messages_stand_by_what_became_of_them(tmp_path):
         ("the same", "+0.0", "no difference"),
         ("who knows", "+0.5", "cannot tell"),
         ("not in the paper: ours", "+9.0", "holds"),
+        ("not printed there: ours, too", "+9.0", "holds"),
     )
     said = in_words(tmp_path, "facnet", "simulated-2")
     assert said.startswith(
@@ -44,9 +46,12 @@ def test_messages_stand_by_what_became_of_them(tmp_path):
         "1 shows no difference, 1 cannot be told."
     )
     does, mixed, opposite, nothing, open_ones = said.split("\n\n**")[1:]
-    assert "“it helps”: of 2 comparisons 2 hold (+2.0 to +4.0 points) (Table 3)." in does
-    assert "“both”: of 2 comparisons 1 holds (+1.0 points), 1 is reversed (-1.0 points)" in mixed
-    assert "“it harms nobody”: reversed (-3.0 points) (Table 3)." in opposite
+    assert (
+        "“it helps”: of 2 comparisons 2 hold (here +2.0 to +4.0 points, the paper +1.5) (Table 3)."
+        in does
+    )
+    assert "“both”: of 2 comparisons 1 holds (here +1.0 points, the paper +1.5), 1 is" in mixed
+    assert "“it harms nobody”: reversed (here -3.0 points, the paper +1.5) (Table 3)." in opposite
     assert "the same" in nothing and "who knows" in open_ones
     assert "ours" not in said
 
@@ -57,6 +62,21 @@ def test_words_follow_the_tables(tmp_path):
     assert "**It does here.**" in in_words(tmp_path, "facnet", "simulated-2")
     save(tmp_path, "figure4", ("it helps", "-2.0", "reversed"))
     changed = in_words(tmp_path, "facnet", "simulated-2")
-    assert "“it helps”: reversed (-2.0 points) (Figure 4)." in changed
+    assert "“it helps”: reversed (here -2.0 points, the paper +1.5) (Figure 4)." in changed
     assert in_words(tmp_path, "facnet", "hapt") == NOTHING
     assert in_words(tmp_path, "ten", "simulated-2") == NOTHING
+
+
+def test_a_number_within_a_message_is_not_mistaken_for_ours(tmp_path):
+    save(tmp_path, "table4", ("it lowers the mAP (-0.3)", "+1.1", "holds"))
+    said = in_words(tmp_path, "facnet", "simulated-2")
+    assert "“it lowers the mAP”: holds (here +1.1 points, the paper +1.5) (Table 4)." in said
+    save(tmp_path, "table4", ("each helps (+1.4, +1.6)", "+0.1", "cannot tell"))
+    said = in_words(tmp_path, "facnet", "simulated-2")
+    assert "“each helps (the paper: +1.4, +1.6 points)”" in said
+
+
+def test_a_row_lies_above_or_below_what_has_no_training():
+    of_row = results({"Ours": [(0.6, 0.4, 0.2)]})
+    said = beside("Ours", of_row, {"no training (mean pooling)": 24.5, "top-k MIL": 41.0})
+    assert "above the row without training, mean pooling (24.5) and below top-k MIL" in said

@@ -55,7 +55,7 @@ def test_nothing_is_cut():
 def test_the_interval_stands_in_the_cell_and_what_all_rows_share_below():
     said = text_of(as_html(BESIDE))
     assert "18.4 (9.5 to 27.3)" in said and "here (95 % interval)" in said
-    assert "In every row: trained 5 of 5; n 5." in said
+    assert "In every row 5 of 5 seeds are trained. Seeds per row: 5." in said
     assert "34.4 (" not in said
 
 
@@ -89,6 +89,19 @@ def test_what_is_no_number_is_a_dash_and_a_mapping_is_words():
     assert "nan" not in said.lower() and "{" not in said and "a 1" in said and "2.941" in said
 
 
+def test_what_is_no_number_is_a_dash_in_text_and_files_too():
+    table = shown(pd.DataFrame({"m50": [np.nan, 2.5]}, index=["a", None]))
+    assert "nan" not in repr(table).lower() and "–" in repr(table)
+    assert file_behind(as_html(table), "CSV").splitlines()[:2] == [",mAP@0.5", "a,–"]
+    assert "None" not in text_of(as_html(table))
+
+
+def test_what_all_comparisons_share_is_told_of_comparisons():
+    alike = JUDGED.assign(trained="5 and 4 of 5", n="–")
+    said = text_of(as_html(alike))
+    assert "In every comparison 5 and 4 of 5 seeds are trained. CSV" in said
+
+
 def test_names_are_never_markup():
     hostile = pd.DataFrame(
         {"<script>x</script>": ["<img src=x onerror=y>"]}, index=pd.Index(["<b>r</b>"], name="<i>")
@@ -108,7 +121,8 @@ def test_words_are_left_and_numbers_right():
 def test_the_table_is_behind_two_links():
     html = as_html(shown(BESIDE, name="table3"))
     csv = file_behind(html, "CSV")
-    assert csv == BESIDE.to_csv(lineterminator="\n") and 'download="table3.csv"' in html
+    named = BESIDE.rename(columns={"reported": "paper", "reproduced": "here"})
+    assert csv == named.to_csv(lineterminator="\n") and 'download="table3.csv"' in html
     latex = file_behind(html, "LaTeX")
     assert latex == as_latex(BESIDE)
     assert r"\toprule" in latex and "18.4 (9.5 to 27.3)" in latex and r"95 \% interval" in latex

@@ -14,17 +14,17 @@ ROWS = {"Ours": [(0.6, 0.4, 0.2), (0.6, 0.5, 0.1)], "New": [(0.5, 0.3, 0.1), (0.
 
 def test_beside_reported_has_interval_median_and_best():
     found = tables.beside_reported(results(ROWS), {"Ours": 41.5})
-    columns = ["reported", "reproduced", "median", "trained", "collapsed", "best on test", "n"]
+    columns = ["paper", "here", "median", "trained", "collapsed", "best on test", "n"]
     shown = found.loc["Ours", columns].tolist()
     assert shown == ["41.5", "40.0", "40.0", "2 of 2", "0 of 2", "41.0", 2]
-    columns = ["reported", "±", "95 % interval"]
+    columns = ["paper", "±", "95 % interval"]
     assert found.loc["New", columns].tolist() == ["–", "0.0", "30.0 to 30.0"]
     assert "difference" not in found
 
 
 def test_a_difference_stands_only_beside_numbers_of_the_same_data():
     found = tables.beside_reported(results(ROWS).measured(0.5), {"Ours": 41.5}, same_data=True)
-    assert found.loc["Ours", ["reproduced", "±", "difference"]].tolist() == ["45.0", "7.1", "+3.5"]
+    assert found.loc["Ours", ["here", "±", "difference"]].tolist() == ["45.0", "7.1", "+3.5"]
     assert found.loc["New", "difference"] == "–"
 
 

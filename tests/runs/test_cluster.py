@@ -143,6 +143,28 @@ def test_a_place_that_is_none_is_refused(given, reason):
         Place(**given)
 
 
+@pytest.mark.parametrize("address", ["nonsense", "http://x", "tcp://a", "tcp://[a:1"])
+def test_an_address_of_the_environment_that_is_none_is_refused_before_anything(
+    tmp_path, monkeypatch, address, capsys
+):
+    monkeypatch.setenv("WTAL_SCHEDULER", address)
+    for use in (Place, cluster.has_scheduler):
+        with pytest.raises(WorkbookError, match=r"^WTAL_SCHEDULER .* is no address; give one such"):
+            use()
+    with pytest.raises(WorkbookError, match="is no address"):
+        sweep.ensure([SHORT], Ledger(tmp_path / "results"))
+    assert not (tmp_path / "results").exists() and not capsys.readouterr().err
+
+
+def test_settings_that_cannot_be_read_are_refused_before_anything(tmp_path):
+    path = tmp_path / "slurm.yaml"
+    with pytest.raises(WorkbookError, match=r"slurm\.yaml is missing"):
+        Place(cluster="slurm", settings=path)
+    path.write_text("queue: [")
+    with pytest.raises(WorkbookError, match=r"slurm\.yaml is not valid YAML"):
+        Place(cluster="slurm", settings=path)
+
+
 def test_a_package_that_is_not_there_is_named_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "dask_jobqueue", None)
     with (

@@ -14,7 +14,8 @@ from tests.runs.torn import append_and_die
 from tests.tiny_dataset import CONFIG
 from wtal_core.errors import WorkbookError
 from wtal_core.models import facnet, gaufuse, method, method_names, rskp
-from wtal_core.runs import check, ledger
+from wtal_core.runs import check, ledger, recompute
+from wtal_core.runs.export import export
 from wtal_core.runs.ledger import CHANGED, UNKNOWN, Ledger, read, runs_file
 from wtal_core.runs.recompute import run_of
 from wtal_core.runs.run import Run, configured, differences
@@ -153,6 +154,49 @@ def test_a_damaged_file_is_named_with_its_line(tmp_path, damage, message):
         with pytest.raises(WorkbookError, match=message):
             use()
     assert path.read_text() == damaged
+
+
+def resealed(change):
+    """A whole line, with its seal, of other content."""
+
+    def damage(line):
+        change(line)
+        return json.dumps(ledger.sealed(line)) + "\n"
+
+    return damage
+
+
+def scores(line):
+    return line["metrics"]["last"]["wtalc"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda line: scores(line).update(tious=[None]), r"last, wtalc: tIoU is None, expected"),
+        (lambda line: scores(line).update(tious=[0.0]), r"tIoU is 0\.0, expected one in \(0, 1\]"),
+        (lambda line: scores(line).update(tious=["inf"]), r"tIoU is 'inf'"),
+        (lambda line: line["by"].pop("environment"), r"by lacks 'environment'"),
+        (lambda line: line.update(seconds=10**25), r"seconds is 1\d+, expected seconds"),
+        (lambda line: line.update(seconds=-1), r"seconds is -1"),
+        (lambda line: line.update(best_epoch="x"), r"best_epoch is 'x'"),
+        (lambda line: line.update(seed=2**63), r"seed is \d+, expected a whole"),
+    ],
+)
+def test_a_sealed_line_that_no_table_could_show_is_refused_by_every_command(
+    tmp_path, change, message
+):
+    path = write_lines(tmp_path, line_of())
+    path.write_text(resealed(change)(json.loads(path.read_text())))
+    uses = (
+        lambda: read(path),
+        lambda: check.census(tmp_path),
+        lambda: export(tmp_path, tmp_path / "runs.parquet"),
+        lambda: recompute.sample(Ledger(tmp_path), None),
+    )
+    for use in uses:
+        with pytest.raises(WorkbookError, match=message):
+            use()
 
 
 def test_a_run_without_history_is_named(tmp_path):

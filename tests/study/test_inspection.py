@@ -25,7 +25,7 @@ def test_its_detections_have_the_maps_of_the_record(row, monkeypatch):
     score = evaluate(case.ground_truth, case.detections, protocol("activitynet"))
     assert 100 * score.average == pytest.approx(run.record.average_map("activitynet"), abs=1e-4)
     assert case.name == "backtal, seed 0"
-    assert case.title == "Simulated, version 2 (simulated data), profile quick, last epoch"
+    assert case.title == "Simulated, version 2, profile quick, last epoch"
     lengths = {v.id: v.length for v in session.dataset.test}
     assert {video: len(cas) for video, cas in case.activation.items()} == lengths
     assert set(case.attention) == set(case.durations) == set(case.activation)

@@ -1,6 +1,8 @@
 """What a name of a backbone leads to, and what the backbones compute."""
 
+import importlib
 import importlib.util
+import sys
 import urllib.error
 from importlib.metadata import EntryPoint
 
@@ -86,6 +88,28 @@ def test_a_package_adds_a_backbone(monkeypatch):
 def test_other_names_are_refused(name, words):
     with pytest.raises(WorkbookError, match=words):
         find_backbone(name)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def backbone(command): raise TypeError('no command')",
+        "def backbone(): return 1 / 0",
+        "def backbone(windows): return windows\nbackbone.window = 'x'",
+        "backbone = len",
+        "backbone = 1 / 0",
+        "backbone = (",
+    ],
+)
+def test_foreign_code_that_is_no_backbone_is_refused(tmp_path, monkeypatch, body):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "foreign", raising=False)
+    (tmp_path / "foreign.py").write_text(f"{body}\n")
+    importlib.invalidate_caches()
+    with pytest.raises(WorkbookError, match=r"^backbone foreign:backbone"):
+        find_backbone("foreign:backbone")
+    sys.modules.pop("foreign", None)
 
 
 def test_weights_for_a_backbone_without_any_are_refused(tmp_path):

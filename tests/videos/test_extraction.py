@@ -142,6 +142,16 @@ def test_what_goes_on_after_a_stop_equals_what_never_stopped(folder, tmp_path):
     assert extract(folder, MeanColours(), stopped).videos == {}
 
 
+def test_without_any_video_that_can_be_used_nothing_is_written(tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("one", "two"):
+        (folder / f"{name}.mp4").write_bytes(b"no video")
+    with pytest.raises(WorkbookError, match=r"none of 2 videos can be used, such as .*one\.mp4"):
+        extract(folder, MeanColours(), tmp_path / "out", incomplete=True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_table_that_was_cut_off_is_mended(folder, tmp_path):
     out = tmp_path / "out"
     extract(folder, MeanColours(), out)

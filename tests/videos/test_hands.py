@@ -123,3 +123,12 @@ def test_a_python_without_mediapipe_is_refused_with_the_commands_that_help(tmp_p
         find_backbone("mediapipe-hands")
     with pytest.raises(WorkbookError, match="leave --python out"):
         find_backbone("lite0-flow", python=Path(sys.executable))
+
+
+@pytest.mark.parametrize("answer", ["", "hello", "[1]", '{"version": 1}', "3"])
+def test_a_program_that_is_no_python_is_refused(tmp_path, answer):
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho '{answer}'\n" if answer else "#!/bin/sh\n")
+    program.chmod(0o755)
+    with pytest.raises(WorkbookError, match=r"program does not say what mediapipe it has"):
+        hands.described(program)

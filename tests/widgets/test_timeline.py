@@ -74,6 +74,18 @@ def test_the_still_twin_shows_a_lane_per_class_of_the_video():
         timeline_figure(timeline, "c")
 
 
+def test_the_still_twin_names_its_rows_and_lists_what_is_drawn():
+    def names_of(figure):
+        rows = [text.get_text() for axes in figure.axes for text in axes.get_yticklabels()]
+        return rows, [text.get_text() for text in figure.legends[0].get_texts()]
+
+    rows, listed = names_of(timeline_figure(judged_timeline(), "b"))
+    assert rows[:2] == ["truth", "detections"] and "marks" not in rows
+    assert "click or marked segment" not in listed and len(listed) < 8
+    rows, listed = names_of(timeline_figure(replace(judged_timeline(), clicks=CLICKS), "b"))
+    assert "marks" in rows and "click or marked segment" in listed
+
+
 def test_no_span_lies_over_another():
     spans = [[0.0, 2.0], [1.0, 3.0], [2.0, 4.0], [0.0, 9.0]]
     assert rows_of(spans) == [0, 1, 0, 2]

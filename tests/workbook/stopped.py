@@ -5,7 +5,7 @@ takes hours unless it is stopped.
 import sys
 from pathlib import Path
 
-from wtal_core.cli import entry
+from wtal_core.cli import entry, main
 
 
 def forever(notebook: Path, output: Path) -> int:
@@ -23,4 +23,4 @@ def forever(notebook: Path, output: Path) -> int:
 
 if __name__ == "__main__":
     entry.COMMANDS["forever"] = forever
-    entry.main(["forever", "--notebook", sys.argv[1], "--output", sys.argv[2]])
+    main(["forever", "--notebook", sys.argv[1], "--output", sys.argv[2]])

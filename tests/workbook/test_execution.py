@@ -45,8 +45,8 @@ def files_in(folder):
         (b'{"a": 1}', "is no Jupyter notebook"),
         (b'{"cells": 3, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "is no Jupyter"),
         (b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "tag parameters"),
-        (b"\xff\xfe\x00", "it is no text"),
-        (None, "No such file"),
+        (b"\xff\xfe\x00", "is no text in UTF-8"),
+        (None, "there is no such file"),
     ],
 )
 def test_what_is_no_notebook_of_the_workbook_is_refused(tmp_path, content, reason):
@@ -67,6 +67,29 @@ def test_a_notebook_of_another_language_is_refused(tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(WorkbookError, match="is a notebook of R"):
         execution.refresh_all([path])
+
+
+@pytest.mark.parametrize("drop", [("language",), ("language", "language_info"), ("all",)])
+def test_a_notebook_that_does_not_say_its_language_is_pythons(tmp_path, drop):
+    path = write(tmp_path / "a.ipynb", "print(number)")
+    content = json.loads(path.read_text())
+    content["metadata"].pop("language_info" if "language_info" in drop else "", None)
+    content["metadata"]["kernelspec"].pop("language")
+    if drop == ("all",):
+        content["metadata"] = {}
+    path.write_text(json.dumps(content))
+    execution.check_parameters(path, {"number": 2})
+    if drop == ("all",):
+        execution.execute(path, tmp_path / "b.ipynb", {"number": 2}, progress=False)
+        assert "2\\n" in (tmp_path / "b.ipynb").read_text()
+
+
+def test_a_linked_notebook_stays_a_link(tmp_path):
+    (tmp_path / "far").mkdir()
+    target = write(tmp_path / "far" / "a.ipynb", "print(number)")
+    (tmp_path / "a.ipynb").symlink_to(target)
+    execution.refresh(tmp_path / "a.ipynb")
+    assert (tmp_path / "a.ipynb").is_symlink() and "1\\n" in target.read_text()
 
 
 def test_a_dead_kernel_is_one_error_and_leaves_nothing(tmp_path):
@@ -189,7 +212,7 @@ def epochs_done(checkpoint):
 
 TIDYING = """
 import time
-from wtal_core.cli import entry
+from wtal_core.cli import entry, main
 
 def tidies_slowly() -> int:
     '''Wait.'''
@@ -202,7 +225,7 @@ def tidies_slowly() -> int:
     return 0
 
 entry.COMMANDS["tidies"] = tidies_slowly
-entry.main(["tidies"])
+main(["tidies"])
 """
 
 

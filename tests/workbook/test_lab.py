@@ -10,8 +10,7 @@ import urllib.request
 import pytest
 
 from tests.places import ROOT
-from wtal_core.cli import extras
-from wtal_core.cli.entry import main
+from wtal_core.cli import extras, main
 from wtal_core.errors import WorkbookError
 from wtal_core.workbook import lab
 

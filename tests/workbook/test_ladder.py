@@ -3,7 +3,16 @@
 import pytest
 
 from wtal_core.models import method, method_names
-from wtal_core.workbook.ladder import AVERAGE, MIDDLE, NETWORKS, SUPERVISED, UNTRAINED, published
+from wtal_core.study.session import open_session
+from wtal_core.workbook.ladder import (
+    AVERAGE,
+    MIDDLE,
+    NETWORKS,
+    SUPERVISED,
+    UNTRAINED,
+    climbed,
+    published,
+)
 
 
 def test_every_method_that_stands_alone_is_a_rung():
@@ -20,3 +29,17 @@ def test_published_numbers_are_those_of_the_papers_tables():
     assert by_name["top-k MIL"] == {AVERAGE: None, MIDDLE: None}
     assert by_name["frame labels, linear"][MIDDLE] == pytest.approx(40.2)
     assert sum(numbers[AVERAGE] is not None for numbers in by_name.values()) == 15
+
+
+def test_every_network_that_is_not_trained_has_its_reason():
+    """Of the committed runs: whoever misses a bound or has collapsed, and nobody else."""
+    whole = climbed(open_session("ladder/ladder", "simulated-2"))
+    trained = whole.results.trained()
+    short = trained.index[~trained.all(axis=1)]
+    table = whole.untrained()
+    assert set(table.index) == set(short) and len(short)
+    collapse = whole.results.collapse()
+    rows = table[table["ends above"].str.contains("collapsed")]
+    assert {row: int(seeds.split()[0]) for row, seeds in rows["seeds"].items()} == dict(
+        collapse[collapse > 0]
+    )

@@ -15,8 +15,8 @@ from wtal_core.workbook.results_index import index_page, write_index
 CAPTION = "FAC-Net Table 3, on Simulated, 5 seeds, profile quick. Average mAP (%) over tIoU 0.5."
 NUMBERS = pd.DataFrame(
     {
-        "reported": ["30.0", "40.0", "40.0"],
-        "reproduced": ["11.0", "22.0", "33.0"],
+        "paper": ["30.0", "40.0", "40.0"],
+        "here": ["11.0", "22.0", "33.0"],
         "±": ["1.0", "2.0", "3.0"],
         "95 % interval": ["10.0 to 12.0", "–", "32.0 to 34.0"],
         "trained": ["5 of 5", "4 of 5", "3 of 5"],
@@ -91,7 +91,7 @@ def test_a_number_of_printed_columns_says_whether_its_networks_are_trained(resul
         index=pd.MultiIndex.from_tuples(lines, names=levels),
     )
     save(results, "simulated/facnet/table2_columns", columns)
-    save(results, "simulated/facnet/table2_mild", NUMBERS[["reproduced", "±", "trained"]])
+    save(results, "simulated/facnet/table2_mild", NUMBERS[["here", "±", "trained"]])
     (line,) = lines_of(index_page(results), "FAC-Net, Table 2")
     assert "CW: **1.0** (0.9 to 1.1), printed 7.0<br>mAP, average 0.5:0.95; 5 of 5 netw" in line
 
@@ -102,6 +102,14 @@ def test_what_has_no_number_says_what_is_there(results):
     (line,) = lines_of(index_page(results), "BackTAL, Figure 7")
     assert line.startswith("| – | ")
     assert line.endswith("| No single number: Where annotators click. Real clicks. |")
+
+
+def test_a_sentence_whose_data_set_is_left_out_begins_with_a_capital(results):
+    what = pd.DataFrame({"sum": ["12"]}, index=["A1"])
+    caption = "Ten programmes. Simulated, version 2, activations drawn with seed 0."
+    save(results, "simulated/backtal/figure7", what, caption)
+    (line,) = lines_of(index_page(results), "BackTAL, Figure 7")
+    assert "Ten programmes. Activations drawn with seed 0." in line
 
 
 def test_names_from_tables_are_text(results):

@@ -4,6 +4,19 @@ A command is a function that returns its exit status: its name, arguments and do
 `wtal --help` shows. `COMMANDS` and `GROUPS` in `entry.py` name them all.
 """
 
-from wtal_core.cli.entry import main
+import sys
+
+from wtal_core.cli.stopping import status_of
 
 __all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit with its status."""
+
+    def work() -> int:
+        from wtal_core.cli import entry  # its imports may be interrupted, too
+
+        return entry.status(arguments)
+
+    sys.exit(status_of(work))

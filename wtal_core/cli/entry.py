@@ -2,11 +2,9 @@
 
 import io
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr
 from functools import partial, wraps
 
 import tyro
@@ -29,7 +27,6 @@ from wtal_core.cli.extras import how_to_install
 from wtal_core.errors import WorkbookError
 
 Command = Callable[..., int]
-STOPPING = (signal.SIGINT, signal.SIGTERM)
 COMMANDS: dict[str, Command] = {
     "evaluate": scoring.evaluate,
     "diagnose": scoring.diagnose,
@@ -117,26 +114,23 @@ def overview() -> str:
     return OVERVIEW.format(commands="\n".join(lines))
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run one command and exit with its status."""
+def status(arguments: list[str] | None = None) -> int:
+    """Run one command; its exit status. arguments: those that this process was given, if None."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words:
         print(overview(), file=sys.stderr)
-        sys.exit(2)
+        return 2
     if words[0] in ("--help", "-h"):
         print(overview())
-        sys.exit(0)
+        return 0
     if words[0] == "--version":
         print(f"wtal {__version__}")
-        sys.exit(0)
+        return 0
     _keep_going_on_strange_names()
-    group = words.pop(0) if words[0] in GROUPS else ""
-    with _stopped_by_signals():
-        if group:
-            status = _run(GROUPS[group], f"wtal {group}", ABOUT_GROUPS[group], words)
-        else:
-            status = _run(COMMANDS, "wtal", "`wtal --help` lists all commands.", words)
-    sys.exit(status)
+    if words[0] in GROUPS:
+        group = words.pop(0)
+        return _run(GROUPS[group], f"wtal {group}", ABOUT_GROUPS[group], words)
+    return _run(COMMANDS, "wtal", "`wtal --help` lists all commands.", words)
 
 
 def _run(commands: Mapping[str, Command], program: str, about: str, words: list[str]) -> int:
@@ -157,31 +151,6 @@ def _run(commands: Mapping[str, Command], program: str, about: str, words: list[
         return _refused(refusals.of_system(error))
     except MemoryError:
         return _refused("not enough memory; close other programs, or give fewer --jobs")
-    except KeyboardInterrupt as interrupt:
-        _refused("interrupted; the same command goes on where this one stopped")
-        return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Ctrl-C and SIGTERM raise KeyboardInterrupt, so that all is tidied up; a second one ends the
-    process at once. Processes that it has started end with it.
-    """
-
-    def stop(number: int, frame: object) -> None:
-        for again in STOPPING:
-            signal.signal(again, lambda again, frame: os._exit(128 + again))
-        raise KeyboardInterrupt(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread is told of signals
-        return
-    before = {number: signal.signal(number, stop) for number in STOPPING}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _bound(

@@ -75,7 +75,7 @@ def add_dataset(
         replace,
         root,
     )
-    print(f"{name}: {len(added.survey.features):,} videos in {folder}")
+    print(f"{name}: {len(added.train) + len(added.test):,} videos in {folder}")
     for line in added.lines():
         print(f"  {line}")
     print(f"wrote {added.manifest}; only headers were read so far")

@@ -14,6 +14,7 @@ import tyro
 from tyro.conf import Positional
 
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.places import resolved
 
 if TYPE_CHECKING:
     from wtal_core.runs.ledger import Record
@@ -168,7 +169,7 @@ def _readable(
 
 def _plain(folder: Path) -> str:
     """A data set's name of a folder's name."""
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name).strip("-.")
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", resolved(folder).name).strip("-.")
     return plain or "videos"
 
 

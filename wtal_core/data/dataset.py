@@ -48,6 +48,15 @@ class Video:
         return length_of(self.features)
 
 
+def with_origin(title: str, origin: str) -> str:
+    """ "SHREC'21 (hand skeletons; real data)"; a title that says "simulated" itself stays alone."""
+    if origin.split()[0] in title.lower():
+        return title
+    if title.endswith(")"):
+        return f"{title[:-1]}; {origin} data)"
+    return f"{title} ({origin} data)"
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A named set of training and test videos.
@@ -81,6 +90,11 @@ class Dataset:
     clicks: dict[str, pd.DataFrame] = field(default_factory=dict)
     left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
     probes: tuple[str, ...] = ()
+
+    @property
+    def heading(self) -> str:
+        """Title and origin, as captions say them."""
+        return with_origin(self.title, self.origin)
 
     def feature_size(self) -> int:
         """D, equal for all streams."""

@@ -11,6 +11,7 @@ from wtal_core.checks import Checked, PositiveFloat, PositiveInt
 from wtal_core.data.problems import MissingData
 from wtal_core.errors import WorkbookError
 from wtal_core.reading.json_files import read_json
+from wtal_core.reading.places import refuse_special, written_place
 from wtal_core.timebase import Timebase, checked_timebase
 
 Crop = Literal["centre", "whole", "fit"]
@@ -42,10 +43,11 @@ class FeatureSpec(Checked):
 def write_spec(spec: FeatureSpec, folder: Path) -> None:
     """Write the file, whole or not at all."""
     text = json.dumps(asdict(spec), indent=1, ensure_ascii=False)
-    partial = folder / f".{SPEC_FILE}.{os.getpid()}.partial"
+    target = written_place(folder / SPEC_FILE)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         partial.write_text(text + "\n", encoding="utf-8")
-        os.replace(partial, folder / SPEC_FILE)
+        os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -56,7 +58,8 @@ def read_spec(folder: Path) -> FeatureSpec | None:
     Raises WorkbookError for a file that is damaged.
     """
     path = folder / SPEC_FILE
-    if not path.is_file():
+    refuse_special(path)
+    if not os.path.lexists(path):
         return None
     content = read_json(path, REMEDY)
     names = [field.name for field in fields(FeatureSpec)]

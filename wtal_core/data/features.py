@@ -496,12 +496,14 @@ def check_features(
             f"{name}: features of video {video} have shape {array.shape}, expected (T, {size}); "
             f"run `wtal data verify {name}`"
         )
-    if not np.isfinite(array).all():
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is infinite then
+        values = array.astype(np.float32, copy=False)
+    if not np.isfinite(values).all():
         raise NotFinite(
-            f"{name}: features of video {video} hold NaN or infinite values; get the file again "
-            f"and run `wtal data verify {name}`"
+            f"{name}: features of video {video} hold NaN or infinite values, or some beyond "
+            f"float32; get the file again and run `wtal data verify {name}`"
         )
-    return array.astype(np.float32, copy=False)
+    return values
 
 
 def common_length(features: Mapping[str, Features]) -> int | None:

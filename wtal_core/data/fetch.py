@@ -18,6 +18,7 @@ from wtal_core.data.manifests import ArchiveEntry, DatasetManifest, FileEntry, l
 from wtal_core.data.paths import data_root, inside
 from wtal_core.data.verify import check_file
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.places import refuse_special
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ def _retrieve(
     remote = "://" in address
     if not remote and not Path(address).is_file():
         raise WorkbookError(f"{address} is not in the mirror")
+    refuse_special(target)
     part = target.with_name(f"{target.name}.part")
     if sha256 is None:  # nothing would tell that the rest is of another version
         part.unlink(missing_ok=True)

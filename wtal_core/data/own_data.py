@@ -8,6 +8,7 @@ video is for training and which for testing.
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from wtal_core.data.problems import MissingData
 from wtal_core.data.stored import AT_ONCE, Stored, bytes_of, in_memory
 from wtal_core.data.video_data import titled
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.places import is_special, written_place
 from wtal_core.reading.refusal import shown
 from wtal_core.reading.values import is_file_name
 from wtal_core.timebase import Timebase
@@ -117,7 +119,7 @@ def add(
     _check_request(name, timebase, test_share, replace, root)
     folder = Path(os.path.abspath(folder))
     table = folder / "labels.csv" if labels is None else Path(os.path.abspath(labels))
-    if labels is not None and not table.is_file():
+    if labels is not None and not (table.is_file() or is_special(table)):
         raise MissingData(f"{labels} is missing; name the file of labels")
     data = survey(name, folder, table, timebase, streams, incomplete)
     train, test, split_by = _split(data, seed, test_share)
@@ -216,13 +218,15 @@ def _counts(data: Survey, videos: Sequence[str]) -> dict[str, int]:
 def _write(path: Path, content: Mapping[str, Any]) -> None:
     """Whole or not at all."""
     text = yaml.dump(dict(content), Dumper=DUMPER, sort_keys=False, allow_unicode=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    target = written_place(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        os.replace(partial, target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise WorkbookError(
             f"{path} cannot be written ({error.strerror}); choose another folder by WTAL_DATA"
         ) from error
@@ -316,6 +320,8 @@ def features_of(folder: Path, streams: Sequence[str], size: int, timebase: Timeb
             f"{folder}: streams {', '.join(files.streams)} of {files.size} values, the network was "
             f"trained on {', '.join(streams)} of {size}; give features of the same kind"
         )
+    if files.unnamed:
+        raise WorkbookError(f"{files.unnamed[0]} is called by what is no name; rename it")
     names = FeatureNames(folder.name, "", files.streams, size, {})
     stored: dict[str, Stored] = {}
     for video, arrays in files.arrays.items():

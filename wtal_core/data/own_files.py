@@ -21,6 +21,7 @@ from wtal_core.data.problems import MissingData, WrongShape
 from wtal_core.data.stored import StoredArray, hdf5_arrays, npy_array, npz_arrays
 from wtal_core.errors import WorkbookError
 from wtal_core.reading.tensors import read_safetensors, read_torch
+from wtal_core.reading.values import file_name, is_name
 
 ENDINGS = (".npy", ".npz", ".pt", ".safetensors", ".h5", ".hdf5")
 TABLES = ("labels.csv", "segments.csv", "clicks.csv", "split.csv", "durations.csv")
@@ -45,7 +46,8 @@ class FeatureFiles:
 
     streams: the leading one last. size: D of each. arrays: video -> stream or key -> array, as
     `features.stored_features` takes them. paths: all files. sides: video -> "train" or "test",
-    where folders tell. left_alone: what else lies there.
+    where folders tell. left_alone: what else lies there. unnamed: files of videos that are called
+    by what is no name, such as bytes that are no text.
     """
 
     folder: Path
@@ -55,6 +57,7 @@ class FeatureFiles:
     paths: frozenset[Path]
     sides: dict[str, str]
     left_alone: tuple[str, ...]
+    unnamed: tuple[str, ...] = ()
 
 
 @dataclass
@@ -86,6 +89,10 @@ def find_files(folder: Path, streams: Sequence[str] = ()) -> FeatureFiles:
     streams: their names, the leading one last; () finds them. Raises WorkbookError where there are
     no features, two files of one video, or arrays of different sizes.
     """
+    for stream, number in Counter(streams).items():
+        file_name(stream, "--streams: one of them")
+        if number > 1:
+            raise WorkbookError(f"--streams names {stream!r} {number} times; name each once")
     if not folder.is_dir():
         raise MissingData(f"{folder} is no folder; name the folder of the feature files")
     listed = _Listed({}, {}, [])
@@ -98,8 +105,15 @@ def find_files(folder: Path, streams: Sequence[str] = ()) -> FeatureFiles:
             f"{', '.join(ENDINGS)}, or folders of them, one per stream"
         )
     arrays: dict[str, Arrays] = {}
+    unnamed = []
     for video, files in listed.files.items():
-        arrays.update(_arrays_of(video, files, streams))
+        for name, own in _arrays_of(video, files, streams).items():
+            if is_name(name):
+                arrays[name] = own
+            else:
+                unnamed += [str(path) for path in files.values()]
+    if not arrays:
+        raise MissingData(f"{unnamed[0]} is called by what is no name of a video; rename it")
     names = _streams_of(arrays, tuple(streams))
     size = _common_size(arrays, names)
     paths = {path for files in listed.files.values() for path in files.values()}
@@ -111,6 +125,7 @@ def find_files(folder: Path, streams: Sequence[str] = ()) -> FeatureFiles:
         frozenset(paths),
         listed.sides,
         tuple(sorted(listed.left_alone)),
+        tuple(dict.fromkeys(unnamed)),
     )
 
 
@@ -306,6 +321,8 @@ def _streams_of(arrays: Mapping[str, Arrays], asked: tuple[str, ...]) -> tuple[s
 
 
 def _words(keys: frozenset[str] | Arrays) -> str:
+    if not keys:
+        return "no array"
     return ", ".join(sorted(keys)) if set(keys) != {""} else "one array"
 
 

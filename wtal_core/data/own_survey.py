@@ -20,6 +20,7 @@ from wtal_core.data.own_files import SIDES, FeatureFiles, find_files
 from wtal_core.data.problems import MissingData, WrongLength
 from wtal_core.data.stored import Stored
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.places import refuse_special
 from wtal_core.reading.text_tables import Row, read_rows
 from wtal_core.timebase import Timebase
 
@@ -126,6 +127,8 @@ def survey(
     files = find_files(folder, streams)
     features, cut = _stored(name, files)
     names = _Names(frozenset(features), incomplete, [])
+    if files.unnamed:
+        names.tell(f"{len(files.unnamed)} files are called by what is no name", files.unnamed)
     place = labels.parent
     segments = _segments(place / "segments.csv", names)
     shown = _labels(labels, names, segments)
@@ -197,12 +200,14 @@ def _stored(name: str, files: FeatureFiles) -> tuple[dict[str, Stored], int]:
 
 def _table(path: Path, columns: Sequence[str]) -> list[Row]:
     """The rows of a table that need not be there."""
+    refuse_special(path)  # they are read again whenever the data set is opened
     return read_rows(path, columns) if path.exists() else []
 
 
 def _labels(path: Path, names: _Names, segments: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """Video -> labels, each once; without a table the classes of the segments."""
     pairs: Iterable[tuple[str, str]]
+    refuse_special(path)
     if path.exists():
         rows = names.resolved(read_rows(path, ("video", "label")))
         pairs = [(video, row.name("label")) for video, row in rows]

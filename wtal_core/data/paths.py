@@ -11,6 +11,7 @@ from pathlib import Path
 
 from wtal_core.data.problems import MissingData
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.places import resolved
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -44,7 +45,7 @@ def inside(folder: Path, relative: str) -> Path:
     a link).
     """
     path = folder / relative
-    if "\0" in relative or not path.resolve().is_relative_to(folder.resolve()):
+    if "\0" in relative or not resolved(path).is_relative_to(resolved(folder)):
         raise WorkbookError(
             f"path {relative!r} leads out of {folder}; it must be a relative path inside that "
             f"folder"

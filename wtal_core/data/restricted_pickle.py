@@ -21,6 +21,7 @@ import numpy as np
 from wtal_core.errors import WorkbookError
 from wtal_core.reading.arrays import read_header
 from wtal_core.reading.pickles import Refused, scan
+from wtal_core.reading.places import refuse_special
 from wtal_core.reading.refusal import reading, shown
 
 PLAIN_DTYPE = re.compile(r"[<>|=]?(?:[biufcSUO]\d*|\?)")
@@ -240,6 +241,7 @@ def load_object_array(path: Path) -> np.ndarray:
     file raises a WorkbookError that names it.
     """
     path = Path(path)
+    refuse_special(path)
     remedy = "remove it and run `wtal data fetch`"
     with reading(path, "is damaged or truncated", remedy), path.open("rb") as stream:
         try:

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from wtal_core.errors import WorkbookError
 from wtal_core.reading.arrays import HIGHEST_DEFLATE, npy_header, npz_headers, read_npz_member
+from wtal_core.reading.places import refuse_special
 from wtal_core.reading.refusal import words
 
 AT_ONCE = 4 * 2**30  # bytes of features up to which they are read at once and kept in memory
@@ -146,6 +147,7 @@ def hdf5_arrays(path: Path) -> dict[str, dict[str, StoredArray]]:
     and values that are kept in another file, are refused.
     """
     h5py = hdf5()
+    refuse_special(path)
     entries: dict[str, dict[str, StoredArray]] = {}
     try:
         with h5py.File(path, "r") as file:
@@ -176,6 +178,8 @@ def _member(group: Any, name: str, path: Path) -> Any:
 def _hdf5_array(array: Any, path: Path) -> StoredArray:
     if array.external or array.is_virtual:
         raise WorkbookError(f"{path}: {array.name} is kept in another file; copy it into this one")
+    if array.shape is None:
+        raise WorkbookError(f"{path}: {array.name} holds no values; write the file again")
     promised = array.size * array.dtype.itemsize
     kept = array.id.get_storage_size()
     if promised > kept * (HIGHEST_DEFLATE if array.compression else 1):
@@ -183,4 +187,4 @@ def _hdf5_array(array: Any, path: Path) -> StoredArray:
             f"{path}: {array.name} promises {promised} bytes, of which the file holds {kept}; get "
             "it again"
         )
-    return StoredArray(path, array.name, tuple(array.shape or ()), array.dtype)
+    return StoredArray(path, array.name, tuple(array.shape), array.dtype)

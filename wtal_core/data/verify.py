@@ -29,6 +29,7 @@ from wtal_core.data.salads50 import read_recordings
 from wtal_core.data.stored import Stored, length_of
 from wtal_core.data.video_data import VideoData, counts_words
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.places import is_special
 
 # Share of videos whose features may not fit the stated duration: published lists err in a few
 MISFITS_ALLOWED = 0.01
@@ -243,6 +244,8 @@ def check_file(folder: Path, entry: FileEntry, manifest: DatasetManifest) -> Fin
         return _check_any_features(folder, entry, manifest.name)
     if not path.exists():
         return _absent(folder, entry, manifest.name)
+    if is_special(path):
+        return Finding(entry.path, "damaged", "a file", "a device or a pipe", entry.needed)
     size = path.stat().st_size
     if entry.bytes and size < entry.bytes:
         return Finding(entry.path, "short", f"{entry.bytes} bytes", f"{size} bytes", entry.needed)

@@ -24,7 +24,7 @@ from wtal_core.timebase import Timebase
 MEANING = {
     "detections": {
         "given": "detections in the file",
-        "used": "are scored",
+        "used": "detections that are scored",
         "dropped_blocked_video": "dropped: in a blocked video",
         "dropped_video_without_ground_truth": "dropped: in a video without instances, or in an "
         "unknown one",
@@ -49,7 +49,7 @@ MEANING = {
     },
     "ground_truth": {
         "instances": "instances in the file",
-        "used": "are scored",
+        "used": "instances that are scored",
         "dropped_blocked_video": "dropped: in a blocked video",
         "dropped_too_short": "dropped: shorter than the protocol allows",
         "dropped_duplicate": "dropped: within 0.001 s of an earlier one of its video and class",

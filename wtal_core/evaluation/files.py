@@ -12,6 +12,7 @@ from pathlib import Path
 
 from wtal_core.errors import CannotWrite
 from wtal_core.reading import json_files, texts
+from wtal_core.reading.places import written_place
 
 
 def read_text(path: Path) -> str:
@@ -38,13 +39,15 @@ def write_json(content: dict, path: Path) -> None:
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write beside the target, then rename, so that no reader ever sees half a file.
 
-    Raises WorkbookError where the disk is full or the folder is read-only; what was there stays.
+    A link stays one: the file that it leads to is written. Raises WorkbookError where a device or
+    a pipe is there, the disk is full or the folder is read-only; what was there stays.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    target = written_place(path)
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     with unchanged_or_written(path):
         try:
             write(partial)
-            os.replace(partial, path)
+            os.replace(partial, target)
         finally:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)

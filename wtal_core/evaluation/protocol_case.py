@@ -90,7 +90,7 @@ def simulate_case(dataset: Dataset, seed: int = 0) -> ProtocolCase:
     )
     seconds = {video.id: video.length * dataset.timebase.snippet_seconds for video in dataset.test}
     return ProtocolCase(
-        f"simulated detections on a variant of {dataset.title} ({dataset.origin} data)",
+        f"simulated detections on a variant of {dataset.heading}",
         variant,
         _jittered(truth, seconds, np.random.default_rng(seed)),
         truth.videos[:LEFT_OUT_VIDEOS],

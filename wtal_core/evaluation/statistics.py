@@ -110,10 +110,17 @@ def collapsed(totals: Float[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
     """Which seeds of one configuration ended in a far worse optimum than most, by their total
     losses; NaN, of a run that does not tell, is none.
     """
+    return totals > collapse_limit(totals)
+
+
+def collapse_limit(totals: Float[np.ndarray, " N"]) -> float:
+    """The total loss above which a seed of one configuration has collapsed; infinite where no run
+    tells its loss.
+    """
     if np.isnan(totals).all():
-        return np.zeros(len(totals), dtype=bool)
+        return float("inf")
     median = float(np.nanmedian(totals))
-    return totals - median > max(COLLAPSED * abs(median), LEAST_COLLAPSE)
+    return median + max(COLLAPSED * abs(median), LEAST_COLLAPSE)
 
 
 @dataclass(frozen=True)

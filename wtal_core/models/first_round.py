@@ -11,7 +11,6 @@ from wtal_core.models.contract import Method
 
 DATASETS = (
     "simulated",
-    "hapt",
     "salads50",
 )
 # method -> what differed: fields of the schedule, and of the Config

@@ -71,14 +71,14 @@ class Ablation:
         """What stands above every table of the metric."""
         levels = "; ".join(f"{name} {value:.1f}" for name, value in self.references.items())
         return (
-            f"{self.about}. {self.results.metric} (%). `reported` is the paper's, on "
+            f"{self.about}. {self.results.metric} (%). `paper` is the paper's number, on "
             f"{self.source}. To compare with: {levels}."
         )
 
     def beside(
         self, suffix: str = "", factors: Mapping[str, Mapping[str, bool]] | None = None
     ) -> pd.DataFrame:
-        """Reported, reproduced, and how far apart. factors: see `tables.with_factors`."""
+        """The paper's number, ours, and how far apart. factors: see `tables.with_factors`."""
         caption = self.caption
         epochs_scored = set()
         for records in self.results.records.values():

@@ -181,7 +181,7 @@ def _curve(label: int, curve: Curve, points: int) -> dict[str, Any]:
 
 
 def _paired(found: Sequence[Findings]) -> dict[str, Any] | None:
-    """Every method less every other one, in points, at each threshold and on average."""
+    """Every method minus every other one, in points, at each threshold and on average."""
     if len(found) < 2:
         return None
     truth = found[0].case.ground_truth

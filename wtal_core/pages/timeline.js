@@ -99,6 +99,13 @@ function scoreInWords(score) {
   return words.replace(/^-/, "−");
 }
 
+// With as many digits as the others of its column; in words where these would show none of it
+function scoreInColumn(score) {
+  const size = Math.abs(score);
+  const hasDigits = score === 0 || (size >= 0.0005 && size < 1000);
+  return hasDigits ? score.toFixed(3).replace(/^-/, "−") : scoreInWords(score);
+}
+
 // A cell of a CSV file: quoted where it has to be
 function cell(value) {
   const text = String(value);
@@ -936,7 +943,7 @@ class TimelineView {
         this.content.classes[detection.label],
         inWords(detection.start),
         inWords(detection.end),
-        scoreInWords(detection.score),
+        scoreInColumn(detection.score),
       ];
       if (this.content.kinds.length) cells.push(detection.kind.name);
       if (this.methods.length > 1) cells.push(this.methods[detection.method].name);

@@ -1,8 +1,11 @@
 """The timeline of a video as a still picture, for pages that cannot run it."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -13,6 +16,7 @@ from wtal_core.pictures.figures import COLOURS, TRUTH
 
 MOST_ROWS = 6  # rows of detections of a class that overlap in time, as in `timeline.js`
 MOST_DRAWN = 200  # detections of a class, the best-scored
+ACTIVATION_ROWS = 2  # as high as so many rows of detections
 DETECTION, MARK = COLOURS[0], COLOURS[3]
 
 
@@ -33,48 +37,81 @@ def timeline_figure(
     drawn = sorted({row[0] for row in rows})
     figure, panels = plt.subplots(
         max(1, len(drawn)),
-        figsize=(11, 0.9 + 1.5 * max(1, len(drawn))),
+        figsize=(11, 0.9 + 1.9 * max(1, len(drawn))),
         sharex=True,
         squeeze=False,
         layout="constrained",
     )
+    kinds: set[int] = set()
     for axes, label in zip(panels[:, 0], drawn, strict=False):
-        _draw_lane(axes, timeline, shown, label, content["classes"][label])
+        kinds |= _draw_lane(axes, timeline, shown, label, content["classes"][label])
     panels[-1, 0].set_xlabel("time (s)")
     panels[-1, 0].set_xlim(window or (0.0, shown["duration"]))
-    figure.legend(handles=_legend(content), loc="outside lower center", ncols=6, fontsize=8)
+    figure.legend(handles=_legend(shown, kinds), loc="outside lower center", ncols=6, fontsize=8)
     figure.suptitle(f"{video}. {timeline.title}", fontsize=9)
     return figure
 
 
-def _draw_lane(axes: Axes, timeline: Timeline, shown: dict, label: int, name: str) -> None:
-    """One class: truth above, then detections, the best-scored first, then marks."""
+def _draw_lane(
+    axes: Axes, timeline: Timeline, shown: dict[str, Any], label: int, name: str
+) -> set[int]:
+    """One class: truth above, then detections, the best-scored first, then marks, then the
+    activation. Each row has its name. Returns the kinds of the detections that are drawn.
+    """
     own = [row for row in shown["detections"] if row[0] == label][:MOST_DRAWN]
-    kinds = [row[4] for row in own]
-    spans = [row[1:4] for row in own]
-    place = rows_of(spans)
+    place = rows_of([row[1:4] for row in own])
     bottom = max([*place, 0]) + 1
-    for (start, end, _), kind, row in zip(spans, kinds, place, strict=True):
-        if row >= 0:
+    kinds = {row[4] for row, height in zip(own, place, strict=True) if height >= 0}
+    for (_, start, end, _, kind, *_), height in zip(own, place, strict=True):
+        if height >= 0:
             colour = KINDS[kind]["colour"] if kind >= 0 else DETECTION
-            axes.broken_barh([(start, end - start)], (-row - 0.9, 0.8), color=colour)
+            axes.broken_barh([(start, end - start)], (-height - 0.9, 0.8), color=colour)
+    names = {0.5: "truth", -bottom / 2: "detections"}
     for row in shown["truth"]:
         if row[0] == label:
             axes.broken_barh([(row[1], row[2] - row[1])], (0.15, 0.7), color=TRUTH)
-    for row in shown["segments"]:
-        if row[0] == label:
-            axes.broken_barh([(row[1], row[2] - row[1])], (-bottom - 0.9, 0.8), color=MARK)
+    if _draw_marks(axes, shown, label, bottom):
+        names[-bottom - 0.5] = "marks"
+        bottom += 1
+    values = timeline.activation.get(shown["name"])
+    lowest = -bottom - 0.1
+    if values is not None and name in timeline.classes:
+        curve = values[:, list(timeline.classes).index(name)]
+        lowest -= ACTIVATION_ROWS
+        names[lowest + ACTIVATION_ROWS / 2] = "activation"
+        seconds = timeline.timebase.seconds(np.arange(len(values) + 1))
+        _draw_activation(axes, curve, seconds, (lowest, 1.1))
+    axes.set_ylim(lowest, 1.1)
+    axes.set_yticks(list(names), list(names.values()), fontsize=8)
+    axes.tick_params(axis="y", length=0)
+    axes.set_title(name, fontsize=9, loc="left")
+    return kinds
+
+
+def _draw_marks(axes: Axes, shown: dict[str, Any], label: int, bottom: int) -> bool:
+    """Marked segments and clicks of a class, below its detections. Returns whether it has any."""
+    segments = [row for row in shown["segments"] if row[0] == label]
+    for row in segments:
+        axes.broken_barh([(row[1], row[2] - row[1])], (-bottom - 0.9, 0.8), color=MARK)
     times = [row[1] for row in shown["clicks"] if row[0] == label]
     axes.plot(times, np.full(len(times), -bottom - 0.5), "D", color=MARK, markersize=5)
-    axes.set_ylim(-bottom - 1.1, 1.1)
-    axes.set_yticks([])
-    axes.set_title(name, fontsize=9, loc="left")
-    values = timeline.activation.get(shown["name"])
-    if values is not None and name in timeline.classes:
-        seconds = timeline.timebase.seconds(np.arange(len(values) + 1))
-        behind = axes.twinx()
-        behind.stairs(values[:, list(timeline.classes).index(name)], seconds, color="#999999")
-        behind.set_ylabel("activation", fontsize=8)
+    return bool(segments or times)
+
+
+def _draw_activation(
+    axes: Axes,
+    curve: Float[np.ndarray, " T"],
+    seconds: Float[np.ndarray, " T+1"],
+    limits: tuple[float, float],
+) -> None:
+    """A curve in the lowest rows of a lane, which no bar is drawn in. limits: of the lane."""
+    low, high = float(curve.min()), float(curve.max())
+    per_row = (high - low or 1.0) / (ACTIVATION_ROWS - 0.2)
+    behind = axes.twinx()
+    behind.stairs(curve, seconds, baseline=None, color="#666666")
+    first = low - 0.1 * per_row
+    behind.set_ylim(first, first + per_row * (limits[1] - limits[0]))
+    behind.set_yticks([low, high], [f"{low:.2g}", f"{high:.2g}"], fontsize=8)
 
 
 def rows_of(spans: list[list[float]]) -> list[int]:
@@ -92,8 +129,16 @@ def rows_of(spans: list[list[float]]) -> list[int]:
     return rows.tolist()
 
 
-def _legend(content: dict) -> list[Patch]:
-    kinds = [Patch(color=kind["colour"], label=kind["name"]) for kind in content["kinds"]]
-    detections = kinds or [Patch(color=DETECTION, label="detection")]
-    truth = Patch(color=TRUTH, label="ground truth")
-    return [truth, *detections, Patch(color=MARK, label="click or marked segment")]
+def _legend(shown: dict[str, Any], kinds: set[int]) -> list[Patch]:
+    """What is drawn of a video, and nothing else. kinds: of its detections, -1 of one that nobody
+    has judged.
+    """
+    colours = {kind: KINDS[kind]["colour"] for kind in sorted(kinds - {-1})}
+    named = [Patch(color=colour, label=KINDS[kind]["name"]) for kind, colour in colours.items()]
+    if -1 in kinds:
+        named.append(Patch(color=DETECTION, label="detection"))
+    if shown["truth"]:
+        named.insert(0, Patch(color=TRUTH, label="ground truth"))
+    if shown["clicks"] or shown["segments"]:
+        named.append(Patch(color=MARK, label="click or marked segment"))
+    return named

@@ -165,7 +165,7 @@ def _has_column(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _errors(row: pd.Series) -> Float[np.ndarray, " A"]:
-    """Printed less recomputed, of the averages whose columns are all there."""
+    """Printed minus recomputed, of the averages whose columns are all there."""
     names = [name for name in row.index if name.startswith("avg") and pd.notna(row[name])]
     means = np.array([row.reindex(averaged(name)).mean(skipna=False) for name in names])
     errors = row[names].to_numpy(dtype=float) - means

@@ -478,7 +478,12 @@ def _legend_of(
 
 
 def _finish(figure: Figure, axes: Axes, caption: str, xlabel: str, ylabel: str) -> Figure:
-    axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
+    """From 0 upwards; with a line at 0 where a drawn value lies below it."""
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    if any((np.asarray(line.get_ydata()) < 0).any() for line in axes.lines):
+        axes.axhline(0, color="0.4", lw=0.8, zorder=1)
+    else:
+        axes.set_ylim(0, None)
     figure.suptitle(caption, fontsize=9)
     axes.grid(axis="y", alpha=0.3)
     figure.legend(fontsize=8, loc="outside lower center", ncols=3)

@@ -85,7 +85,7 @@ def detections_figure(
     return figure
 
 
-def cut_at(
+def runs_above(
     sequence: Float[np.ndarray, " F"], threshold: float, margin: Margin, timebase: Timebase
 ) -> pd.DataFrame:
     """Runs of a normalised sequence above one threshold: `t_start, t_end, score`.

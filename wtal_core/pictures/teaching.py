@@ -23,11 +23,6 @@ from wtal_core.segments import tiou
 from wtal_core.timebase import Timebase
 
 
-def described(dataset: Dataset) -> str:
-    """Title and origin of a data set, for captions."""
-    return f"{dataset.title} ({dataset.origin} data)"
-
-
 def gallery(dataset: Dataset, videos: Sequence[str], stream: str, caption: str) -> Figure:
     """The length of each snippet's feature vector, and the ground truth as a barcode by class.
 

@@ -11,6 +11,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 
+from wtal_core.reading.places import refuse_special
 from wtal_core.reading.refusal import AGAIN, reading, shown
 
 DAMAGED = "is damaged or truncated"
@@ -89,6 +90,7 @@ def _check(header: Header) -> None:
 
 def npy_header(path: Path, remedy: str = AGAIN) -> Header:
     """The header of a .npy file, checked against the file's size."""
+    refuse_special(path)
     with reading(path, DAMAGED, remedy), path.open("rb") as stream:
         return read_header(stream, path.stat().st_size)
 
@@ -105,6 +107,7 @@ def filled(header: Header, content: bytes) -> np.ndarray:
 
 def read_npz(path: Path, remedy: str = AGAIN, complaint: str = DAMAGED) -> dict[str, np.ndarray]:
     """All arrays of an .npz file by their names; members that are no arrays are refused."""
+    refuse_special(path)
     with reading(path, complaint, remedy), ZipFile(path) as archive:
         members = checked_members(archive, path.stat().st_size)
         return {name: _member(archive, info) for name, info in members.items()}
@@ -112,12 +115,14 @@ def read_npz(path: Path, remedy: str = AGAIN, complaint: str = DAMAGED) -> dict[
 
 def read_npz_member(path: Path, name: str, remedy: str = AGAIN) -> np.ndarray:
     """One array of an .npz file."""
+    refuse_special(path)
     with reading(path, DAMAGED, remedy), ZipFile(path) as archive:
         return _member(archive, checked_members(archive, path.stat().st_size)[name])
 
 
 def npz_headers(path: Path, remedy: str = AGAIN) -> dict[str, Header]:
     """The headers of an .npz file's arrays by their names; no values are read."""
+    refuse_special(path)
     headers = {}
     with reading(path, DAMAGED, remedy), ZipFile(path) as archive:
         for name, info in checked_members(archive, path.stat().st_size).items():

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.places import refuse_special
 from wtal_core.reading.refusal import AGAIN, reading
 
 MOST_ROWS = 50_000_000
@@ -19,6 +20,8 @@ def read_table(
     path: Path, remedy: str = AGAIN, complaint: str = COMPLAINT, content: bytes | None = None
 ) -> pd.DataFrame:
     """All columns of a Parquet file, attributes as stored. content: its bytes, where known."""
+    if content is None:
+        refuse_special(path)
     source = path if content is None else io.BytesIO(content)
     with reading(path, complaint, remedy):
         footer = pq.read_metadata(source)

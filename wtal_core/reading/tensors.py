@@ -6,6 +6,7 @@ PyTorch 1.6, as published weights often are, are no zip: their pickles follow ea
 values.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -16,9 +17,12 @@ import numpy as np
 
 from wtal_core.reading.arrays import FREE
 from wtal_core.reading.pickles import OF_TORCH, scan
+from wtal_core.reading.places import refuse_special
 from wtal_core.reading.refusal import AGAIN, reading
+from wtal_core.reading.texts import read_bytes
 
 DAMAGED = "is damaged or truncated"
+LARGEST = 2**34  # bytes of weights that are read at once
 PICKLE = "data.pkl"  # the member of PyTorch's zip that says which tensors there are
 ZIP = b"PK\x03\x04"  # by these bytes PyTorch, too, tells a zip from an old file
 OLD_PICKLES = 5  # of an old file: a number, version, machine, tensors, names of their values
@@ -28,6 +32,7 @@ def read_safetensors(path: Path, remedy: str = AGAIN, device: str = "cpu") -> di
     """Name -> torch tensor."""
     from safetensors.torch import load_file
 
+    refuse_special(path)
     with reading(path, DAMAGED, remedy):
         return load_file(path, device)
 
@@ -36,6 +41,7 @@ def read_arrays(path: Path, remedy: str = AGAIN) -> dict[str, np.ndarray]:
     """Name -> numpy array of a .safetensors file."""
     from safetensors.numpy import load_file
 
+    refuse_special(path)
     with reading(path, DAMAGED, remedy):
         return load_file(path)
 
@@ -47,10 +53,11 @@ def read_torch(path: Path, remedy: str = AGAIN, device: str = "cpu", mmap: bool 
     """
     import torch
 
+    refuse_special(path)
     with reading(path, DAMAGED, remedy):
         is_old = not _is_zip(path)
         if is_old:
-            _scan_old(path.read_bytes())
+            _scan_old(read_bytes(path, remedy, LARGEST))
         else:
             with ZipFile(path) as archive:
                 _scan(archive)
@@ -62,6 +69,11 @@ def read_torch(path: Path, remedy: str = AGAIN, device: str = "cpu", mmap: bool 
         if is_old:
             _check_bytes(content, path)
         return content
+
+
+def checksum(path: Path, remedy: str = AGAIN) -> str:
+    """By which weights are known again."""
+    return hashlib.sha256(read_bytes(path, remedy, LARGEST)).hexdigest()
 
 
 def _is_zip(path: Path) -> bool:

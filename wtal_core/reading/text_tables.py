@@ -164,7 +164,9 @@ def _lines(text: str, path: Path) -> list[tuple[int, list[str]]]:
     try:
         numbered = [(reader.line_num, cells) for cells in reader]
     except csv.Error as error:
+        is_long = str(error).startswith("field larger")
+        remedy = "shorten the cell, or close" if is_long else "correct"
         raise WorkbookError(
-            f"{path}, line {reader.line_num}: {error}; correct the quotation marks"
+            f"{path}, line {reader.line_num}: {error}; {remedy} the quotation marks"
         ) from error
     return [(place, cells) for place, cells in numbered if any(cell.strip() for cell in cells)]

@@ -104,7 +104,7 @@ def number(value: Any, where: object) -> float:
 
 def whole(value: Any, where: object) -> int:
     """A whole number."""
-    if type(value) is not int or abs(value) > LARGEST_WHOLE:
+    if type(value) is not int or abs(value) >= LARGEST_WHOLE:
         raise _unlike(value, where, "a whole number")
     return value
 

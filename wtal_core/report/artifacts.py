@@ -7,6 +7,9 @@ each table's caption and, where they have names, the levels of its index:
     # table7_messages, rows: claim
     table,row,column,value
 
+Columns have the names that are read, see `shown_table.heading`; a file of before, with older names,
+is read as if it had them. What is no value is a dash.
+
 The page is written anew from it, with the artifact's pictures, whenever a table or picture is.
 """
 
@@ -25,7 +28,7 @@ from filelock import FileLock, Timeout
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.files import read_text, write_whole
 from wtal_core.reading.refusal import reading
-from wtal_core.report.shown_table import ShownTable, shown
+from wtal_core.report.shown_table import NO_VALUE, NONE, ShownTable, heading, shown
 
 HEADER = ["table", "row", "column", "value"]
 LEVELS = " | "  # between the levels of a row's label
@@ -181,16 +184,16 @@ def _as_markdown(frame: pd.DataFrame) -> str:
 
 
 def _as_saved(table: pd.DataFrame, caption: str, name: str) -> SavedTable:
-    columns = tuple(str(column) for column in table.columns)
+    columns = tuple(heading(str(column)) for column in table.columns)
     if len(set(columns)) < len(columns):
         raise WorkbookError(f"table {name} has two columns of one name: {', '.join(columns)}")
-    levels = table.index.to_frame(index=False).map(str).itertuples(index=False, name=None)
+    levels = table.index.to_frame(index=False).map(_text).itertuples(index=False, name=None)
     index_names = () if table.index.names == [None] else tuple(map(str, table.index.names))
     rows = list(levels)
     for text in [*index_names, *(level for row in rows for level in row)]:
         if LEVELS in text:
             raise WorkbookError(f"table {name}: the row's label {text!r} holds {LEVELS!r}")
-    cells = table.map(str).itertuples(index=False, name=None)
+    cells = table.map(_text).itertuples(index=False, name=None)
     return SavedTable(
         caption=" ".join(caption.split()),
         index_names=index_names,
@@ -198,6 +201,11 @@ def _as_saved(table: pd.DataFrame, caption: str, name: str) -> SavedTable:
         columns=columns,
         cells=tuple(cells),
     )
+
+
+def _text(value: object) -> str:
+    text = str(value)
+    return NONE if text in NO_VALUE else text
 
 
 def _read_comments(
@@ -250,9 +258,15 @@ def _as_table(
         caption,
         index_names,
         tuple(row[0].row for row in rows),
-        columns,
+        _as_read(columns),
         tuple(tuple(cell.value for cell in row) for row in rows),
     )
+
+
+def _as_read(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of today; those of the file where two columns would have one name."""
+    names = tuple(map(heading, columns))
+    return names if len(set(names)) == len(names) else columns
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from wtal_core.reading.values import number
 from wtal_core.report.artifacts import read_tables
 
 AGAIN = "delete it and run its notebook again"
-NEEDED = {"reproduced", "95 % interval"}
+NEEDED = {"here", "±", "95 % interval"}  # of means; differences have no deviation
 
 
 def compare(fresh: Path, committed: Path) -> pd.DataFrame:
@@ -66,7 +66,7 @@ def _agreement(fresh: pd.DataFrame, committed: pd.DataFrame) -> dict[str, object
     ]
     means = [
         [number(mean, f"the mean of row {shown(row)}") for row, mean in both[column].items()]
-        for column in ("reproduced", "reproduced_committed")
+        for column in ("here", "here_committed")
     ]
     difference = pd.Series(means[0], dtype=float) - pd.Series(means[1], dtype=float)
     return {

@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from wtal_core.report.artifacts import read_tables
-from wtal_core.report.messages import FEWEST_SEEDS, FEWEST_TRAINED, OURS, VERDICTS
+from wtal_core.report.messages import FEWEST_SEEDS, FEWEST_TRAINED, OURS, VERDICTS, is_papers, told
 from wtal_core.report.shown_table import GLYPHS
 
 SAID = {  # one comparison, several comparisons
@@ -64,8 +66,8 @@ def conclusion(file: Path, data: str, judged_by: str = "") -> Words:
             )
     if not lines:
         return Words("Nothing is judged here.")
-    papers = [line for line in lines if not line["claim"].startswith(OURS)]
-    ours = [line for line in lines if line["claim"].startswith(OURS)]
+    papers = [line for line in lines if is_papers(line["claim"])]
+    ours = [line for line in lines if not is_papers(line["claim"])]
     parts = []
     if papers:
         parts.append(f"**Of the paper's comparisons, on {data}:** {_counted(papers)}.")
@@ -86,6 +88,26 @@ def of_checks(checks: Mapping[str, bool], change: str) -> Words:
     lines = [f"* {'✓' if holds else '✗ not so:'} {sentence}" for sentence, holds in checks.items()]
     counted = f"**{right} of {len(checks)} sentences follow from the numbers above:**"
     return Words("\n\n".join([counted, "\n".join(lines), f"**What would change it.** {change}"]))
+
+
+def answered(answers: Mapping[int, str]) -> Words:
+    """What a notebook computes of its exercises, folded like their solutions.
+
+    answers: number of an exercise -> its answer in numbers, as words.
+    """
+    lines = [f"* **{number}.** {answer}" for number, answer in answers.items()]
+    return Words(
+        "<details><summary>The answers, computed</summary>\n\n"
+        + "\n".join(lines)
+        + "\n\n</details>"
+    )
+
+
+def points(values: Mapping[str, float] | pd.Series) -> str:
+    """ "A 1.2, B -0.3": numbers by name, with one decimal; semicolons where a name has a comma."""
+    named = [(str(name), value) for name, value in values.items()]
+    separator = "; " if any("," in name for name, _ in named) else ", "
+    return separator.join(f"{name} {value:.1f}" for name, value in named)
 
 
 def _judged(file: Path) -> list[dict[str, str]]:
@@ -121,24 +143,27 @@ def _counted(lines: Sequence[Mapping[str, str]]) -> str:
 def _by_claim(lines: Sequence[Mapping[str, str]]) -> str:
     """One line of a list per claim."""
     claims = list(dict.fromkeys(line["claim"] for line in lines))
-    told = []
+    items = []
     for claim in claims:
         of_claim = [line for line in lines if line["claim"] == claim]
-        words = claim.removeprefix(OURS).lstrip(": ")
+        alone = len(of_claim) == 1 and of_claim[0].get("paper", "–") != "–"
+        words = told(claim.removeprefix(OURS).lstrip(": "), alone)
         if len(of_claim) > 1:
-            told.append(f"* **{words}**: of {len(of_claim)}, {_counted(of_claim)}.")
+            items.append(f"* **{words}**: of {len(of_claim)}, {_counted(of_claim)}.")
         else:
             (line,) = of_claim
             verdict = f"{GLYPHS[line['verdict']]} {SAID[line['verdict']][0]}"
-            told.append(f"* **{words}**: {verdict}{_size(line)}.")
-    return "\n".join(told)
+            items.append(f"* **{words}**: {verdict}{_size(line)}.")
+    return "\n".join(items)
 
 
 def _size(line: Mapping[str, str]) -> str:
     here, bounds = line.get("here", "–"), line.get("95 % interval", "–")
     if here == "–":
         return ""
-    return f", {here} points" + (f" ({bounds})" if bounds != "–" else "")
+    interval = f" ({bounds})" if bounds != "–" else ""
+    printed = line.get("paper", "–")
+    return f", here {here} points{interval}" + (f", the paper {printed}" if printed != "–" else "")
 
 
 def _changes(lines: Sequence[Mapping[str, str]]) -> list[str]:

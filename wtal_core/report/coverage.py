@@ -27,7 +27,6 @@ STATUSES: tuple[Status, ...] = ("trained", "recounted", "quoted", "not yet")
 # columns of committed tables that hold numbers of ours -> how these came about
 OURS = {
     "here": "trained",
-    "reproduced": "trained",
     "AVG": "trained",
     "true, M": "counted from layers",
     "recomputed (%)": "recomputed from printed numbers",

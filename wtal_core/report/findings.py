@@ -15,7 +15,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.papers.manifests import known_papers, reported
 from wtal_core.papers.manifests import regimes as kept_regimes
 from wtal_core.report.artifacts import read_tables
-from wtal_core.report.messages import OURS, VERDICTS
+from wtal_core.report.messages import VERDICTS, is_papers
 from wtal_core.report.shown_table import GLYPHS
 from wtal_core.report.unknowns import MIDDLE
 
@@ -85,7 +85,7 @@ class Judged:
     @property
     def is_papers(self) -> bool:
         """Whether the paper says so, and not only we ask."""
-        return not self.claim.startswith(OURS)
+        return is_papers(self.claim)
 
 
 def findings(results: Path) -> str:
@@ -100,10 +100,11 @@ def findings(results: Path) -> str:
             "They are left out here until they are computed again.\n"
         )
     how_many = counts(judged).replace({"paper": {paper: _name(paper) for paper in known_papers()}})
+    shares = _shares(how_many)
     how_many = how_many.rename(
         columns={verdict: f"{GLYPHS[verdict]} {verdict}" for verdict in VERDICTS}
     )
-    parts.append(f"\n## How many\n\n{_markdown(how_many)}\n")
+    parts.append(f"\n## How many\n\n{shares}\n\n{_markdown(how_many)}\n")
     parts.append(f"\n{REGIME}\n{_markdown(regimes(judged))}\n")
     if (results / UNKNOWNS).is_file():
         depends = read_tables(results / UNKNOWNS)["unknowns"].as_frame().reset_index()
@@ -140,6 +141,16 @@ def counts(judged: list[Judged]) -> pd.DataFrame:
     table = table.sort_values("data set", key=_places, kind="stable")
     table.columns.name = None
     return table
+
+
+def _shares(table: pd.DataFrame) -> str:
+    """One sentence: of all comparisons the percentage of each verdict."""
+    totals = table[list(VERDICTS)].sum()
+    told = ", ".join(
+        f"{verdict} {number / totals.sum():.0%}".replace("%", " %")
+        for verdict, number in totals.items()
+    )
+    return f"Of {totals.sum()} comparisons: {told}."
 
 
 def regimes(judged: list[Judged]) -> pd.DataFrame:

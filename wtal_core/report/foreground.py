@@ -68,8 +68,8 @@ def sides(runs: pd.DataFrame) -> pd.DataFrame:
     """One line per row: the AUCs of all its seeds and streams, how many have changed sides, and
     what the training loss says of that.
 
-    loss: mean total loss of the seeds of which a stream has changed sides, less that of the others;
-    a dash where there are none of either.
+    loss: mean total loss of the seeds of which a stream has changed sides, minus that of the
+    others; a dash where there are none of either.
     """
     lines = {}
     for row, of_row in runs.groupby("row", sort=False):
@@ -82,7 +82,7 @@ def sides(runs: pd.DataFrame) -> pd.DataFrame:
             "below .2": f"{(auc < FAR_ON_THE_OTHER_SIDE).sum()} of {len(auc)}",
             "average mAP (%)": f"{of_row.groupby('seed')['map'].first().mean():.1f}",
             "training loss": f"{of_row.groupby('seed')['loss'].first().mean():.3f}",
-            "loss, changed less others": signed(loss_of_changing_sides(of_row)),
+            "loss, changed − others": signed(loss_of_changing_sides(of_row)),
         }
     table = pd.DataFrame(lines).T
     table.index.name = "row"
@@ -90,8 +90,8 @@ def sides(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def loss_of_changing_sides(of_row: pd.DataFrame) -> float:
-    """Mean total loss of the seeds of which a stream's AUC is below .5, less that of the others;
-    NaN where there are none of either. of_row: the lines of one row, see `per_run`.
+    """Mean total loss of the seeds of which a stream's AUC is below .5, minus that of the
+    others; NaN where there are none of either. of_row: the lines of one row, see `per_run`.
     """
     seeds = of_row.groupby("seed").agg({"auc": "min", "loss": "first"})
     changed = seeds["auc"] < CHANGED_SIDES

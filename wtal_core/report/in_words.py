@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wtal_core.report.findings import Judged, all_judged
-from wtal_core.report.messages import VERDICTS
+from wtal_core.report.messages import VERDICTS, told
 from wtal_core.runs.results import Results
 
 COUNTED = {  # verdict -> one comparison, several
@@ -21,9 +21,15 @@ NOTHING = (
 )
 
 
+SIGN = "In brackets stands a difference here, above 0 where a message holds, and the paper's own."
+# names of `references` -> the same within a sentence
+WITHOUT = {"no training (mean pooling)": "the row without training, mean pooling"}
+
+
 def in_words(results: Path, paper: str, dataset: str) -> str:
     """Markdown: how many of the paper's comparisons have each verdict on the data set, then its
-    messages, by what became of them, each with the differences and where they stand.
+    messages, by what became of them, each with the differences here, those of the paper, and
+    where they stand.
 
     results: the folder with the tables; read each time, so that the words are as new as they are.
     """
@@ -44,10 +50,12 @@ def in_words(results: Path, paper: str, dataset: str) -> str:
     for claim, ones in by_claim.items():
         group = _group(ones)
         if group is None:
-            open_ones.append(f"“{claim}” ({_places(ones)})")
+            open_ones.append(f"“{told(claim, printed=False)}” ({_places(ones)})")
         else:
             groups[group].append(f"* {_sentence(claim, ones)}.")
-    parts = [f"The tables judge {len(of_paper)} comparisons of the paper: {_counted(of_paper)}."]
+    parts = [
+        f"The tables judge {len(of_paper)} comparisons of the paper: {_counted(of_paper)}. {SIGN}"
+    ]
     parts += [f"**{name}.**\n\n" + "\n".join(lines) for name, lines in groups.items() if lines]
     if open_ones:
         parts.append(f"**These runs do not say whether** {', '.join(open_ones)}.")
@@ -61,7 +69,7 @@ def beside(row: str, results: Results, references: Mapping[str, float]) -> str:
     """
     value = float(results.values().loc[row].mean())
     others = [
-        f"{'above' if value > other else 'below'} {name} ({other:.1f})"
+        f"{'above' if value > other else 'below'} {WITHOUT.get(name, name)} ({other:.1f})"
         for name, other in references.items()
     ]
     return f"{row} reaches {value:.1f} % {results.metric} here, {' and '.join(others)}."
@@ -86,7 +94,8 @@ def _sentence(claim: str, ones: Sequence[Judged]) -> str:
         outcome = f"{ones[0].verdict}{_points(ones)}"
     else:
         outcome = f"of {len(ones)} comparisons {_counted(ones, points=True)}"
-    return f"“{claim}”: {outcome} ({_places(ones)})"
+    words = told(claim, any(one.printed is not None for one in ones))
+    return f"“{words}”: {outcome} ({_places(ones)})"
 
 
 def _counted(ones: Sequence[Judged], points: bool = False) -> str:
@@ -101,13 +110,19 @@ def _counted(ones: Sequence[Judged], points: bool = False) -> str:
 
 
 def _points(ones: Sequence[Judged]) -> str:
-    """The differences here in points, lowest to highest; nothing where there are none."""
-    values = sorted(one.here for one in ones if one.here is not None)
-    if not values:
-        return ""
-    if f"{values[0]:+.1f}" == f"{values[-1]:+.1f}":
-        return f" ({values[0]:+.1f} points)"
-    return f" ({values[0]:+.1f} to {values[-1]:+.1f} points)"
+    """ " (here +1.5 to +2.0 points, the paper +0.4)", lowest to highest; nothing without any."""
+    here = _range([one.here for one in ones])
+    printed = _range([one.printed for one in ones])
+    parts = [f"here {here} points"] if here else []
+    parts += [f"the paper {printed}"] if here and printed else []
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _range(differences: Sequence[float | None]) -> str:
+    """ "+1.5 to +2.0", "+1.5" where all are alike; nothing where there are none."""
+    values = sorted(value for value in differences if value is not None)
+    ends = dict.fromkeys(f"{value:+.1f}" for value in (values[:1] + values[-1:]))
+    return " to ".join(ends)
 
 
 def _places(ones: Sequence[Judged]) -> str:

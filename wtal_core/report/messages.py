@@ -3,6 +3,7 @@
 Differences are paired by seed and have a confidence interval. A verdict is one of `VERDICTS`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,6 +17,9 @@ from wtal_core.runs.results import Results
 FEWEST_SEEDS = 5
 FEWEST_TRAINED = 4
 OURS = "not in the paper"
+NOT_PRINTED = "not printed"  # there: the paper has both rows' numbers elsewhere, and says nothing
+# differences in a claim, such as "each module helps (+1.4, +1.6)"
+OF_PAPER = re.compile(r"\s\(([+-]\d+(?:\.\d+)?(?:, [+-]\d+(?:\.\d+)?)*)\)")
 MARGIN_SHARE = 0.5  # of the paper's difference, within which ours is none
 LEAST_MARGIN = 0.5  # points
 MARGIN_OF_OURS = 1.0  # points, where the paper has no number
@@ -33,6 +37,19 @@ EXPLAINED = (
     "Every comparison is paired by seed, over the seeds that are trained in both rows. "
     + " ".join(f"*{verdict}*: {meaning}." for verdict, meaning in VERDICTS.items())
 )
+
+
+def is_papers(claim: str) -> bool:
+    """Whether the paper says so; of the other claims the workbook asks itself."""
+    return not claim.startswith((OURS, NOT_PRINTED))
+
+
+def told(claim: str, printed: bool) -> str:
+    """A claim as a text has it. A difference in brackets is the paper's: it is left out where the
+    text tells the printed difference anyway, else it is said to be the paper's.
+    """
+    as_papers = "" if printed else r" (the paper: \1 points)"
+    return OF_PAPER.sub(as_papers, claim)
 
 
 def judge(
@@ -56,13 +73,13 @@ def judge_values(
     trained in both rows, how many seeds of each row are, and a verdict.
 
     values, trained: one row per configuration, one column per seed; trained: see
-    `Results.trained`; None where values are not of networks. A claim that begins with `OURS` has
-    no number of the paper.
+    `Results.trained`; None where values are not of networks. A claim that is not the paper's, see
+    `is_papers`, has no number of the paper.
     """
     lines = []
     for claim, pairs in claims.items():
         for better, worse in pairs:
-            printed = None if claim.startswith(OURS) else _difference(reported, better, worse)
+            printed = _difference(reported, better, worse) if is_papers(claim) else None
             usable = np.ones(values.shape[1], dtype=bool)
             if trained is not None:
                 usable = (trained.loc[better] & trained.loc[worse]).to_numpy(dtype=bool)
@@ -120,6 +137,15 @@ def _difference(reported: Mapping[str, float | None], better: str, worse: str) -
     if of_better is None or of_worse is None:
         return None
     return of_better - of_worse
+
+
+def pairs_of(judged: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
+    """Claim -> its comparisons (better, worse), as `judge` takes them: to judge them otherwise."""
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    for line in judged.reset_index().to_dict("records"):
+        better, worse = line["comparison"].split(" > ")
+        pairs.setdefault(line["claim"], []).append((better, worse))
+    return pairs
 
 
 def count(judged: pd.DataFrame) -> ShownTable:

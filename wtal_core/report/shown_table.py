@@ -31,12 +31,25 @@ TINTS = {  # seen on a light and on a dark page
     "cannot tell": "rgba(128, 128, 128, 0.20)",
     "not trained": "rgba(128, 128, 128, 0.10)",
 }
-NAMES = {"reported": "paper", "reproduced": "here", "sup": "supervision"}
-SAID_ONCE = ("trained", "collapsed", "n")  # below the table, where all rows agree
+# names of columns in code and in tables that were saved before -> those that are read and saved
+NAMES = {
+    "reported": "paper",
+    "reproduced": "here",
+    "delta": "difference",
+    "sup": "supervision",
+    "t_start": "start (s)",
+    "t_end": "end (s)",
+}
+SAID_ONCE = {  # below the table, where all rows agree
+    "trained": "In every {row} {value} seeds are trained.",
+    "collapsed": "In every {row} {value} seeds have collapsed.",
+    "n": "Seeds per {row}: {value}.",
+}
 IN_NUMBERS = re.compile(r"\b(of|and|to|s|min)\b")  # words that stand among figures
 LETTER = re.compile(r"[^\W\d_]")
 WIDEST = 6  # columns of settings; more are told in words
 MARK, NONE = "✓", "–"
+NO_VALUE = ("nan", "NaN", "None", "<NA>", "NaT")  # the texts of what is no value
 CSS = [
     {"selector": "", "props": "border-collapse: collapse; margin: 0.3em 0; font-size: 0.9em"},
     {"selector": "th, td", "props": "padding: 0.2em 0.7em; vertical-align: top; border: 0"},
@@ -89,8 +102,9 @@ class ShownTable(pd.DataFrame):
         return ShownTable
 
     def __repr__(self) -> str:
-        """The whole table as text: nothing is cut."""
-        return self.to_string(max_colwidth=None)
+        """The whole table as text: nothing is cut, and what is no number is a dash."""
+        plain = pd.DataFrame(self).rename(index=_named_or_dash)
+        return plain.to_string(max_colwidth=None, na_rep=NONE)
 
     def _repr_html_(self) -> str:
         return as_html(self)
@@ -126,8 +140,7 @@ def as_html(table: pd.DataFrame) -> str:
         display, said = _display(table)
     text = _styled(display, _uuid(table))
     links = _links(table, display)
-    below = "; ".join(said)
-    note = f"In every row: {html.escape(below)}. " if below else ""
+    note = "".join(f"{html.escape(sentence)} " for sentence in said)
     body = (
         f'<div class="wtal-table" style="overflow-x: auto">{text}</div>\n'
         f'<div style="font-size: 0.85em">{note}{links}</div>'
@@ -145,22 +158,27 @@ def as_latex(table: pd.DataFrame) -> str:
 
 
 def _display(table: ShownTable) -> tuple[pd.DataFrame, list[str]]:
-    """What is shown, in texts with `<b>` and `<u>` as the only markup, and what every row has."""
+    """What is shown, in texts with `<b>` and `<u>` as the only markup, and sentences on what every
+    row has.
+    """
     text = pd.DataFrame(
         {place: _cells(table.iloc[:, place]) for place in range(table.shape[1])}, dtype=object
     )
     text.columns = table.columns
     text = text.map(html.escape)
     said = []
-    for column in SAID_ONCE:
+    row = "comparison" if "comparison" in text else "row"
+    for column, sentence in SAID_ONCE.items():
         if column in text and len(text) > 1 and text[column].nunique() == 1:
-            said.append(f"{column} {text[column].iloc[0]}")
+            value = text[column].iloc[0]
+            if value != NONE:
+                said.append(sentence.format(row=row, value=value))
             text = text.drop(columns=column)
     text = _marked(text, table)
     text = _with_interval(text)
     if "verdict" in text:
         text["verdict"] = [_verdict(verdict) for verdict in text["verdict"]]
-    text.columns = [html.escape(_heading(str(name))) for name in text.columns]
+    text.columns = [html.escape(heading(str(name))) for name in text.columns]
     return _with_rows(text, table), said
 
 
@@ -176,15 +194,15 @@ def _in_words(table: ShownTable) -> ShownTable:
     return shown(words, table.name_of_file, folded=table.folded)
 
 
-def _heading(name: str) -> str:
-    """ "mAP@0.5" of "m50": the columns of printed tables have short names."""
+def heading(name: str) -> str:
+    """What a column is called where it is read: "mAP@0.5" of "m50", "here" of "reproduced"."""
     return metric_name(name) if RESULT.fullmatch(name) else NAMES.get(name, name)
 
 
 def _cells(column: pd.Series) -> list[str]:
     """The texts of a column; its numbers have as many decimals as the one that needs most."""
     told = [NONE if value is None or value is pd.NA else _text(value) for value in column]
-    told = [NONE if cell in ("nan", "NaN", "None", "<NA>", "NaT") else cell for cell in told]
+    told = [NONE if cell in NO_VALUE else cell for cell in told]
     floats = [isinstance(value, float) for value in column]
     short = [cell for cell, is_float in zip(told, floats, strict=True) if is_float]
     if any("e" in cell for cell in short):
@@ -206,6 +224,15 @@ def _text(value: object) -> str:
     return str(value)
 
 
+def _named_or_dash(label: Any) -> Any:
+    return NONE if str(label) in NO_VALUE else label
+
+
+def _label(value: object) -> str:
+    text = str(value)
+    return NONE if text in NO_VALUE else text
+
+
 def _marked(text: pd.DataFrame, table: ShownTable) -> pd.DataFrame:
     """The best value of a column bold, those within noise of it underlined."""
     for column, of_rows in table.marks.items():
@@ -224,14 +251,14 @@ def _emphasis(cell: str, mark: str | None) -> str:
 
 def _with_interval(text: pd.DataFrame) -> pd.DataFrame:
     """The 95 % interval in the cell of its number, in the place of a column of its own."""
-    number = next((name for name in ("reproduced", "here") if name in text), None)
+    number = next((name for name in text if heading(str(name)) == "here"), None)
     if number is None or "95 % interval" not in text:
         return text
     pairs = zip(text[number], text["95 % interval"], strict=True)
     text[number] = [
         value if interval == NONE else f"{value} ({interval})" for value, interval in pairs
     ]
-    names = {number: f"{NAMES.get(number, number)} (95\u00a0%\u00a0interval)"}
+    names = {number: "here (95\u00a0%\u00a0interval)"}
     return text.drop(columns="95 % interval").rename(columns=names)
 
 
@@ -252,7 +279,7 @@ def _with_rows(text: pd.DataFrame, table: ShownTable) -> pd.DataFrame:
             text.insert(place, html.escape(name), marks)
         if not text.iloc[:, : len(names)].duplicated().any():
             return text.reset_index(drop=True)
-    levels = table.index.to_frame(index=False).map(str).map(html.escape)
+    levels = table.index.to_frame(index=False).map(_label).map(html.escape)
     named = [html.escape(str(name)) if name is not None else "" for name in table.index.names]
     if isinstance(table.index, pd.RangeIndex):
         return text.reset_index(drop=True)
@@ -312,8 +339,9 @@ def _tint(cell: str) -> str:
 
 def _links(table: ShownTable, display: pd.DataFrame) -> str:
     """The table as files, inside the page: it needs no server and no folder beside it."""
+    saved = pd.DataFrame(table).rename(columns=lambda name: heading(str(name)))
     files = {
-        "CSV": (".csv", "text/csv", pd.DataFrame(table).to_csv(lineterminator="\n")),
+        "CSV": (".csv", "text/csv", saved.to_csv(lineterminator="\n", na_rep=NONE)),
         "LaTeX": (".tex", "text/plain", _latex(display)),
     }
     links = []

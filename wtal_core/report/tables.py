@@ -9,7 +9,8 @@ import pandas as pd
 from wtal_core.evaluation.statistics import paired_difference, summary
 from wtal_core.papers import reported_rows
 from wtal_core.report.artifacts import save_table as save_table
-from wtal_core.report.shown_table import BEST, NEAR, ShownTable, shown
+from wtal_core.report.shown_table import BEST, NEAR, ShownTable
+from wtal_core.report.shown_table import shown as shown
 from wtal_core.runs.results import Results
 
 
@@ -18,7 +19,7 @@ def beside_reported(
 ) -> ShownTable:
     """The paper's number of each config beside the reproduced one.
 
-    One row per config: reported | reproduced at the last epoch (mean, deviation, interval, median)
+    One row per config: paper | here, at the last epoch (mean, deviation, interval, median)
     | how many seeds are trained, and how many have collapsed by their training loss | best on test
     | n seeds. same_data: the paper's number is of this data set, so that a difference means
     something, and stands there, too.
@@ -34,8 +35,8 @@ def beside_reported(
         here, paper = summary(last.loc[row].to_numpy(), "t"), reported.get(row)
         line = {
             "row": row,
-            "reported": _number(paper),
-            "reproduced": _number(here.mean),
+            "paper": _number(paper),
+            "here": _number(here.mean),
             "±": _number(here.std),
             "95 % interval": "–" if collapse[row] else interval(here.interval),
             "median": _number(float(last.loc[row].median())),
@@ -48,7 +49,7 @@ def beside_reported(
             line["difference"] = _number(None if paper is None else here.mean - paper, sign=True)
         lines.append(line)
     printed = best_printed(reported, list(last.index))
-    marks = {"reproduced": best_and_near(last), "reported": printed}
+    marks = {"here": best_and_near(last), "paper": printed}
     return shown(pd.DataFrame(lines).set_index("row"), marks=marks)
 
 

@@ -36,7 +36,7 @@ def datasets() -> list[str]:
 def usable_difference(
     values: pd.DataFrame, trained: pd.DataFrame, pair: tuple[str, str]
 ) -> pd.Series:
-    """The first row less the second, per seed; NaN where a seed is not trained in both.
+    """The first row minus the second, per seed; NaN where a seed is not trained in both.
 
     values, trained: one row per configuration, one column per seed, see `Results`.
     """
@@ -48,11 +48,11 @@ def dependence(differences: Mapping[str, pd.Series], printed: float | None = Non
     """One line per unknown: the difference at each level with its verdict, how much larger it is at
     high than at low, and whether it depends on the unknown.
 
-    differences: data set, see `datasets` -> better less worse per seed, in points; NaN where a seed
-    is not trained in both rows. printed: the paper's difference in points. "grows", "falls": the
-    95 % interval of high less low, paired by seed, lies above or below 0; "turns": so, and the
-    verdicts are *holds* and *reversed*; "cannot tell": the interval contains 0; "not trained":
-    fewer than four seeds are trained at both ends.
+    differences: data set, see `datasets` -> better minus worse per seed, in points; NaN where a
+    seed is not trained in both rows. printed: the paper's difference in points. "grows", "falls":
+    the 95 % interval of high minus low, paired by seed, lies above or below 0; "turns": so, and
+    the verdicts are *holds* and *reversed*; "cannot tell": the interval contains 0;
+    "not trained": fewer than four seeds are trained at both ends.
     """
     lines = {}
     for unknown in UNKNOWNS:
@@ -97,6 +97,6 @@ def _difference(values: pd.Series) -> Summary | None:
 
 
 def _change(low: pd.Series, high: pd.Series) -> Summary | None:
-    """High less low, paired by seed; None where fewer than four seeds are trained at both ends."""
+    """High minus low, paired by seed; None where fewer than four seeds are trained at both ends."""
     both = (high - low).dropna().to_numpy()
     return paired_difference(both, np.zeros(len(both))) if len(both) >= FEWEST_TRAINED else None

@@ -11,6 +11,7 @@ from typing import Any
 
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method_names
+from wtal_core.reading.places import resolved
 from wtal_core.runs import behaviour
 from wtal_core.runs.ledger import UNKNOWN, files, key_of_line, read, runs_file
 
@@ -59,7 +60,7 @@ def moved(methods: Sequence[str] = ()) -> list[str]:
 
 def in_checkout(results: Path) -> bool:
     """Whether a results folder lies in a git checkout that has a commit."""
-    return _git(results.resolve(), "rev-parse", "HEAD") is not None
+    return _git(resolved(results), "rev-parse", "HEAD") is not None
 
 
 def rewritten(results: Path, commit: str = "HEAD") -> list[str]:
@@ -82,7 +83,7 @@ def rewritten(results: Path, commit: str = "HEAD") -> list[str]:
 
 def _committed(path: Path, commit: str) -> dict[str, dict[str, Any]]:
     """The lines of a ledger file as they were in a commit; none where it was not there."""
-    folder = path.resolve().parent
+    folder = resolved(path).parent
     known = _git(folder, "cat-file", "-e", f"{commit}^{{commit}}")
     if known is None:
         raise WorkbookError(f"{folder} is in no git checkout that has {commit}")

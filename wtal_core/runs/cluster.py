@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.places import refuse_special
+from wtal_core.reading.refusal import shown
 from wtal_core.reading.values import text
 from wtal_core.reading.yaml_files import read_mapping
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:  # imported where it is used: Dask takes as long to import as 
 Kind = Literal["", "cuda", "slurm", "pbs", "kubernetes"]
 SCHEDULER = "WTAL_SCHEDULER"
 DATA_ADDRESS = "WTAL_DATA_ADDRESS"
+SCHEMES = ("tcp", "tls", "ws", "wss", "ucx", "ucxx")
 CLOSE_SECONDS = 0.5  # for saying goodbye; Ctrl-C ends everything within two seconds
 TRIES = 3  # how often a run is begun whose worker dies, or runs are sent whose scheduler does
 RETURN_SECONDS = 60.0  # that a scheduler may be away which is started again
@@ -71,11 +74,10 @@ class Place:
         for name in ("jobs", "workers"):
             if getattr(self, name) < 1:
                 raise WorkbookError(f"--{name} is {getattr(self, name)}; expected at least 1")
-        if self.scheduler and not _is_address(self.scheduler):
-            raise WorkbookError(
-                f"--scheduler {self.scheduler!r} is no address; give one such as "
-                "tcp://10.0.0.1:8786, which `dask scheduler` prints"
-            )
+        if self.scheduler:
+            _check_address(self.scheduler, "--scheduler")
+        read_settings(self.settings)  # now, not after all that is planned
+        _ = self.is_elsewhere  # refuses an address of the environment that is none
 
     @property
     def is_elsewhere(self) -> bool:
@@ -83,17 +85,29 @@ class Place:
         return bool(self.scheduler or self.cluster or has_scheduler())
 
 
-def _is_address(address: str) -> bool:
+def _check_address(address: str, named: str) -> None:
+    """Refuse what is no address. named: who gave it."""
     try:
         parts = urlsplit(address)
-        return parts.scheme in ("tcp", "tls", "ws", "wss") and bool(parts.hostname and parts.port)
+        is_address = parts.scheme in SCHEMES and bool(parts.hostname and parts.port)
     except ValueError:
-        return False
+        is_address = False
+    if not is_address:
+        raise WorkbookError(
+            f"{named} {shown(address)} is no address; give one such as tcp://10.0.0.1:8786, which "
+            "`dask scheduler` prints"
+        )
 
 
 def has_scheduler() -> bool:
-    """Whether runs go to workers that somebody has started before."""
-    return bool(os.environ.get(SCHEDULER))
+    """Whether runs go to workers that somebody has started before.
+
+    Raises WorkbookError where WTAL_SCHEDULER names none.
+    """
+    address = os.environ.get(SCHEDULER, "")
+    if address:
+        _check_address(address, SCHEDULER)
+    return bool(address)
 
 
 def data_address() -> str:
@@ -285,6 +299,7 @@ def read_settings(path: Path | None) -> dict[str, Any]:
     """The settings of a cluster. Raises WorkbookError for a file that is no mapping of names."""
     if path is None:
         return {}
+    refuse_special(path)  # it is read more than once
     content = read_mapping(path)
     for key in content:
         text(key, f"{path}: the name of a setting")

@@ -21,6 +21,7 @@ from wtal_core.data.dataset import Dataset, Video
 from wtal_core.data.opening import folds
 from wtal_core.data.stored import in_memory
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.places import resolved
 from wtal_core.runs import behaviour, sweep
 from wtal_core.runs.cluster import SCHEDULER, TRIES, data_address, is_loopback, returned
 from wtal_core.runs.delivery import Delivery, clear_unfinished, delivery_of, keep
@@ -54,7 +55,7 @@ def compute_on_workers(
     WorkbookError, after all others are done, for runs that failed or whose workers died; and where
     the scheduler does not come back.
     """
-    root = ledger.root.resolve()
+    root = resolved(ledger.root)
     orders = {
         identity: _order(identity, run, root, device, start)
         for identity, run in ((sweep.identity_of(run), run) for run in runs)

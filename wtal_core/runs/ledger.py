@@ -471,14 +471,16 @@ def _check_run(line: dict[str, Any], where: str) -> None:
     for name in ("config", "metrics", "by"):
         values.mapping(line[name], f"{where}: {name}")
     _check_behaviour(line["by"].get("behaviour"), f"{where}: behaviour")
-    values.mapping(line["by"].get("environment", {}), f"{where}: environment")
+    values.mapping(
+        values.member(line["by"], "environment", f"{where}: by"), f"{where}: environment"
+    )
     values.mapping(line.get("start", {}), f"{where}: start")
     values.mapping(line.get("objective") or {}, f"{where}: objective")
     values.whole(line["seed"], f"{where}: seed")
     if line.get("fold") is not None:
         values.whole(line["fold"], f"{where}: fold")
-    for name in ("seconds", "best_epoch"):
-        values.number(line.get(name, 0), f"{where}: {name}")
+    values.length(line["seconds"], f"{where}: seconds")
+    values.whole(line.get("best_epoch", 0), f"{where}: best_epoch")
     for rule, protocols in line["metrics"].items():
         for protocol, metric in values.mapping(protocols, f"{where}: {rule}").items():
             _check_metric(metric, f"{where}: {rule}, {protocol}")
@@ -490,7 +492,10 @@ def _check_metric(metric: Any, where: str) -> None:
     of_each = values.listed(values.member(parts, "map", where), where)
     if len(tious) != len(of_each):
         raise WorkbookError(f"{where} has {len(tious)} thresholds and {len(of_each)} values")
-    for value in (*tious, *of_each, values.member(parts, "average", where)):
+    for tiou in tious:
+        if not 0 < values.number(tiou, f"{where}: tIoU") <= 1:
+            raise WorkbookError(f"{where}: tIoU is {shown(tiou)}, expected one in (0, 1]")
+    for value in (*of_each, values.member(parts, "average", where)):
         _check_number(value, where)
 
 

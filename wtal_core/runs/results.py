@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
+from wtal_core.data.dataset import with_origin
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.statistics import collapsed
 from wtal_core.runs.ledger import UNKNOWN, Record
@@ -123,8 +124,12 @@ class Results:
         return np.array([record.objective.get("met", False) for record in self.records[row]])
 
     def _collapsed(self, row: str) -> Bool[np.ndarray, " N"]:
+        return collapsed(self.totals(row))
+
+    def totals(self, row: str) -> Float[np.ndarray, " N"]:
+        """The training loss that each run of a row ended with; NaN where it does not tell."""
         totals = [record.objective.get("total", np.nan) for record in self.records[row]]
-        return collapsed(np.array(totals, dtype=float))
+        return np.array(totals, dtype=float)
 
     def provenance(self, rule: str = "last") -> str:
         """The line that stands with every table and figure."""
@@ -132,7 +137,7 @@ class Results:
         folds = {record.fold for records in self.records.values() for record in records} - {None}
         cut = f", {len(folds)} folds" if folds else ""
         return (
-            f"{self.title} ({self.origin} data), protocol {self.protocol}, {len(self.seeds)} "
+            f"{with_origin(self.title, self.origin)}, protocol {self.protocol}, {len(self.seeds)} "
             f"seeds{cut}, {rule_text}, profile {self.profile}{self.validity()}"
         )
 

@@ -90,9 +90,9 @@ def ensure(
     _tell_stale([record for record in records if record], stale)
     if not wanted:
         return [record for record in records if record]
-    ledger.check_writable()
     if not has_scheduler():
         device = resolve_device(device)
+    ledger.check_writable()
     needed = with_needed(wanted, ledger)
     announce(needed, len({*runs, *needed}), ledger, jobs)
     _compute(needed, ledger, device, jobs)
@@ -146,7 +146,7 @@ def announce(runs: Sequence[Run], of: int, ledger: Ledger, jobs: int) -> None:
     print(
         f"{len(runs)} of {of} runs are missing in {ledger.root} ({', '.join(names)} on "
         f"{runs[0].dataset}): {cost(runs, ledger, jobs)}. They are trained now; an interrupted "
-        "command goes on where it stopped.",
+        "command goes on from its last checkpoint.",
         file=sys.stderr,
         flush=True,
     )

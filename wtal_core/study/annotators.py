@@ -52,7 +52,7 @@ def by_both(
 
 
 def effect(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One line per row: mean by each annotation, and second less first, paired by seed, with its
+    """One line per row: mean by each annotation, and second minus first, paired by seed, with its
     95 % interval.
     """
     lines = {}

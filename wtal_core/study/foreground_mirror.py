@@ -22,20 +22,31 @@ def mirrored_losses(
     own action, unlike the others, and W_f like all actions and unlike the background. In the mirror
     W_a and W_f have the other sign.
     """
-    kinds = classes + 1
+    w_a, w_f = as_meant(classes)
+    meant = losses_with(config, share, w_a, w_f)
+    mirror = losses_with(config, share, -w_a, -w_f)
+    return {name: (meant[name], mirror[name]) for name in meant}
+
+
+def losses_with(
+    config: facnet.Config, share: float, w_a: torch.Tensor, w_f: torch.Tensor
+) -> dict[str, float]:
+    """Loss of each branch, and "total", in the world of `mirrored_losses`, mean over the videos.
+
+    w_a (1, C + 1, C + 1), w_f (1, 1, C + 1): centres of the classes, the background's last, and of
+    the foreground, as `as_meant` gives them.
+    """
+    kinds = w_a.shape[2]
+    classes = kinds - 1
     config = replace(config, embedding=kinds, dropout=0.0, kernel=1)
     network = facnet.Network(config, 1, kinds, classes, torch.Generator().manual_seed(0))
     _lets_features_through(network)
-    w_a, w_f = as_meant(classes)
     batch = two_kinds(share, classes)
-    losses = []
-    for sign in (1.0, -1.0):
-        with torch.no_grad():
-            network.w_a.copy_(sign * w_a[:, : network.w_a.shape[1]])
-            network.w_f.copy_(sign * w_f)
-            losses.append(facnet.loss(network(batch), batch, config))
-    meant, mirror = losses
-    return {name: (float(meant[name].mean()), float(mirror[name].mean())) for name in meant}
+    with torch.no_grad():
+        network.w_a.copy_(w_a[:, : network.w_a.shape[1]])
+        network.w_f.copy_(w_f)
+        losses = facnet.loss(network(batch), batch, config)
+    return {name: float(values.mean()) for name, values in losses.items()}
 
 
 def two_kinds(share: float, classes: int) -> Packed:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast, get_args
 
-from wtal_core.data.dataset import Dataset
+from wtal_core.data.dataset import Dataset, with_origin
 from wtal_core.data.manifests import load_manifest
 from wtal_core.data.opening import folds
 from wtal_core.data.paths import CHECKOUT, COMMITTED
@@ -104,6 +104,11 @@ class Session:
         """The data set's title; of one with folds, without the fold that happens to be open."""
         name = self.dataset.name
         return load_manifest(name).title if folds(name) > 1 else self.dataset.title
+
+    @property
+    def heading(self) -> str:
+        """Title and origin of the data set, for captions."""
+        return with_origin(self.title, self.dataset.origin)
 
     def trained(self, method_name: str, config: Any, seed: int = 0) -> TrainedRun:
         """The trained network of one run, and all that can be asked of it."""

@@ -175,7 +175,7 @@ class TrainedRun:
         """
         arrays = self._kept("inspection", self._inspection)
         name = f"{self.run.method}, seed {self.run.seed}"
-        parts = [f"{self.dataset.title} ({self.dataset.origin} data)", "last epoch"]
+        parts = [self.dataset.heading, "last epoch"]
         if profile:
             parts.insert(1, f"profile {profile}")
         return inspection.case_of(name, ", ".join(parts), self.dataset, arrays)

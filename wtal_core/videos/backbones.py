@@ -20,6 +20,7 @@ from jaxtyping import Float, UInt8
 
 from wtal_core.data.feature_spec import Crop
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.refusal import words
 
 CROPS: tuple[Crop, ...] = get_args(Crop)
 GROUP = "wtal.backbones"
@@ -154,20 +155,31 @@ def find_backbone(
     WorkbookError where there is none, or its weights are missing; ModuleNotFoundError where a
     package is missing.
     """
-    maker: Any
+    given = {"device": device, "weights": weights, "python": python}
     if name in OWN:
-        maker = _imported(OWN[name])
-    elif ":" in name:
-        maker = _of_user(name)
-    else:
-        points = {point.name: point for point in entry_points(group=GROUP)}
-        if name not in points:
-            raise WorkbookError(
-                f"there is no backbone {name!r}; choose of {', '.join(backbone_names())}, or name "
-                "one of your own as MODULE:OBJECT"
-            )
-        maker = points[name].load()
-    return checked(_made(name, maker, {"device": device, "weights": weights, "python": python}))
+        return checked(_made(name, _imported(OWN[name]), given))
+    try:
+        return checked(_made(name, _foreign(name), given))
+    except (WorkbookError, ModuleNotFoundError, MemoryError):
+        raise
+    except Exception as error:  # whatever foreign code raises that is no backbone
+        raise WorkbookError(
+            f"backbone {name} cannot be used ({words(error)}); see wtal_core/videos/backbones.py "
+            "for what it has to be"
+        ) from error
+
+
+def _foreign(name: str) -> Any:
+    """What `module:object` means, or what an installed package calls so."""
+    if ":" in name:
+        return _of_user(name)
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in points:
+        raise WorkbookError(
+            f"there is no backbone {name!r}; choose of {', '.join(backbone_names())}, or name "
+            "one of your own as MODULE:OBJECT"
+        )
+    return points[name].load()
 
 
 def _imported(target: str) -> Any:

@@ -101,6 +101,9 @@ def extract(
     unusable |= failed
     if failed and not incomplete:
         raise WorkbookError(_refusal(failed, len(found.files)))
+    if unusable and not reports and not kept:
+        first = next(iter(unusable.values()))
+        raise WorkbookError(f"none of {len(unusable)} videos can be used, such as {first}")
     took = time.monotonic() - begun
     anew = tuple(name for name in reports if name in before)
     return Extracted(Path(out), spec, reports, kept, anew, unusable, found.left_alone, took)

@@ -109,7 +109,12 @@ def described(python: Path) -> dict[str, str]:
     """What MediaPipe a Python has."""
     try:
         answer = subprocess.run(
-            [str(python), str(WORKER), "describe"], capture_output=True, text=True, check=False
+            [str(python), str(WORKER), "describe"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
         )
     except OSError as error:
         raise WorkbookError(f"{python} cannot be started ({error.strerror}); {REMEDY}") from error
@@ -117,8 +122,13 @@ def described(python: Path) -> dict[str, str]:
         raise WorkbookError(
             f"{python} has no mediapipe with models of hands ({_last(answer.stderr)}); {REMEDY}"
         )
-    description: dict[str, str] = json.loads(answer.stdout.splitlines()[-1])
-    return description
+    try:
+        description: dict[str, str] = json.loads(answer.stdout.splitlines()[-1])
+        return {name: str(description[name]) for name in ("version", "sha256")}
+    except (ValueError, LookupError, TypeError):  # another program, which has ended well
+        raise WorkbookError(
+            f"{python} does not say what mediapipe it has, so it is no Python; {REMEDY}"
+        ) from None
 
 
 class Worker:

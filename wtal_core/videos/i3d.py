@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from wtal_core.data.feature_spec import Crop
 from wtal_core.errors import WorkbookError
-from wtal_core.reading.tensors import read_torch
+from wtal_core.reading.tensors import checksum, read_torch
 from wtal_core.videos.backbones import Rows, Windows
 
 SIZE = 1024  # values of either stream
@@ -240,7 +240,7 @@ def i3d(device: str = "cpu", weights: Path | None = None) -> I3D:
         if stream in networks:
             raise WorkbookError(f"{path} is a network of {stream}, and so is the other file; {GET}")
         networks[stream] = network.eval().requires_grad_(False).to(device)
-        checksums[stream] = hashlib.sha256(path.read_bytes()).hexdigest()
+        checksums[stream] = checksum(path)
     alone = "" if len(networks) > 1 else f"-{next(iter(networks))}"
     return I3D(
         name=f"i3d{alone}",

@@ -8,7 +8,6 @@ Sources: R(2+1)D, Tran et al., CVPR 2018; MViTv2, Li et al., CVPR 2022; Video Sw
 CVPR 2022.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from torch import nn
 
 from wtal_core.data.feature_spec import Crop
 from wtal_core.errors import WorkbookError
-from wtal_core.reading.tensors import read_torch
+from wtal_core.reading.tensors import checksum, read_torch
 from wtal_core.videos.backbones import Rows, Windows
 
 
@@ -108,7 +107,7 @@ def kinetics(name: str, device: str = "cpu", weights: Path | None = None) -> Kin
     return Kinetics(
         name=name,
         network=network.eval().to(device),
-        weights=hashlib.sha256(path.read_bytes()).hexdigest(),
+        weights=checksum(path),
         streams={"features": size},
         fps=recipe.fps,
         window=recipe.window,

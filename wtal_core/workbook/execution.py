@@ -21,36 +21,45 @@ from tqdm import tqdm
 
 from wtal_core.data.paths import HOME
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.places import refuse_special, resolved, written_place
+from wtal_core.reading.texts import read_text
 from wtal_core.workbook.artifacts import FOLDER
 
+PYTHON = "python"
 KEPT_CELL_METADATA = ("tags", "jupyter")  # the second says that a cell is folded
 PICTURES = ("image/png", "image/svg+xml")
 
 
 def opened(notebook: Path) -> Any:
     """A notebook of the workbook as nbformat reads it. Raises WorkbookError for what is none."""
-    try:
-        text = notebook.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise WorkbookError(f"notebook {notebook} cannot be read ({reason})") from error
+    refuse_special(notebook)  # Papermill reads it once more
+    text = read_text(notebook, "name a notebook")
     try:
         book = nbformat.reads(text, 4)
         nbformat.validate(book)
         tags = [tag for cell in book.cells for tag in cell.metadata.get("tags", [])]
-        language = book.metadata.get("kernelspec", {}).get("language", "python")
+        language = _language(book)
     except Exception as error:  # nbformat raises whatever a foreign file makes it stumble over
         raise WorkbookError(
             f"{notebook} is no Jupyter notebook (version 4); name a file that ends in .ipynb"
         ) from error
-    if language != "python":
+    if language != PYTHON:
         raise WorkbookError(f"{notebook} is a notebook of {language}; only Python's are executed")
-    if "parameters" not in tags and not notebook.resolve().is_relative_to(FOLDER.resolve()):
+    if "parameters" not in tags and not resolved(notebook).is_relative_to(resolved(FOLDER)):
         raise WorkbookError(
             f"{notebook} is no notebook of the workbook, and has no cell with the tag parameters; "
             "`wtal new notebook` writes one that has it"
         )
     return book
+
+
+def _language(book: Any) -> str:
+    """The language of a notebook. One that says nothing is Python's, as Papermill is told, too."""
+    kernel = {"display_name": "Python 3", "name": "python3"} | book.metadata.get("kernelspec", {})
+    of_cells = book.metadata.get("language_info", {}).get("name")
+    language = str(kernel.get("language") or of_cells or PYTHON)
+    book.metadata["kernelspec"] = nbformat.from_dict(kernel | {"language": language})
+    return language
 
 
 def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
@@ -83,6 +92,7 @@ def execute(
     complete. Kernel messages go to stderr.
     """
     check_parameters(notebook, parameters)
+    output = written_place(output)
     partial = output.with_suffix(".partial.ipynb")
     failed = output.with_suffix(".failed.ipynb")
     try:
@@ -135,6 +145,7 @@ def _in_kernel(notebook: Path, partial: Path, parameters: dict[str, Any], progre
                 str(partial),
                 parameters,
                 kernel_name="python3",
+                language=PYTHON,
                 progress_bar=progress,
                 stderr_file=sys.stderr,
                 cwd=str(HOME),  # where an installed workbook finds the user's data
@@ -229,9 +240,10 @@ def joined(outputs: Iterable[Any]) -> list[Any]:
 
 def refresh(notebook: Path) -> None:
     """Execute a committed notebook in place with its own parameters, and clean it."""
-    executed = notebook.with_suffix(".refreshed.ipynb")
+    target = written_place(notebook)
+    executed = target.with_suffix(".refreshed.ipynb")
     execute(notebook, executed, {})
-    os.replace(executed, notebook)
+    os.replace(executed, target)
 
 
 def refresh_all(notebooks: list[Path]) -> None:

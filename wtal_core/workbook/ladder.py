@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from wtal_core.evaluation.statistics import Correlation, rank_correlation
+from wtal_core.evaluation.statistics import Correlation, collapse_limit, rank_correlation
 from wtal_core.papers import reported
 from wtal_core.papers.printed_values import averaged
 from wtal_core.runs.results import Results
@@ -15,6 +15,7 @@ from wtal_core.study.yardsticks import Yardsticks, one_per_fold, yardsticks_by_s
 
 AVERAGE = "avg_10_70"
 MIDDLE = "m50"
+COLLAPSED = "most seeds of its own row, by far: collapsed, by the total loss"
 AVERAGE_PER_MIDDLE = 1.25  # of published weak methods, to place one that prints no average
 
 
@@ -158,26 +159,22 @@ class Ladder:
         return pd.DataFrame(lines).T
 
     def untrained(self) -> pd.DataFrame:
-        """What the networks that are not trained miss: one row per rung and bound that some seeds
-        end above, with the limit and the losses.
+        """Why networks are not trained: one row per rung and limit that some seeds end above. A
+        limit is a bound of the objective, or that of a collapse; a seed may be above several.
         """
         lines = []
         for rung in self.rungs:
             objectives = [record.objective for record in self.results.records.get(rung.name, [])]
             for bounds in zip(*(found["bounds"] for found in objectives), strict=True):
                 losses = [bound["loss"] for bound in bounds]
-                above = sum(bound["loss"] >= bound["limit"] for bound in bounds)
-                if above:
-                    line = {
-                        "rung": rung.name,
-                        "ends above what is reached without": bounds[0]["without"],
-                        "seeds": f"{above} of {len(bounds)}",
-                        "limit": f"{bounds[0]['limit']:.3f}",
-                        "losses": ", ".join(f"{loss:.3f}" for loss in losses),
-                    }
-                    lines.append(line)
-        names = ["rung", "ends above what is reached without", "seeds", "limit", "losses"]
-        return pd.DataFrame(lines, columns=names).set_index("rung")
+                without = f"what is reached without {bounds[0]['without']}"
+                lines.append(_above(rung.name, without, losses, bounds[0]["limit"]))
+            if objectives:
+                totals = self.results.totals(rung.name)
+                limit = collapse_limit(totals)
+                lines.append(_above(rung.name, COLLAPSED, list(totals), limit, at_limit=False))
+        table = pd.DataFrame(lines).set_index("rung")
+        return table[~table["seeds"].str.startswith("0 ")]
 
     def correlation(self, metric: str) -> Correlation:
         """Of the medians here with what was published, over the rungs that have both."""
@@ -207,6 +204,20 @@ def climbed(session: Session, rungs: Sequence[Rung] = NETWORKS) -> Ladder:
     results = networks(session, rungs)
     of_networks = {name: results.per_tiou(name) for name in results.records}
     return Ladder(without_networks(session) | of_networks, results)
+
+
+def _above(
+    rung: str, what: str, losses: Sequence[float], limit: float, at_limit: bool = True
+) -> dict[str, str]:
+    """A row of `Ladder.untrained`: how many seeds end above a limit; at_limit: or at it."""
+    above = sum(loss >= limit if at_limit else loss > limit for loss in losses)
+    return {
+        "rung": rung,
+        "ends above": what,
+        "seeds": f"{above} of {len(losses)}",
+        "limit": f"{limit:.3f}",
+        "losses": ", ".join(f"{loss:.3f}" for loss in losses),
+    }
 
 
 def _number(value: float | None) -> str:

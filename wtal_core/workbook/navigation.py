@@ -11,8 +11,9 @@ import nbformat
 
 from wtal_core.data.paths import CHECKOUT, COMMITTED
 from wtal_core.papers.manifests import known_papers, reported
-from wtal_core.report.findings import place_in
+from wtal_core.report.findings import DATASETS, place_in
 from wtal_core.study.own_parameters import artifact_of
+from wtal_core.workbook import reading_time
 from wtal_core.workbook.artifacts import FOLDER, Notebook, find_notebooks
 from wtal_core.workbook.cells import PARAMETERS, folded
 
@@ -35,7 +36,6 @@ ENTRANCE = "start_here"
 PAPERS = ("facnet", "backtal", "ten", "gaufuse")  # in the order of the README
 FIRST_OF_PAPER = ("idea", "method", "rskp")  # notebooks of a paper that come before its tables
 HUBS = ("idea", "method")  # which lead down to the others of their paper
-DATASETS = ("simulated-2", "simulated", "shrec21")  # whose results are named first
 TAG = "navigation"
 HEADING = "## Where to go from here"
 PAGES = {
@@ -199,3 +199,4 @@ if __name__ == "__main__":
     known = notebooks()
     changed = sum(furnish(notebook, known) for notebook in known)
     print(f"{changed} of {len(known)} notebooks changed")
+    reading_time.write(_of_checkout(PAGES["all notebooks with aim and time"]), known)

@@ -9,6 +9,7 @@ import numpy as np
 from tabulate import tabulate
 
 from wtal_core.data.manifests import load_manifest
+from wtal_core.errors import WorkbookError
 from wtal_core.models import backtal, method, method_names, ten
 from wtal_core.models.first_round import DATASETS as FIRST_ROUND
 from wtal_core.runs.ledger import Ledger, Record
@@ -77,6 +78,8 @@ def profiles(results: Path) -> str:
                 table = tabulate(lines, HEADER, tablefmt="github", disable_numparse=True)
                 title = f"## {manifest.title}, profile {profile}"
                 sections.append(f"{title}\n\n{about}\n\n{table}\n")
+    if len(sections) == 1:
+        raise WorkbookError(f"{results} holds no runs of a profile; `wtal reproduce` makes some")
     return "\n".join(sections)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from wtal_core.data.dataset import Dataset
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.places import resolved
 from wtal_core.report.coverage import of_networks
 from wtal_core.runs.cluster import Place
 from wtal_core.runs.ledger import Ledger
@@ -37,7 +38,7 @@ def reproduce(
     """
     place = place or Place(jobs=parameters.get("jobs", 1))
     notebooks = find_notebooks(tuple(wanted))
-    given = {**parameters, "store": str(results.resolve())}
+    given = {**parameters, "store": str(resolved(results))}
     asked = [at_home(notebook, given) for notebook in notebooks]
     for notebook in notebooks:
         check_parameters(notebook.path, given)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from wtal_core.data.manifests import dataset_names, load_manifest
 from wtal_core.data.paths import COMMITTED, SHIPPED
+from wtal_core.reading.places import resolved
 from wtal_core.report.artifacts import SavedTable, artifact_of, read_tables
 from wtal_core.report.coverage import FORM
 from wtal_core.report.findings import DATASETS, Judged, all_judged, interval_of, place_in
@@ -103,7 +104,7 @@ def _findings(results: Path) -> str:
 
 def _in_checkout(file: Path, folder: Path) -> Path | None:
     """A file of the checkout that a folder lies in; None for a folder that may be taken away."""
-    return file if file.is_file() and folder.resolve().is_relative_to(SHIPPED) else None
+    return file if file.is_file() and resolved(folder).is_relative_to(SHIPPED) else None
 
 
 def _heading(dataset: str) -> str:
@@ -140,7 +141,7 @@ def _executed(notebook: Notebook, page: Path) -> Path | None:
     beside the page, for the committed results among the committed notebooks.
     """
     beside = page.with_name(notebook.path.name)
-    if beside.is_file() and not page.resolve().is_relative_to(COMMITTED):
+    if beside.is_file() and not resolved(page).is_relative_to(COMMITTED):
         return beside
     return _in_checkout(notebook.path, page.parent)
 
@@ -202,7 +203,8 @@ def _number(tables: Mapping[str, SavedTable], result: Result) -> str:
         return "A picture without a table." if result.page is None else "See the page."
     for name, table in tables.items():
         frame = table.as_frame()
-        if {"reported", "reproduced"} <= set(frame) and frame["reported"].str.contains(r"\d").any():
+        is_of_means = {"paper", "here", "±"} <= set(frame)
+        if is_of_means and frame["paper"].str.contains(r"\d").any():
             return _of_the_papers_best(frame, _metric(name, table.caption))
     for name, table in tables.items():
         if name.endswith("_columns"):
@@ -214,14 +216,14 @@ def _number(tables: Mapping[str, SavedTable], result: Result) -> str:
 
 
 def _of_the_papers_best(frame: pd.DataFrame, metric: str) -> str:
-    place = _highest(frame.index, frame["reported"])
+    place = _highest(frame.index, frame["paper"])
     row = frame.iloc[place]
     spread = _in_brackets(row["95 % interval"], row["±"])
     trained = ""
     if "trained" in frame:
         trained = f"; {row['trained']} networks trained, in all rows {_counted(frame['trained'])}"
     name = _plain(str(frame.index[place]))
-    number = f"{name}: **{row['reproduced']}**{spread}, printed {row['reported']}"
+    number = f"{name}: **{row['here']}**{spread}, printed {row['paper']}"
     return f"{number}<br>{metric}{trained}"
 
 
@@ -267,7 +269,7 @@ def _with_interval(frame: pd.DataFrame) -> str | None:
     if "95 % interval" not in columns or columns.index("95 % interval") == 0 or frame.empty:
         return None
     before = columns[columns.index("95 % interval") - 1]
-    of_what = "reproduced" if "reproduced" in columns else before
+    of_what = "here" if "here" in columns else before
     row = frame.iloc[0]
     if not re.search(r"\d", row[of_what]):
         return None
@@ -304,6 +306,7 @@ def _subject(table: SavedTable) -> str:
     words = re.sub(
         r"^\S.* (Table|Figure) \d+(, (?=as printed|reported))?[.:,]? ?", "", table.caption
     )
+    words = re.sub(r"(?<=\. )Simulated, version 2, (\w)", lambda begins: begins[1].upper(), words)
     words = re.sub(r"(on )?Simulated, version 2, ", "", words)
     first, *others = words.rstrip(".").split(". ")
     return ". ".join([first, *others[: int(len(first) < SHORT)]])
@@ -357,4 +360,4 @@ def _plain(words: str) -> str:
 
 
 def _address(target: Path, results: Path) -> str:
-    return Path(os.path.relpath(target.resolve(), results.resolve())).as_posix()
+    return Path(os.path.relpath(resolved(target), resolved(results))).as_posix()

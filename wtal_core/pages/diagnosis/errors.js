@@ -76,7 +76,7 @@ class ErrorList {
         name: "score",
         wide: true,
         value: (row) => row.score,
-        cell: (row) => (row.score === null ? MISSING : scoreInWords(row.score)),
+        cell: (row) => (row.score === null ? MISSING : scoreInColumn(row.score)),
       },
       { name: "tIoU", wide: true, value: (row) => row.overlap, cell: (row) => row.overlap.toFixed(2) },
       { name: "where", title: "sorts by length", value: (row) => row.end - row.start, cell: (row) => strip(row, this) },

@@ -33,7 +33,7 @@ function showPaired(root, content) {
       return [[name, cells.at(-1), ...cells.slice(0, -1)]];
     });
     const caption =
-      `mAP less that of ${names[other]}, in points, with 95 % intervals: ` +
+      `mAP minus that of ${names[other]}, in points, with 95 % intervals: ` +
       `${paired.resamples.toLocaleString("en")} resamples of the videos, on which all methods are scored. ` +
       "▲ and ▼: the interval leaves out 0";
     place.replaceChildren(plainTable(caption, ["method", "average", ...thresholds], rows));

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from wtal_core.localization.frame_proposals import Margin
 from wtal_core.localization.proposals import ProposalRule
 from wtal_core.pages.step_figure import Layer, Number, Panel, Slider, StepFigure
-from wtal_core.pictures.proposal_figures import cut_at
+from wtal_core.pictures.proposal_figures import runs_above
 from wtal_core.pictures.signals import hits
 from wtal_core.pictures.teaching import proposals_at
 from wtal_core.timebase import Timebase
@@ -57,7 +57,7 @@ def run_steps(
     Otherwise as `proposal_steps`.
     """
     tables = {
-        name: [cut_at(sequence, float(level), margin, timebase) for level in thresholds]
+        name: [runs_above(sequence, float(level), margin, timebase) for level in thresholds]
         for name, sequence in sequences.items()
     }
     return _figure(sequences, tables, thresholds, start, truth, timebase, title)
