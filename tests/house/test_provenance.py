@@ -44,7 +44,7 @@ def checkout(tmp_path):
         "seed": 0,
         "seconds": 1.0,
         "metrics": {},
-        "by": {"behaviour": "facnet-1", "commit": "abc"},
+        "by": {"behaviour": "facnet-1", "commit": "abc", "environment": {}},
     }
     path = folder / "facnet.jsonl"
     ledger.write(path, [ledger.sealed(line)])

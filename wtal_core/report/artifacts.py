@@ -204,8 +204,9 @@ def _as_saved(table: pd.DataFrame, caption: str, name: str) -> SavedTable:
 
 
 def _text(value: object) -> str:
+    """A text stays as it is: a class may be called "None"."""
     text = str(value)
-    return NONE if text in NO_VALUE else text
+    return NONE if text in NO_VALUE and not isinstance(value, str) else text
 
 
 def _read_comments(
