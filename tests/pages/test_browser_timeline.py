@@ -138,7 +138,7 @@ def test_another_video_without_a_file_and_a_table(open_page, folder):
         "Jump",
         "4 s",
         "5 s",
-        "0.6",
+        "0.600",
         "background",
     ]
     page.locator(".list td button").click()
