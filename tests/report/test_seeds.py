@@ -74,5 +74,9 @@ def test_tables_say_what_a_choice_adds():
     assert [
         row[name].split()[0] for name in ("best seed", "best epoch", "best seed and epoch")
     ] == ["+2.0", "+1.0", "+4.0"]
+    more = pd.concat([last, pd.DataFrame([[0.0, 90.0, 0.0, 0.0, 0.0]], index=[7])])
+    beside = seeds.choices_on_test({"a": more, "b": last}, {"a": more, "b": best})
+    assert beside.loc["a", "configurations"] == beside.loc["b", "configurations"] == 1
+    assert beside.loc["a", "best seed"].startswith("+2.0")
     compared = seeds.paired({"a": (best.loc[0], last.loc[0])}).loc["a"]
     assert compared["difference"] == "+1.0" and compared["n"] == 5

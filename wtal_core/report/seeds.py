@@ -82,18 +82,21 @@ def choices_on_test(
 ) -> pd.DataFrame:
     """Points above the mean over seeds of the last epoch, by each choice on the test set.
 
-    One row per name, the mean over its configurations.
+    One row per name, the mean over the configurations that all names have: so the rows compare, and
+    a run of one of them alone moves none.
 
     last, best: one row per configuration, one column per seed, at the last epoch and at the best
     one on the test set.
     """
+    common = sorted(set.intersection(*(set(table.index) for table in last.values())))
     lines = {}
-    for name, table in last.items():
+    for name in last:
+        table, at_best = last[name].loc[common], best[name].loc[common]
         mean = table.mean(axis=1)
         gains = {
             "best seed": table.max(axis=1) - mean,
-            "best epoch": best[name].mean(axis=1) - mean,
-            "best seed and epoch": best[name].max(axis=1) - mean,
+            "best epoch": at_best.mean(axis=1) - mean,
+            "best seed and epoch": at_best.max(axis=1) - mean,
         }
         line: dict[str, object] = {"configurations": len(table), "seeds": table.shape[1]}
         for choice, points in gains.items():
