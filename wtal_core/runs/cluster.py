@@ -172,6 +172,11 @@ def returned(stack: ExitStack, gone: WorkbookError) -> "Client":
     raise gone
 
 
+async def load(module: str) -> None:
+    """Import a module in a worker, before it is sent anything: torch takes seconds."""
+    import_module(module)
+
+
 @contextmanager
 def local_workers(jobs: int) -> Iterator[Callable[[], None]]:
     """Workers on this machine, as processes that end with the block, or with this process; and a

@@ -23,7 +23,7 @@ from wtal_core.data.stored import in_memory
 from wtal_core.errors import WorkbookError
 from wtal_core.reading.places import resolved
 from wtal_core.runs import behaviour, sweep
-from wtal_core.runs.cluster import SCHEDULER, TRIES, data_address, is_loopback, returned
+from wtal_core.runs.cluster import SCHEDULER, TRIES, data_address, is_loopback, load, returned
 from wtal_core.runs.delivery import Delivery, clear_unfinished, delivery_of, keep
 from wtal_core.runs.ledger import Ledger, working_folder
 from wtal_core.runs.provenance import source_hash
@@ -55,6 +55,7 @@ def compute_on_workers(
     WorkbookError, after all others are done, for runs that failed or whose workers died; and where
     the scheduler does not come back.
     """
+    client.run(load, computed.__module__, wait=False)  # while the orders are written here
     root = resolved(ledger.root)
     orders = {
         identity: _order(identity, run, root, device, start)
