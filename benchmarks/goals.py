@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.measured import as_table
+from benchmarks.measured import as_table, rows_of
 
 Row = Mapping[str, str]
 RATE = "of the product's rate %"
@@ -127,11 +127,3 @@ def goals(parts: Mapping[str, str]) -> str:
         rows.append({"what": goal.what, "goal": goal.aim, "measured": measured, "met": said})
     rows += [dict(zip(("what", "goal", "measured", "met"), line, strict=True)) for line in OTHERS]
     return as_table(rows)
-
-
-def rows_of(part: str) -> list[Row]:
-    """The rows of the first table of a part in Markdown."""
-    lines = [line for line in part.splitlines() if line.startswith("|")]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    head, _, *body = cells
-    return [dict(zip(head, row, strict=True)) for row in body if len(row) == len(head)]

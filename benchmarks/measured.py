@@ -42,15 +42,26 @@ def as_table(rows: list[dict[str, Any]]) -> str:
     return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
 
 
+def rows_of(part: str) -> list[dict[str, str]]:
+    """The rows of the first table of a part in Markdown."""
+    lines = [line for line in part.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    head, _, *body = cells
+    return [dict(zip(head, row, strict=True)) for row in body if len(row) == len(head)]
+
+
 def machine() -> str:
     """Date, processor, cores and load: without them no time says anything."""
+    cores = f"{os.cpu_count()} cores"
+    day, model, load = where()
+    return f"{day}, {model}, {cores}, load {load}, Python {platform.python_version()}"
+
+
+def where() -> tuple[str, str, str]:
+    """Date, processor and load."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         model = names[0].partition(":")[2].strip() if names else model
-    busy = os.getloadavg()[0]
-    return (
-        f"{date.today().isoformat()}, {model}, {os.cpu_count()} cores, load "
-        f"{busy:.1f}, Python {platform.python_version()}"
-    )
+    return date.today().isoformat(), model, f"{os.getloadavg()[0]:.1f}"

@@ -18,7 +18,8 @@ no dropout, November 2026, one thread) four gradients took 0.81 times as long as
 for top-k MIL, 1.05 for FAC-Net, 1.04 for STPN and 1.01 for TEN. At `quick` size the time is that of
 large kernels, not of their number.
 
-The table goes to benchmarks/tables/training_steps_SIZE.md.
+The table goes to benchmarks/tables/training_steps_SIZE.md. Rows of methods that were not asked for
+stay there; each says when and where it was measured.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu.data import Size, make
 from benchmarks.gpu.training import _added
-from benchmarks.measured import Measured, as_table, write
+from benchmarks.measured import TABLES, Measured, as_table, rows_of, where, write
 from benchmarks.timing import seconds
 from benchmarks.training_step import Counter
 from wtal_core.data.dataset import Dataset
@@ -155,6 +156,7 @@ def row(name: str, dataset: Dataset, size: str, times_each: int) -> dict[str, An
         "GFLOP": f"{work / 1e9:.2f}",
         "of the product's rate %": f"{100 * work / best['ours'] / rate:.0f}",
         "scoring % of a run": f"{100 * scoring:.1f}",
+        "measured": "{}, {}, load {}".format(*where()),
     }
 
 
@@ -166,11 +168,11 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     dataset = opened("simulated-2") if arguments.size == "quick" else make(THUMOS14)
-    rows = []
+    rows = earlier(arguments.size)
     with freed_memory_kept():
         for name in arguments.methods:
-            rows.append(row(name, dataset, arguments.size, arguments.steps))
-            print(rows[-1], flush=True)
+            rows[name] = row(name, dataset, arguments.size, arguments.steps)
+            print(rows[name], flush=True)
             keep(rows, arguments.size, arguments.steps)  # an interrupted run leaves these
 
 
@@ -186,17 +188,25 @@ with dynamic shapes does not pay: compiling took 13 s to 2 min, longer than a wh
 a step then took 1.7 times (FAC-Net), 1.3 times (BM) and 1.2 times (RSKP) as long as before."""
 
 
-def keep(rows: list[dict[str, Any]], size: str, times_each: int) -> None:
+def earlier(size: str) -> dict[str, dict[str, Any]]:
+    """What earlier runs have left, by method."""
+    path = TABLES / f"training_steps_{size}.md"
+    return (
+        {line["method"]: dict(line) for line in rows_of(path.read_text())} if path.exists() else {}
+    )
+
+
+def keep(rows: dict[str, dict[str, Any]], size: str, times_each: int) -> None:
     """Write the table of the methods so far."""
     about = (
         f"`python -m benchmarks.training --size {size} --steps {times_each}`: CPU time on one "
         f"thread, the shortest of the steps, both forms by turns; {ABOUT[size]} Rates are shares "
         f"of that of a product of {WIDTH} x {WIDTH} matrices, taken beside each method's steps."
     )
-    body = as_table(rows)
-    left = sorted(set(method_names()) - {line["method"] for line in rows})
+    body = as_table([rows[name] for name in method_names() if name in rows])
+    left = sorted(set(method_names()) - set(rows))
     if left:
-        body += f"\n\nThis run was stopped before, or not asked for, {', '.join(left)}."
+        body += f"\n\nNot measured yet: {', '.join(left)}."
     if size == "quick":
         body += f"\n\n{BOUND}"
     write(Measured(f"training_steps_{size}", TITLES[size], about, body))
