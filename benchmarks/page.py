@@ -42,26 +42,28 @@ hand to be timed beside ours: a plain form of it stands for it, as the tables sa
 """
 BEFORE = """## Before and after
 
-Measured once, in November 2026, on a machine of two cores with a load of 11 to 17, so that seconds
-are many times those of a quiet one; what is before and what is after stood under the same load.
+Measured once, in November 2026. Before is the state of the first round (commit efb698dd2), after is
+today's. The first three rows were measured on a machine of two cores with a load of 11 to 17, both
+under the same load; the others on a quiet one, by turns, in processes of their own.
 
-| what                                                       | before  | after   |
-|------------------------------------------------------------|---------|---------|
-| a trivial run through the graph, ms (400 and 1,000 runs)   | 228     | 18      |
-| one more run in a ledger of 640, CPU s                     | 0.271   | 0.001   |
-| a notebook's imports, session and first table, CPU s       | 4.85    | 3.45    |
-| four FAC-Net runs of 6 epochs on 2 workers, s, by turns    | 211 155 | 196 182 |
-| the same, CPU s                                            | 30 34   | 46 43   |
+| what                                                         | before         | after           |
+|--------------------------------------------------------------|----------------|-----------------|
+| a trivial run through the graph, ms (400 and 1,000 runs)     | 228            | 18              |
+| one more run in a ledger of 640, CPU s                       | 0.271          | 0.001           |
+| a notebook's imports, session and first table, CPU s         | 4.85           | 3.45            |
+| `wtal reproduce facnet/table3 --seeds 1`, 20 runs, 1 job, s  | 145 136        | 139 137         |
+| the same, 2 jobs, s                                          | 91 92          | 95 97           |
+| the same, 2 jobs, CPU s                                      | 151 155        | 166 175         |
 
-Ten thousand trivial runs took 559 s under that load, in which each process had about a ninth of a
-core: 67 CPU seconds of the client and 52 of two workers. Two minutes on a quiet machine follow from
-these, but were not measured.
+The last rows train the same networks by the first round's profile. With one process today's command
+takes 0.98 times as long, where 1.5 times as fast was aimed at: it is bound by the steps, and those
+by large kernels (above). With two it takes 1.05 times as long: five seconds more per command, not
+per run. Before it sends the first run, the command trains a tiny network to say which behaviour
+computes it, for which torch loads its compiler (4 s together), and starts Dask's workers (1 s).
 
-The last two rows compare the processes of before Dask with Dask's workers. Their results are equal.
-Dask costs about 12 CPU seconds per command under that load, for its scheduler and the start of its
-workers; which one is quicker cannot be told there. Of a notebook's 3.45 seconds the import of torch
-takes about 1.6: the modules of the methods need it, and most notebooks name one in their first
-cell, so that two seconds before the first table cannot be reached while they do.
+Of a notebook's 3.45 seconds the import of torch takes about 1.6: the modules of the methods need
+it, and most notebooks name one in their first cell, so that two seconds before the first table
+cannot be reached while they do.
 """
 NO_GPU = """## GPU
 
