@@ -8,10 +8,12 @@ steps are taken. Both forms take steps on the same batch in one process by turns
 CPU time of each counts. One video at a time is the same code on batches of one video, whose
 gradients are added before the optimiser's step; losses that compare the videos of a batch then have
 nothing to compare. Rates count the floating-point work of matrix products; the machine's is of a
-product of 1024 x 1024 matrices, taken beside each method's steps. Operations are those that reach a
-kernel. Scoring is to detect on the test set and to score that, as often as a run does so, with a
-network that was trained for three seconds; at THUMOS14's size with one of these few steps, on four
-test videos, scaled to 212.
+product of 1024 x 1024 matrices, taken beside each method's steps. What bounds a step, by PyTorch's
+profiler: the share of its time that its products take, and the operation that takes most of the
+rest; such passes over arrays are bound by memory. Operations are those that reach a kernel. Scoring
+is to detect on the test set and to score that, as often as a run does so, with a network that was
+trained for three seconds; at THUMOS14's size with one of these few steps, on four test videos,
+scaled to 212.
 
 Seeds are not trained together: with torch.func (`vmap` over the weights of four seeds, one batch,
 no dropout, November 2026, one thread) four gradients took 0.81 times as long as one after another
@@ -29,6 +31,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu.data import Size, make
@@ -47,6 +50,17 @@ THUMOS14 = Size(train=32, test=4)  # videos from which a few batches are drawn
 WHOLE = {"train": 200, "test": 212}  # THUMOS14's own
 TRAINED_SECONDS = 3.0
 TIMES = 2  # of which the shorter one counts, at quick size
+PRODUCTS = (
+    "aten::mm",
+    "aten::addmm",
+    "aten::addmm_",
+    "aten::bmm",
+    "aten::baddbmm",
+    "aten::mkldnn_convolution",
+    "aten::convolution_backward",
+    "aten::thnn_conv2d",
+    "aten::slow_conv_dilated1d",
+)
 PART = "benchmark"  # name of the data set of these
 PROFILES = {"quick": "quick", "thumos14": "official"}
 TITLES = {
@@ -104,6 +118,17 @@ def counted(step: Step, batch: list[int]) -> tuple[int, int]:
     return products.get_total_flops(), counter.count
 
 
+def bound(step: Step, batch: list[int]) -> tuple[float, str]:
+    """What share of a step its matrix products take, in percent, and what else takes most of it."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        step(batch)
+    spent = {of.key: of.self_cpu_time_total for of in profiler.key_averages()}
+    percent = {name: 100 * time / sum(spent.values()) for name, time in spent.items()}
+    products = sum(percent.pop(name, 0.0) for name in PRODUCTS)
+    largest = max(percent, key=lambda name: percent[name])
+    return products, f"{largest.removeprefix('aten::')} {percent[largest]:.0f}"
+
+
 def share_of_scoring(trainer: Trainer, of_step: float, losses: dict[str, float]) -> float:
     """What detecting and scoring take of a whole run, of its steps and of them.
 
@@ -136,6 +161,7 @@ def row(name: str, dataset: Dataset, size: str, times_each: int) -> dict[str, An
     batch = config.schedule.batches(trainer.train_videos.labels, trainer.order)[0]
     trainer.step(batch)  # warms up, and makes what the optimiser keeps
     work, count = counted(trainer.step, batch)
+    products, other = bound(trainer.step, batch)
     rate = matrix_rate()
     forms = {"ours": trainer.step, "plain": one_at_a_time(trainer)}
     best = in_turns(forms, batch, times_each)
@@ -155,6 +181,8 @@ def row(name: str, dataset: Dataset, size: str, times_each: int) -> dict[str, An
         "operations": count,
         "GFLOP": f"{work / 1e9:.2f}",
         "of the product's rate %": f"{100 * work / best['ours'] / rate:.0f}",
+        "products % of a step": f"{products:.0f}",
+        "next, %": other,
         "scoring % of a run": f"{100 * scoring:.1f}",
         "measured": "{}, {}, load {}".format(*where()),
     }

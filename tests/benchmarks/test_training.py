@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from benchmarks.training import counted, one_at_a_time
+from benchmarks.training import PRODUCTS, bound, counted, one_at_a_time
 from wtal_core.models import method
 from wtal_core.runs.behaviour.micro_data import micro_dataset
 from wtal_core.runs.train import Trainer
@@ -31,3 +31,11 @@ def test_floating_point_work_of_a_step_grows_with_its_snippets():
     less, same = counted(trainer.step, [1])
     assert work > 1.5 * less > 0
     assert 0 < same <= count < 2 * same
+
+
+def test_what_bounds_a_step_is_told_in_shares_of_its_time():
+    trainer = Trainer("topk_mil", method("topk_mil").profiles["quick"], micro_dataset(), 1)
+    products, other = bound(trainer.step, [0, 1])
+    name, share = other.rsplit(" ", 1)
+    assert 0 < products < 100 and 0 <= float(share) <= 101 - products
+    assert name and f"aten::{name}" not in PRODUCTS
