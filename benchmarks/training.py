@@ -204,6 +204,10 @@ def main() -> None:
             keep(rows, arguments.size, arguments.steps)  # an interrupted run leaves these
 
 
+BOUND_AT_SIZE = """What bounds a step, by PyTorch's profiler: the share of its time that its matrix
+products take, and the operation that takes most of the rest (it was not asked for rows without
+them). Where products take nine tenths of it and the rate stays below, their matrices are not as
+large as those of 1024: short videos, few classes, three taps of a convolution."""
 BOUND = """What bounds a quick step, by PyTorch's profiler (November 2026): matrix products are 42 %
 of FAC-Net's step, 26 % of GauFuse's, 27 % of RSKP's and 20 % of BackTAL's. Most of the rest are
 passes over arrays of a few hundred channels per snippet (products with dropout's mask, copies,
@@ -231,6 +235,8 @@ def keep(rows: dict[str, dict[str, Any]], size: str, times_each: int) -> None:
         f"thread, the shortest of the steps, both forms by turns; {ABOUT[size]} Rates are shares "
         f"of that of a product of {WIDTH} x {WIDTH} matrices, taken beside each method's steps."
     )
+    if size == "thumos14":
+        about += f" {BOUND_AT_SIZE}"
     body = as_table([rows[name] for name in method_names() if name in rows])
     left = sorted(set(method_names()) - set(rows))
     if left:
