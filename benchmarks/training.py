@@ -206,8 +206,8 @@ def main() -> None:
 
 BOUND_AT_SIZE = """What bounds a step, by PyTorch's profiler: the share of its time that its matrix
 products take, and the operation that takes most of the rest (it was not asked for rows without
-them). Where products take nine tenths of it and the rate stays below, their matrices are not as
-large as those of 1024: short videos, few classes, three taps of a convolution."""
+them). Where products take nine tenths of it and the rate stays below that, the products themselves
+run slower than the one of 1024 x 1024."""
 BOUND = """What bounds a quick step, by PyTorch's profiler (November 2026): matrix products are 42 %
 of FAC-Net's step, 26 % of GauFuse's, 27 % of RSKP's and 20 % of BackTAL's. Most of the rest are
 passes over arrays of a few hundred channels per snippet (products with dropout's mask, copies,
