@@ -6,6 +6,7 @@ import pytest
 
 from tests.results_samples import record, results
 from wtal_core.errors import WorkbookError
+from wtal_core.runs.results import Results
 
 TWO = {"a": [(0.6, 0.4, 0.2), (0.5, 0.3, 0.1)], "b": [(0.7, 0.5, 0.0), (0.6, 0.5, 0.4)]}
 
@@ -85,3 +86,8 @@ def test_runs_that_todays_code_did_not_compute_are_told_for_every_method():
     )
     assert mixed.provenance().endswith(mixed.validity())
     assert plain.validity() == ""
+    read = replace(plain, retrained=1)
+    told = "runs read a network that was trained again and came out otherwise"
+    assert read.validity() == f"; 1 of 2 {told}"
+    more = replace(read, records={"c": TWO["a"]})
+    assert Results.joined([read, more]).validity() == f"; 2 of 4 {told}"

@@ -1,6 +1,7 @@
 """Runs that only read a network in another way share its training; wrappers name their hosts."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -191,3 +192,14 @@ def test_a_wrapper_around_each_host_leaves_a_record(trainings, tmp_path):
             -1
         ] == gaufuse.trained_as(config)
     assert len(trainings) == 2
+
+
+def test_a_reading_tells_that_it_has_read_another_training(tmp_path, trainings):
+    """Weights are not committed: elsewhere the source is trained again."""
+    ledger = Ledger(tmp_path)
+    source, reading = sweep.ensure([SOURCE, DERIVED[0]], ledger, "cpu", 1)
+    assert not sweep.reads_another(DERIVED[0], reading, ledger)
+    assert not sweep.reads_another(SOURCE, source, ledger)
+    total = [loss + 1e-6 for loss in reading.columns["total"]]
+    other = SimpleNamespace(columns={**reading.columns, "total": total})
+    assert sweep.reads_another(DERIVED[0], other, ledger)

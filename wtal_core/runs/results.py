@@ -21,6 +21,8 @@ class Results:
 
     tious: whose mean mAP the metric is, one or several; empty: all of the protocol.
     current: method -> its behaviour today, such as "facnet-2"; a record of another one is stale.
+    retrained: how many runs have read a network that is not their source's, see
+    `sweep.reads_another`.
     """
 
     records: dict[str, list[Record]]
@@ -31,6 +33,7 @@ class Results:
     protocol: str
     tious: tuple[float, ...] = ()
     current: Mapping[str, str] = field(default_factory=dict)
+    retrained: int = 0
 
     def measured(self, *tious: float, protocol: str | None = None) -> "Results":
         """The same records by another metric: `measured(0.5, protocol="activitynet")` is mAP@0.5 by
@@ -42,7 +45,7 @@ class Results:
     def joined(parts: "Sequence[Results]") -> "Results":
         """The rows of several results of one session together; its metric is that of the first."""
         records = {row: runs for part in parts for row, runs in part.records.items()}
-        return replace(parts[0], records=records)
+        return replace(parts[0], records=records, retrained=sum(part.retrained for part in parts))
 
     @property
     def metric(self) -> str:
@@ -142,7 +145,9 @@ class Results:
         )
 
     def validity(self) -> str:
-        """What is to be said of runs that today's code did not compute; "" where there are none."""
+        """What is to be said of runs that today's code did not compute, or that read another
+        network than they should; "" where there are none.
+        """
         records = [record for records in self.records.values() for record in records]
         others = Counter(
             record.behaviour
@@ -154,4 +159,7 @@ class Results:
             notes.append(f"{others.pop(UNKNOWN)} of {len(records)} runs from before the ledger")
         for name, number in sorted(others.items()):
             notes.append(f"STALE: {number} of {len(records)} runs of behaviour {name}")
+        if self.retrained:
+            read = f"{self.retrained} of {len(records)} runs read a network"
+            notes.append(f"{read} that was trained again and came out otherwise")
         return "".join(f"; {note}" for note in notes)

@@ -123,6 +123,15 @@ def _there(run: Run, ledger: Ledger) -> Record:
     return record
 
 
+def reads_another(run: Run, record: Record, ledger: Ledger) -> bool:
+    """Whether a run that only reads its source's network has read another one: nobody had kept its
+    weights, so that it was trained again, and it came out otherwise than the source's record says.
+    """
+    source = run.source()
+    kept = None if source is None else find(source, ledger)
+    return kept is not None and kept.columns.get("total") != record.columns.get("total")
+
+
 def _tell_stale(records: Sequence[Record], stale: Stale) -> None:
     """Say on stderr how many runs an earlier behaviour computed, or refuse them."""
     old = [record for record in records if is_stale(record)]

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast, get_args
@@ -25,7 +25,7 @@ from wtal_core.runs.objective import judged
 from wtal_core.runs.recompute import run_of
 from wtal_core.runs.results import Results
 from wtal_core.runs.run import Run
-from wtal_core.runs.sweep import Stale, dataset_of, ensure, opened
+from wtal_core.runs.sweep import Stale, dataset_of, ensure, opened, reads_another
 from wtal_core.study.facts import Facts
 from wtal_core.study.own_parameters import OWN_PARAMETERS, own_parameters
 from wtal_core.study.trained import TrainedRun
@@ -78,6 +78,7 @@ class Session:
             self.profile,
             self.dataset.default_protocol,
             current=behaviours_of_today(),
+            retrained=sum(map(partial(reads_another, ledger=self.store), runs, finished)),
         )
 
     def on(self, dataset: str) -> "Session":
