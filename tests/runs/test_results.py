@@ -89,5 +89,5 @@ def test_runs_that_todays_code_did_not_compute_are_told_for_every_method():
     read = replace(plain, retrained=1)
     told = "runs read a network that was trained again and came out otherwise"
     assert read.validity() == f"; 1 of 2 {told}"
-    more = replace(read, records={"c": TWO["a"]})
+    more = replace(results({"c": TWO["a"]}), retrained=1)
     assert Results.joined([read, more]).validity() == f"; 2 of 4 {told}"

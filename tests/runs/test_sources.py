@@ -1,7 +1,6 @@
 """Runs that only read a network in another way share its training; wrappers name their hosts."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -200,6 +199,5 @@ def test_a_reading_tells_that_it_has_read_another_training(tmp_path, trainings):
     source, reading = sweep.ensure([SOURCE, DERIVED[0]], ledger, "cpu", 1)
     assert not sweep.reads_another(DERIVED[0], reading, ledger)
     assert not sweep.reads_another(SOURCE, source, ledger)
-    total = [loss + 1e-6 for loss in reading.columns["total"]]
-    other = SimpleNamespace(columns={**reading.columns, "total": total})
+    (other,) = sweep.ensure([replace(DERIVED[0], seed=1)], ledger, "cpu", 1)
     assert sweep.reads_another(DERIVED[0], other, ledger)
