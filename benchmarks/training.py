@@ -220,12 +220,11 @@ with dynamic shapes does not pay: compiling took 13 s to 2 min, longer than a wh
 a step then took 1.7 times (FAC-Net), 1.3 times (BM) and 1.2 times (RSKP) as long as before."""
 
 
-def earlier(size: str) -> dict[str, dict[str, Any]]:
+def earlier(size: str) -> dict[str, Any]:
     """What earlier runs have left, by method."""
     path = TABLES / f"training_steps_{size}.md"
-    return (
-        {line["method"]: dict(line) for line in rows_of(path.read_text())} if path.exists() else {}
-    )
+    left = rows_of(path.read_text()) if path.exists() else []
+    return {line["method"]: line for line in left}
 
 
 def keep(rows: dict[str, dict[str, Any]], size: str, times_each: int) -> None:
