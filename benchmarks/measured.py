@@ -9,6 +9,7 @@ import os
 import platform
 from dataclasses import dataclass
 from datetime import date
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,9 @@ def as_table(rows: list[dict[str, Any]]) -> str:
 
 def rows_of(part: str) -> list[dict[str, str]]:
     """The rows of the first table of a part in Markdown."""
-    lines = [line for line in part.splitlines() if line.startswith("|")]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    lines = dropwhile(lambda line: not line.startswith("|"), part.splitlines())
+    table = takewhile(lambda line: line.startswith("|"), lines)
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
     head, _, *body = cells
     return [dict(zip(head, row, strict=True)) for row in body if len(row) == len(head)]
 
