@@ -16,10 +16,10 @@ import tyro
 from tabulate import tabulate
 from tyro.conf import Positional
 
+from tools.first_profiles import first_quick
 from wtal_core.data.opening import open_dataset
 from wtal_core.models import method
 from wtal_core.models.contract import MethodConfig
-from wtal_core.models.first_round import first_quick
 from wtal_core.models.shared.schedule import SETTLING, WARM_UP
 from wtal_core.runs.train import Trainer, suited_threads
 

@@ -11,7 +11,6 @@ from wtal_core.errors import WorkbookError
 from wtal_core.localization.frames import FrameRule
 from wtal_core.models import facnet, method, method_names, rskp, ten
 from wtal_core.models.contract import Host, Method
-from wtal_core.models.first_round import first_quick
 from wtal_core.models.shared.inputs import Inputs
 from wtal_core.models.shared.schedule import Schedule
 
@@ -194,7 +193,6 @@ def test_a_profile_on_a_data_set_says_what_is_taken_where_nothing_is_published()
     method_ = method("backtal")
     assert method_.config_for("official", "thumos14") == (method_.profiles["official"], "")
     assert method_.config_for("quick", "gtea") == (method_.profiles["quick"], "")
-    assert method_.config_for("quick", "simulated") == (first_quick(method_), "")
     config, note = method_.config_for("official", "salads50")
     assert config == method_.profiles["official"]
     assert note == "backtal: no published setting for salads50, those for thumos14 are taken"

@@ -5,14 +5,13 @@ from dataclasses import replace
 import pytest
 
 from tests.study.small_runs import TOPK, count_trainings, forget_working_files, small_session
-from wtal_core.models import first_round, topk_mil
+from wtal_core.models import topk_mil
 from wtal_core.study.baseline import baseline_facts
 
 
 @pytest.fixture
 def session(tmp_path, monkeypatch):
     monkeypatch.setitem(topk_mil.PROFILES, "quick", TOPK)
-    monkeypatch.setattr(first_round, "DATASETS", ())  # the small data set is named as one of them
     return small_session(tmp_path, monkeypatch, "simulated_data")
 
 

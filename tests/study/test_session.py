@@ -47,7 +47,7 @@ def test_a_results_folder_that_is_named_is_the_one(folders, tmp_path, capsys):
 def test_files_of_a_session_with_other_parameters_lie_in_the_user_s_folder(folders):
     _, own = folders
     session = open_session("facnet/table1", seeds=2)
-    assert session.path(".csv") == own / "simulated" / "facnet" / "table1.csv"
+    assert session.path(".csv") == own / "simulated-2" / "facnet" / "table1.csv"
 
 
 def test_own_parameters_are_those_of_the_committed_notebook():

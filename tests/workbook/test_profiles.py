@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wtal_core.errors import WorkbookError
-from wtal_core.workbook.profiles import datasets_with_runs, late_share, profiles
+from wtal_core.workbook.profiles import late_share, profiles
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,12 +20,6 @@ def test_the_share_of_the_last_quarter():
     assert late_share(history(4.0, 0.0)) == 1.0
     assert isnan(late_share(history(1.0, 2.0)))
     assert isnan(late_share(history(1.0)))
-
-
-def test_data_sets_of_the_first_round_have_no_table(tmp_path):
-    for name in ("simulated", "simulated-2", "salads50"):
-        (tmp_path / name / "runs").mkdir(parents=True)
-    assert datasets_with_runs(tmp_path) == ["simulated-2"]
 
 
 def test_a_folder_without_runs_makes_no_page(tmp_path):

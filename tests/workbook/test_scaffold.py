@@ -98,7 +98,7 @@ def test_a_new_notebook_runs_and_keeps_the_rules(tmp_path, monkeypatch):
     for name in every_rule:
         getattr(rules, name)()
     assert len(every_rule) == 11
-    assert (tmp_path / "results" / "simulated" / "facnet" / "table9.csv").is_file()
+    assert (tmp_path / "results" / "simulated-2" / "facnet" / "table9.csv").is_file()
 
 
 @pytest.mark.parametrize("name", ["", "Mine", "9lives", "my-method", "../mine", "class", "method"])

@@ -193,7 +193,7 @@ class Method(Generic[C, O]):
         if profile not in PROFILES:
             raise WorkbookError(f"unknown profile {profile!r}; expected {', '.join(PROFILES)}")
         if profile == "quick":
-            return self._quick_for(dataset), ""
+            return self.profiles["quick"], ""
         published = {HOME: self.profiles, **self.benchmarks}
         notes = []
         if dataset not in published:
@@ -203,12 +203,6 @@ class Method(Generic[C, O]):
             notes.append(f"no {profile} setting of its own, the official one is taken")
         note = f"{self.name}: {'; '.join(notes)}" if notes else ""
         return settings.get(profile, settings.get("official", self.profiles["official"])), note
-
-    def _quick_for(self, dataset: str) -> C:
-        """One for all data sets, but for those whose tables are of the first round."""
-        from wtal_core.models.first_round import DATASETS, first_quick
-
-        return first_quick(self) if dataset in DATASETS else self.profiles["quick"]
 
     def settings(self) -> list[str]:
         """The names of the Config's fields."""

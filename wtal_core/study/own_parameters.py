@@ -13,7 +13,7 @@ from wtal_core.data.paths import NOTEBOOKS
 NAME = re.compile(r"((?:table|figure)\d+)_\w+")
 DECIDING = ("dataset", "profile", "seeds", "device")  # parameters that results depend on
 # what a notebook has that says nothing else
-OWN_PARAMETERS = {"dataset": "simulated", "profile": "quick", "seeds": 5, "device": "cpu"}
+OWN_PARAMETERS = {"dataset": "simulated-2", "profile": "quick", "seeds": 5, "device": "cpu"}
 # data sets in whose place a notebook takes any other; of another one it is about that one alone
 EXCHANGEABLE = ("simulated", "simulated-2")
 

@@ -152,7 +152,7 @@ def behaviours_of_today() -> dict[str, str]:
 
 def open_session(
     artifact: str,
-    dataset: str = "simulated",
+    dataset: str = "simulated-2",
     profile: str = "quick",
     seeds: int = 5,
     device: str = "cpu",

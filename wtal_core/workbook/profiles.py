@@ -11,7 +11,6 @@ from tabulate import tabulate
 from wtal_core.data.manifests import load_manifest
 from wtal_core.errors import WorkbookError
 from wtal_core.models import backtal, method, method_names, ten
-from wtal_core.models.first_round import DATASETS as FIRST_ROUND
 from wtal_core.runs.ledger import Ledger, Record
 from wtal_core.runs.run import differences
 
@@ -66,7 +65,7 @@ def profiles(results: Path) -> str:
     """
     ledger = Ledger(results)
     sections = [INTRODUCTION]
-    for dataset in datasets_with_runs(results):
+    for dataset in sorted(folder.parent.name for folder in results.glob("*/runs")):
         manifest = load_manifest(dataset)
         about = (
             f"Data set `{dataset}` ({manifest.origin}), average mAP by protocol "
@@ -81,12 +80,6 @@ def profiles(results: Path) -> str:
     if len(sections) == 1:
         raise WorkbookError(f"{results} holds no runs of a profile; `wtal reproduce` makes some")
     return "\n".join(sections)
-
-
-def datasets_with_runs(results: Path) -> list[str]:
-    """Data sets with records of today's quick profiles, by name."""
-    names = sorted(folder.parent.name for folder in results.glob("*/runs"))
-    return [name for name in names if name not in FIRST_ROUND]
 
 
 def lines_of(
