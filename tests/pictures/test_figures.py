@@ -57,6 +57,14 @@ def test_lines_below_zero_are_seen_beside_a_line_at_zero():
     assert list(axes.lines[-1].get_ydata()) == [0, 0]
 
 
+def test_every_seed_has_a_line_where_some_go_another_way():
+    apart = pd.DataFrame({0: [0.0, 1.0], 1: [0.0, 0.0], 2: [0.0, 0.1]})
+    figure = figures.lines({"a": apart}, "epoch", "caption", every_seed=True)
+    drawn = [line.get_ydata().tolist() for line in figure.axes[0].get_lines()]
+    assert drawn == [[0.0, 0.1], [0.0, 1.0], [0.0, 0.0], [0.0, 0.1]]
+    assert "median over seeds" in figure.get_suptitle() and not figure.axes[0].collections
+
+
 def test_lines_above_zero_are_measured_from_zero():
     (axes,) = figures.lines({"a": TABLE, "not trained": TABLE * np.nan}, "level", "caption").axes
     assert axes.get_ylim()[0] == 0 and len(axes.lines) == 2

@@ -215,20 +215,24 @@ def lines(
     caption: str,
     ylabel: str = "average mAP (%)",
     ticks: Sequence[str] | None = None,
+    every_seed: bool = False,
 ) -> Figure:
     """One line per name: the mean over seeds, with a band of one standard deviation.
 
-    table: name -> a DataFrame with one row per x value and one column per seed.
+    table: name -> a DataFrame with one row per x value and one column per seed. every_seed: the
+    median, and a thin line per seed, where some seeds go another way: a band would say that all lie
+    between.
     """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    draw, how = _band, "mean over seeds, band ± 1 standard deviation"
+    if every_seed:
+        draw, how = _seeds, "median over seeds, a thin line per seed"
     for number, (name, values) in enumerate(table.items()):
         places = np.arange(len(values)) if ticks is not None else values.index.to_numpy()
-        _band(axes, places, values, number, name)
+        draw(axes, places, values, number, name)
     if ticks is not None:
         axes.set_xticks(range(len(ticks)), ticks, rotation=20)
-    return _finish(
-        figure, axes, f"{caption}\nmean over seeds, band ± 1 standard deviation", xlabel, ylabel
-    )
+    return _finish(figure, axes, f"{caption}\n{how}", xlabel, ylabel)
 
 
 def sweeps(
@@ -442,18 +446,34 @@ def _band(
 
     number: of the line, which chooses its colour, marker and stroke.
     """
-    place = number % len(COLOURS)
     mean, spread = values.mean(axis=1).to_numpy(), values.std(axis=1, ddof=1).fillna(0).to_numpy()
+    colour = _marked(axes, x, mean, number, name)
+    axes.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
+
+
+def _seeds(
+    axes: Axes, x: np.ndarray | list[str], values: pd.DataFrame, number: int, name: str | None
+) -> None:
+    """The median over the columns of values, and each of them. number: see `_band`."""
+    colour = _marked(axes, x, values.median(axis=1).to_numpy(), number, name)
+    axes.plot(x, values.to_numpy(), color=colour, alpha=0.35, lw=0.6)
+
+
+def _marked(
+    axes: Axes, x: np.ndarray | list[str], y: np.ndarray, number: int, name: str | None
+) -> str:
+    """A line with markers; its colour."""
+    place = number % len(COLOURS)
     axes.plot(
         x,
-        mean,
+        y,
         color=COLOURS[place],
         marker=MARKERS[place],
         linestyle=LINE_STYLES[place],
         label=name,
         markersize=4,
     )
-    axes.fill_between(x, mean - spread, mean + spread, color=COLOURS[place], alpha=0.2, lw=0)
+    return COLOURS[place]
 
 
 def _shade(axes: Axes, truth: pd.DataFrame, label: str | None) -> None:
