@@ -200,7 +200,9 @@ def _reason(artifact: str, row: dict[str, Any], trained: set[str]) -> str:
         return (
             "in the workbook, not trained yet" if is_there else f"not in the workbook yet, {code}"
         )
-    return f"{code}, not in the workbook" if "code" in about else code
+    if "code" not in about:
+        return code
+    return f"{code}, not in the workbook: {about.get('reason', 'not specified here')}"
 
 
 def _computed(results: Path, artifact: str) -> dict[tuple[str, str], dict[str, set[str]]]:
