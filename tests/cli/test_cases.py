@@ -459,6 +459,25 @@ def test_29_points_of_single_frames(run, tmp_path):
     assert status == 2 and "holds clicks" in err
 
 
+@pytest.mark.parametrize("source", ["lines.txt", "table.csv"])
+def test_clicks_become_the_table_that_data_add_reads(run, tmp_path, source):
+    write(tmp_path / "lines.txt", "vid_a,14.84,Jump\nvid_b,9.6,Throw\n")
+    write(tmp_path / "table.csv", "t,video,label\n14.84,vid_a,Jump\n9.6,vid_b,Throw\n")
+    assert run(f"convert {source} clicks.csv")[0] == 0
+    lines = (tmp_path / "clicks.csv").read_text().splitlines()
+    assert lines == ["video,label,t", "vid_a,Jump,14.84", "vid_b,Throw,9.6"]
+    assert run("convert clicks.csv back.txt")[0] == 0
+    assert (tmp_path / "back.txt").read_text() == (tmp_path / "lines.txt").read_text()
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_single_record_is_a_file(run, average, tmp_path, indent):
+    only = {"video": "vid_a", "label": "Jump", "start": 10.0, "end": 20.0, "score": 0.9}
+    write(tmp_path / "one.jsonl", json.dumps(only, indent=indent))
+    assert run("convert one.jsonl one.csv")[0] == 0
+    assert (tmp_path / "one.csv").read_text().splitlines()[1] == "vid_a,Jump,10.0,20.0,0.9"
+
+
 def write_pickle(path, content, protocol=4) -> None:
     path.write_bytes(pickle.dumps(content, protocol=protocol))
 
@@ -606,6 +625,14 @@ def test_submissions_are_written_with_numbers(run, average, tmp_path):
     assert run("convert det.json new.txt --class-list detclasslist.txt")[0] == 0
     words = "gt.json new.txt --class-list detclasslist.txt"
     assert average(words) == pytest.approx(100)
+
+
+def test_action_lists_are_written_with_the_numbers_of_a_class_list(run, tmp_path):
+    write_submission(tmp_path)
+    words = "convert gt.json new.json --to multithumos --class-list detclasslist.txt"
+    assert run(words)[0] == 0
+    written = json.loads((tmp_path / "new.json").read_text())
+    assert all(isinstance(a[0], int) for entry in written.values() for a in entry["actions"])
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ def refused(capsys):
         (("evaluate", "a", "b", "--nothing", "1"), ("--nothing", "`wtal evaluate --help`")),
         (("evaluate", "a"), ("usage: wtal evaluate GROUND_TRUTH DETECTIONS [OPTIONS]",)),
         (("new", "method"), ("usage: wtal new method NAME [OPTIONS]",)),
+        (("try",), ("usage: wtal try VIDEOS --labels LABELS [OPTIONS]",)),
+        (("features", "a"), ("usage: wtal features VIDEOS --out OUT [OPTIONS]",)),
         (("reproduce", "--see", "3"), ("--see", "--seeds INT", "`wtal reproduce --help`")),
         (("reproduce", "--seeds", "three"), ("--seeds", "'three'", "number of seeds")),
         (("reproduce", "--seeds"), ("'--seeds'", "`wtal reproduce --help`")),

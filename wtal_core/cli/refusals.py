@@ -6,6 +6,9 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from typing import get_type_hints
+
+from tyro.conf import Positional
 
 LONGEST = 1000  # characters of a line; the middle of a longer one is left out
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -90,9 +93,16 @@ def _parts(box: str) -> list[str]:
 
 
 def _needed(command: Callable[..., int]) -> list[str]:
-    """The arguments that a command cannot do without, as its page of help names them."""
-    return [
-        name.upper()
+    """The arguments that a command cannot do without, as they are typed: those without a name
+    first, then such as `--labels LABELS`.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    needed = [
+        name
         for name, parameter in inspect.signature(command).parameters.items()
         if parameter.default is inspect.Parameter.empty
     ]
+    places = [name for name in needed if Positional in getattr(hints[name], "__metadata__", ())]
+    named = [name for name in needed if name not in places]
+    options = [f"--{name.replace('_', '-')} {name.upper()}" for name in named]
+    return [name.upper() for name in places] + options

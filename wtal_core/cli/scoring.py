@@ -406,7 +406,7 @@ def convert(
             it what the ending of the target says.
         kind: what the source holds, where that is not plain, such as detections without scores.
         class_list: names of classes that are written as numbers, lines such as 7 Jump. For
-            thumos14 the names are written as their numbers.
+            thumos14 and multithumos the names are written as their numbers.
         fps: times of the source are frame numbers at so many per second (1000: milliseconds).
         fractions_of: times of the source are fractions of the durations in this file.
     """
@@ -421,7 +421,7 @@ def convert(
     if fractions_of is not None:
         content = conversion.from_fractions(content, read_durations(fractions_of))
     content, notes = conversion.in_seconds(content, fps)
-    if form.id == "thumos14" and names:
+    if form.id in ("thumos14", "multithumos") and names:
         content = conversion.with_numbers(content, names)
     registry.write_content(content, target, form)
     print(f"wrote {target}: {len(content.table)} {content.kind}, {form.title}")

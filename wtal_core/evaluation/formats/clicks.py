@@ -1,4 +1,5 @@
-"""Single-frame labels: SF-Net's lines `video,seconds,class`, and LACP's CSV of frames.
+"""Single-frame labels: SF-Net's lines `video,seconds,class`, LACP's CSV of frames, and the table
+`video,label,t` that `wtal data add` reads.
 
 Sources: Flowerfan/SF-Net, data/*/single_frames; Pilhyeon/Learning-Action-Completeness-from-Points,
 `point_gaussian.csv` with the header class, start_frame, stop_frame, video_id, point: frame numbers,
@@ -18,6 +19,7 @@ from wtal_core.evaluation.formats.opening import Opened
 from wtal_core.reading.text_tables import header
 
 POINTS = {"class", "video_id", "point"}
+COLUMNS = ["video", "label", "t"]
 
 
 def recognises_points(opened: Opened) -> bool:
@@ -32,6 +34,18 @@ def read_points(opened: Opened, kind: Kind | None) -> Content:
     times = numbers(table["point"], "point", opened.name)
     clicks = pd.DataFrame({"video": names["video_id"], "label": names["class"], "t": times})
     return Content("clicks", clicks, tuple(clicks["video"].unique()), frames=True)
+
+
+def recognises_table(opened: Opened) -> bool:
+    """A header of exactly these columns."""
+    return not opened.begins_as_json and sorted(header(opened.head)[1]) == sorted(COLUMNS)
+
+
+def read_table_of_clicks(opened: Opened, kind: Kind | None) -> Content:
+    """Clicks in seconds."""
+    table = read_table(opened)[COLUMNS].astype({"video": str, "label": str})
+    times = numbers(table["t"], "t", opened.name)
+    return Content("clicks", table.assign(t=times), tuple(table["video"].unique()))
 
 
 def recognises_lines(opened: Opened) -> bool:
@@ -66,6 +80,7 @@ def write(content: Content) -> bytes:
 
 
 POINT_TABLE = Format("lacp", "LACP's CSV of points", recognises_points, read_points)
+TABLE = Format("clicks", "table of clicks (CSV)", recognises_table, read_table_of_clicks)
 LINES = Format(
     id="sfnet",
     title="SF-Net's lines of clicks",

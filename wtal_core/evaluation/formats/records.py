@@ -15,6 +15,8 @@ from wtal_core.evaluation.formats.content import Content, Format, Kind
 from wtal_core.evaluation.formats.opening import Opened
 from wtal_core.reading.json_files import parse_json
 
+ONE_RECORD = 10_000  # bytes up to which a file is looked at as a single record
+
 
 def recognises(opened: Opened) -> bool:
     """A list of objects, or several lines of them, of which the first one names a video."""
@@ -32,10 +34,13 @@ def _first_of(content: object) -> object:
 
 
 def _first_line(opened: Opened) -> object:
-    """The first of several lines, None where it is no object of its own."""
-    line, _, rest = opened.data.removeprefix(b"\xef\xbb\xbf").strip().partition(b"\n")
+    """The first of several lines, None where it is no object of its own; a small file may be one
+    record altogether.
+    """
+    whole = opened.data.removeprefix(b"\xef\xbb\xbf").strip()
+    line, _, rest = whole.partition(b"\n")
     if not rest.lstrip().startswith(b"{"):
-        return None
+        line = whole if len(whole) <= ONE_RECORD else b""
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
@@ -49,7 +54,9 @@ def read(opened: Opened, kind: Kind | None) -> Content:
         records = opened.json
     else:
         lines = [line for line in opened.text.splitlines() if line.strip()]
-        records = parse_json(f"[{','.join(lines)}]".encode(), opened.name)
+        is_split = len(lines) > 1 and not lines[1].lstrip().startswith("{")  # one record, indented
+        joined = opened.text if is_split else ",".join(lines)
+        records = parse_json(f"[{joined}]".encode(), opened.name)
     odd = [place for place, record in enumerate(records) if not isinstance(record, dict)]
     if odd:
         raise WorkbookError(

@@ -39,6 +39,7 @@ FORMATS = (
     bare_dictionary.FORMAT,
     action_lists.FORMAT,
     clicks.POINT_TABLE,
+    clicks.TABLE,
     csv_table.FORMAT,
     clicks.LINES,
     thumos_submission.FORMAT,
@@ -54,7 +55,7 @@ DEFAULTS: dict[tuple[str, Kind], str] = {
     (".parquet", "annotations"): "parquet",
     (".txt", "detections"): "thumos14",
     (".txt", "clicks"): "sfnet",
-    (".csv", "clicks"): "sfnet",
+    (".csv", "clicks"): "csv",
 }
 WORDS: dict[Kind, str] = {
     "detections": "detections",
