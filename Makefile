@@ -69,8 +69,10 @@ benchmarks: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.rskp_step
 	$(BIN)/python -m benchmarks.fusion
 	$(BIN)/python -m benchmarks.pseudo_labels
-	$(BIN)/python -m benchmarks.hacs_size
-	$(BIN)/python -m benchmarks.reading_files
+	$(RUN) benchmarks.hacs_size
+	$(RUN) benchmarks.reading_files
+	$(RUN) benchmarks.own_data
+	$(RUN) benchmarks.video_features
 	$(RUN) benchmarks.start_up
 	$(RUN) benchmarks.evaluation_size
 	$(RUN) benchmarks.training --size quick --steps 3

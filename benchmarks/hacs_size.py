@@ -1,28 +1,30 @@
 """Memory and time to the first training step at HACS's size: `python -m benchmarks.hacs_size`.
 
-Invented, in a temporary folder that is removed at the end: annotations of 37,613 training and 5,981
+Invented, in temporary folders that are removed at the end: annotations of 37,613 training and 5,981
 validation videos in HACS's own JSON, 200 classes, one to four instances each, log-normal durations
 with a mean of 150 s; features of two streams of 1024 channels, in BackTAL's layout (one .npz per
 video, rescaled to 200 snippets; 71 GB if every file were one of its own, but all names are links to
-one file) or, with the argument `npy`, one sparse .npy file `[T, 2048]` per video on the grid of 25
-frames a second and stride 16 (about 84 GB that take no room on the disk). So no time is spent on
-reading a real disk: what is measured is what the workbook itself does and holds.
+one file) and one sparse .npy file `[T, 2048]` per video on the grid of 25 frames per second and
+stride 16 (about 84 GB that take no room on the disk), each layout in a process of its own. So no
+time is spent on reading a real disk: what is measured is what the workbook itself does and holds.
 BackTAL trains with its published settings for HACS (batches of 64 videos, clicks), at the width of
-its quick profile, on a CPU with one thread. Printed after each stage: seconds, CPU seconds (which
-other processes change less), and the peak of memory so far.
+its quick profile, on a CPU with one thread. After each stage: seconds, CPU seconds (which other
+processes change less), and the peak of memory so far.
 """
 
 import json
 import os
-import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.measured import Measured, as_table, write
 from benchmarks.timing import peak_memory
 from wtal_core.data.opening import open_dataset
 from wtal_core.models import backtal
@@ -77,43 +79,65 @@ def write_npy(folder: Path, videos: dict[str, tuple[str, float]]) -> None:
 
 
 class Report:
-    """Prints a line per stage: seconds since the stage before, and the peak so far."""
+    """A row per stage: seconds since the stage before, and the peak so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, layout: str) -> None:
+        self.layout = layout
+        self.rows: list[dict[str, str]] = []
         self.waited = time.perf_counter()
         self.worked = time.process_time()
 
     def line(self, stage: str) -> None:
         seconds = time.perf_counter() - self.waited
         worked = time.process_time() - self.worked
-        print(f"{stage:<44} {seconds:8.1f} s {worked:8.1f} CPU s {peak_memory():8.2f} GiB")
+        row = {
+            "layout": f".{self.layout}",
+            "stage": stage,
+            "s": f"{seconds:.1f}",
+            "CPU s": f"{worked:.1f}",
+            "peak so far, GiB": f"{peak_memory():.2f}",
+        }
+        print(*row.values(), sep=", ", flush=True)
+        self.rows.append(row)
         self.waited += seconds
         self.worked += worked
 
 
-def main(layout: str = "npz") -> None:
+def measured(layout: str) -> list[dict[str, str]]:
+    """The rows of a layout."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="hacs_size_") as root:
         folder = Path(root) / "hacs"
         for subset in VIDEOS:
             (folder / subset).mkdir(parents=True)
-        report = Report()
+        report = Report(layout)
         videos = annotate(folder, np.random.default_rng(0))
         {"npz": write_npz, "npy": write_npy}[layout](folder, videos)
         del videos
         report.line("invented files written")
         dataset = open_dataset("hacs", root)
         report.line(f"opened {len(dataset.train):,} + {len(dataset.test):,} videos")
-        print(dataset.title)
         narrow = replace(backtal.HACS, width=64, filter_width=64, emb_hidden=64)
         trainer = Trainer("backtal", narrow, dataset, 0)
         report.line("trainer made (labels, clicks, network)")
-        first = narrow.schedule.batches(len(trainer.train_videos), trainer.order)[0]
+        first = narrow.schedule.batches(trainer.train_videos.labels, trainer.order)[0]
         batch = trainer.train_videos.batch(first)
         report.line(f"a batch of {len(batch.lengths)} videos, {sum(batch.lengths):,} snippets")
         trainer.step(first)
         report.line("first step of the optimiser")
+        return report.rows
+
+
+def main() -> None:
+    rows = []
+    for layout in ("npz", "npy"):
+        with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+            rows += alone.submit(measured, layout).result()
+    about = (__doc__ or "").partition("\n\n")[2]
+    write(
+        Measured("hacs_size", "A data set of HACS's size, to the first step", about, as_table(rows))
+    )
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main()

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import measured
+from benchmarks.measured import Measured, as_table
 from benchmarks.timing import seconds
 from wtal_core.data.own_data import add
 from wtal_core.data.verify import verify
@@ -64,13 +66,16 @@ def main() -> None:
         folder.mkdir()
         write(folder)
         of_plain, of_add = measure(folder, Path(name) / "data")
-        print(f"{VIDEOS} files, list and read headers: {of_plain:.3f} s")
-        print(
-            f"{VIDEOS} files, wtal data add:         {of_add:.3f} s, ratio {of_add / of_plain:.2f}"
-        )
         of_verify, findings = seconds(lambda: verify("own", Path(name) / "data"))
         assert all(finding.status == "ok" for finding in findings)
-        print(f"{VIDEOS} files, wtal data verify:      {of_verify:.3f} s, all values read")
+        rows = [
+            {"of 5,000 files": "list them and read their headers", "s": f"{of_plain:.2f}"},
+            {"of 5,000 files": "`wtal data add`", "s": f"{of_add:.2f}"},
+            {"of 5,000 files": "`wtal data verify`, all values", "s": f"{of_verify:.2f}"},
+        ]
+        print(*rows, sep="\n")
+        about = (__doc__ or "").partition("\n\n")[2]
+        measured.write(Measured("own_data", "Adding a folder of features", about, as_table(rows)))
 
 
 if __name__ == "__main__":

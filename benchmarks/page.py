@@ -12,6 +12,10 @@ from benchmarks.measured import DOCS, TABLES
 ORDER = (
     "start_up",
     "evaluation_size",
+    "reading_files",
+    "own_data",
+    "video_features",
+    "hacs_size",
     "training_steps_quick",
     "training_steps_thumos14",
     "scale",

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measured import Measured, as_table, write
 from benchmarks.timing import seconds
 from wtal_core.evaluation.tables import load_detections
 
 VIDEOS, EACH = 2350, 200
-LIMIT = 1.5
 
 
 def simulate(videos: int = VIDEOS, each: int = EACH, seed: int = 0) -> str:
@@ -48,8 +48,15 @@ def ratio(text: str, times: int = 3) -> tuple[float, float, float]:
 def main() -> None:
     text = simulate()
     ours, plain, by = ratio(text)
-    print(f"{len(text) / 1e6:.0f} MB: read in {ours:.2f} s, json.loads {plain:.2f} s")
-    print(f"ratio {by:.2f}, at most {LIMIT}")
+    row = {
+        "MB": f"{len(text) / 1e6:.0f}",
+        "read, CPU s": f"{ours:.2f}",
+        "json.loads, CPU s": f"{plain:.2f}",
+        "ratio": f"{by:.2f}",
+    }
+    print(*row.items())
+    about = (__doc__ or "").partition("\n\n")[2]
+    write(Measured("reading_files", "Reading a detections file", about, as_table([row])))
 
 
 if __name__ == "__main__":

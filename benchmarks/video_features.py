@@ -13,6 +13,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from benchmarks import measured
+from benchmarks.measured import Measured, as_table
 from benchmarks.timing import seconds
 from wtal_core.videos.backbones import Backbone, find_backbone
 from wtal_core.videos.decoding import frames_of
@@ -77,13 +79,17 @@ def main() -> None:
         for number in range(VIDEOS):
             write(folder / f"{number}.mp4")
         of_backbone, of_extract, of_decoding = measure(folder, Path(name), backbone)
-    length = VIDEOS * SECONDS
-    print(f"{length} s of video, {WIDTH} x {HEIGHT}, decoding alone: {of_decoding:.2f} s")
-    print(f"{length} s of video, backbone on windows in memory: {of_backbone:.2f} s")
-    print(
-        f"{length} s of video, from files to features: {of_extract:.2f} s, "
-        f"{of_backbone / of_extract:.2f} of the backbone's own rate"
-    )
+    row = {
+        "s of video": str(VIDEOS * SECONDS),
+        "decoding alone, s": f"{of_decoding:.2f}",
+        "backbone alone, s": f"{of_backbone:.2f}",
+        "from files to features, s": f"{of_extract:.2f}",
+        "of the backbone's rate": f"{of_backbone / of_extract:.2f}",
+    }
+    print(row)
+    about = (__doc__ or "").partition("\n\n")[2]
+    part = Measured("video_features", "Features of videos", about, as_table([row]))
+    measured.write(part)
 
 
 if __name__ == "__main__":
