@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import keep, needs_browser, until
 from tests.cli.test_commands import assert_bad_input, wtal  # noqa: F401  a fixture
 from wtal_core.runs import sweep
 
@@ -82,6 +83,20 @@ def test_from_clips_to_a_page_that_plays_them(wtal, clips, tmp_path):  # noqa: F
     assert len(content["videos"]) == 6 and all(video["signals"] for video in content["videos"])
     assert all(video["truth"] for video in content["videos"])
     assert json.loads((out_folder / "detections.json").read_text())["version"] is not None
+
+
+@needs_browser[0]
+@needs_browser[1]
+@pytest.mark.parametrize("width", [1400, 400])
+def test_a_browser_plays_a_clip_in_its_page(wtal, clips, open_page, tmp_path, width):  # noqa: F811
+    assert tried(wtal, clips)[0] == 0
+    page = open_page(tmp_path / "my-clips-try" / "timeline.html", width)
+    until(page, "document.querySelector('video').readyState >= 2")
+    assert page.evaluate("document.querySelector('video').duration") == pytest.approx(11.5, abs=0.3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate("document.querySelector('video').play()")
+    until(page, "document.querySelector('video').currentTime > 0.3")
+    keep(page, f"try_{width}")
 
 
 def test_given_again_it_goes_on_and_after_new_labels_it_trains_again(wtal, clips, tmp_path):  # noqa: F811
