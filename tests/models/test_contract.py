@@ -196,6 +196,11 @@ def test_a_profile_on_a_data_set_says_what_is_taken_where_nothing_is_published()
     config, note = method_.config_for("official", "salads50")
     assert config == method_.profiles["official"]
     assert note == "backtal: no published setting for salads50, those for thumos14 are taken"
+    config, note = method("gaufuse").config_for("printed", "activitynet1.3")
+    assert note == "" and config.schedule.batch_size == 128
+    config, note = method("gaufuse").config_for("official", "activitynet1.3")
+    assert config == method("gaufuse").profiles["official"]
+    assert note == "gaufuse: no official setting of its own, that for thumos14 is taken"
     with pytest.raises(WorkbookError, match="unknown profile 'paper'; expected official, printed"):
         method_.config_for("paper", "thumos14")
 

@@ -200,7 +200,8 @@ class Method(Generic[C, O]):
             notes.append(f"no published setting for {dataset}, those for {HOME} are taken")
         settings = published.get(dataset, self.profiles)
         if profile not in settings:
-            notes.append(f"no {profile} setting of its own, the official one is taken")
+            taken = "the official one" if "official" in settings else f"that for {HOME}"
+            notes.append(f"no {profile} setting of its own, {taken} is taken")
         note = f"{self.name}: {'; '.join(notes)}" if notes else ""
         return settings.get(profile, settings.get("official", self.profiles["official"])), note
 

@@ -219,6 +219,16 @@ def as_printed(config: Config) -> Config:
 PROFILES = {"official": OFFICIAL, "printed": as_printed(OFFICIAL), "quick": QUICK}
 
 
+def in_batches(config: Config, videos: int) -> Config:
+    """The same with so many videos per step."""
+    schedule = replace(config.base.schedule, batch_size=videos)
+    return replace(config, base=method(config.host).configure(config.base, schedule=schedule))
+
+
+# Section 4.2: "10 and 128"; nothing else is printed of ActivityNet
+ACTIVITYNET = {"printed": in_batches(PROFILES["printed"], 128)}
+
+
 def ablate(
     config: Config, linpro: bool, gauss_train: bool, delta: bool, gauss_test: bool
 ) -> Config:
@@ -489,6 +499,7 @@ METHOD = Method(
     name="gaufuse",
     Config=Config,
     profiles=PROFILES,
+    benchmarks={"activitynet1.3": ACTIVITYNET},
     Network=Network,
     loss=loss,
     activate=activate,
