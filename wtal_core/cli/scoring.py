@@ -402,8 +402,8 @@ def convert(
     Args:
         source: a file or folder in any known format; -: standard input.
         target: file to write, compressed where its name ends in .gz.
-        to: format: activitynet, bsn, multithumos, detad, csv, parquet, thumos14 or sfnet; without
-            it what the ending of the target says.
+        to: format: activitynet, bsn, multithumos, detad, csv, parquet, thumos14, clicks or sfnet;
+            without it what the ending of the target says.
         kind: what the source holds, where that is not plain, such as detections without scores.
         class_list: names of classes that are written as numbers, lines such as 7 Jump. For
             thumos14 and multithumos the names are written as their numbers.

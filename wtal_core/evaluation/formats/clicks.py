@@ -71,6 +71,11 @@ def read_lines(opened: Opened, kind: Kind | None) -> Content:
     return Content("clicks", table, tuple(table["video"].unique()))
 
 
+def write_table(content: Content) -> bytes:
+    """The table with a header."""
+    return content.table[COLUMNS].to_csv(index=False).encode()
+
+
 def write(content: Content) -> bytes:
     """SF-Net's lines; raises WorkbookError where a name holds a comma."""
     table = content.table
@@ -80,7 +85,14 @@ def write(content: Content) -> bytes:
 
 
 POINT_TABLE = Format("lacp", "LACP's CSV of points", recognises_points, read_points)
-TABLE = Format("clicks", "table of clicks (CSV)", recognises_table, read_table_of_clicks)
+TABLE = Format(
+    id="clicks",
+    title="table of clicks (CSV)",
+    recognises=recognises_table,
+    read=read_table_of_clicks,
+    ending=".csv",
+    write={"clicks": write_table},
+)
 LINES = Format(
     id="sfnet",
     title="SF-Net's lines of clicks",

@@ -73,6 +73,6 @@ FORMAT = Format(
     recognises=recognises,
     read=read,
     ending=".csv",
-    write={"detections": write, "annotations": write, "clicks": write},
+    write={"detections": write, "annotations": write},
     keeps=frozenset({"subsets", "durations"}),
 )

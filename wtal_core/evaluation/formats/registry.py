@@ -55,7 +55,7 @@ DEFAULTS: dict[tuple[str, Kind], str] = {
     (".parquet", "annotations"): "parquet",
     (".txt", "detections"): "thumos14",
     (".txt", "clicks"): "sfnet",
-    (".csv", "clicks"): "csv",
+    (".csv", "clicks"): "clicks",
 }
 WORDS: dict[Kind, str] = {
     "detections": "detections",
