@@ -38,7 +38,7 @@ def test_a_rehearsal_measures_every_method_in_every_section(written):
     assert (status, script.failures(report)) == (0, [])
     assert list(report["sections"]) == list(SECTIONS)
     for name in ("trainings of THUMOS14's size", "ladder, and agreement with the CPU"):
-        rows = report["sections"][name]["rows"]
+        rows = [row for row in report["sections"][name]["rows"] if "method" in row]
         assert sorted(row["method"] for row in rows) == sorted(method_names())
         assert all(row["whole run s"] >= row["training s"] > 0 for row in rows)
     assert text.count("| facnet") == 1 + 1 + 1 + len(sections.OPTIONS)

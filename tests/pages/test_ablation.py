@@ -77,7 +77,7 @@ def test_a_session_is_a_place(tmp_path):
     session = open_session("backtal/table7", store=str(tmp_path))
     assert (
         isinstance(session, Place)
-        and session.path("_x.csv") == tmp_path / "simulated" / "backtal" / "table7_x.csv"
+        and session.path("_x.csv") == tmp_path / "simulated-2" / "backtal" / "table7_x.csv"
     )
 
 

@@ -123,7 +123,7 @@ def test_what_a_notebook_shows_is_quoted_and_has_a_reason(tmp_path, monkeypatch)
         "R-C3D [41]": "fully supervised, outside the scope",
         "TSCN [47]": "no public code known",
         "BaS-Net [16]": "in the workbook, no row of it in this table",
-        "MAAN [45]": "official public code, not in the workbook",
+        "MAAN [45]": "official public code, not in the workbook: not specified here",
         "BM [27]": "not in the workbook yet, no public code known",
         "UM [17]": "in the workbook, not trained yet",
     }

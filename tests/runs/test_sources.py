@@ -12,7 +12,7 @@ from wtal_core.models import gaufuse, method, method_names, rskp
 from wtal_core.runs import sweep
 from wtal_core.runs.ledger import Ledger, working_folder
 from wtal_core.runs.run import Run
-from wtal_core.runs.train import Trainer
+from wtal_core.runs.train import Trainer, suited_threads
 
 HOST = replace(
     rskp.QUICK,
@@ -153,7 +153,8 @@ def test_an_interrupted_derived_run_goes_on_with_its_training(trainings, tmp_pat
     key = f"{sweep.identity_of(DERIVED[0])}.rskp-1"
     checkpoint = working_folder(tmp_path, key) / "checkpoint.pt"
     half = Trainer("rskp", HOST, tiny_dataset(), 0)
-    half.epoch()
+    with suited_threads(half.progress.network):  # as `Trainer.run` does
+        half.epoch()
     half.save(checkpoint)
     epochs, epoch = [], Trainer.epoch
     monkeypatch.setattr(

@@ -279,7 +279,7 @@ def test_map_is_in_percent_per_tiou(session):
 def test_session_and_runs_hold_one_data_set():
     session = open_session("start_here")
     assert session.dataset is open_session("tools/diagnose").dataset
-    run = sweep.Run("facnet", session.base("facnet"), "simulated", 0)
+    run = sweep.Run("facnet", session.base("facnet"), "simulated-2", 0)
     assert sweep.dataset_of(run) is session.dataset
 
 
