@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import get_type_hints
 
-from tyro.conf import Positional
-
 LONGEST = 1000  # characters of a line; the middle of a longer one is left out
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 EDGE = re.compile(r"^[╭╰]")  # of the box that the argument parser draws
@@ -96,6 +94,8 @@ def _needed(command: Callable[..., int]) -> list[str]:
     """The arguments that a command cannot do without, as they are typed: those without a name
     first, then such as `--labels LABELS`.
     """
+    from tyro.conf import Positional  # loaded where a parser has refused, not at each start
+
     hints = get_type_hints(command, include_extras=True)
     needed = [
         name
