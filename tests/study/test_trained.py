@@ -17,7 +17,7 @@ from tests.study.small_runs import (
 from tests.tiny_dataset import CONFIG, tiny_dataset
 from wtal_core.errors import WorkbookError
 from wtal_core.models import emmil, gaufuse, method
-from wtal_core.runs import sweep
+from wtal_core.runs import ledger, sweep
 from wtal_core.runs.inputs import on_grid
 from wtal_core.runs.train import Trainer, activations, scene
 from wtal_core.study import kept
@@ -316,3 +316,17 @@ def test_what_another_network_says_does_not_stand_beside_what_the_record_s_said(
     whole = trained.detections
     stored = trained.signals("test_0")["detections"]
     assert len(stored) == (whole["video"] == "test_0").sum()
+
+
+def test_with_a_folder_of_its_own_for_weights_the_committed_arrays_are_seen(
+    session, monkeypatch, tmp_path
+):
+    """As `make test` does where this machine has trained a run again, to another network."""
+    first = session.trained("topk_mil", TOPK).signals("test_0")["s_a"]
+    record = session.trained("topk_mil", TOPK).record
+    (record.working_folder / ledger.ANOTHER_NETWORK).touch()
+    record.keep_arrays("signals_test_0", {"s_a": first + 1})
+    assert np.array_equal(session.trained("topk_mil", TOPK).signals("test_0")["s_a"], first + 1)
+    monkeypatch.setenv("WTAL_WORK", str(tmp_path / "elsewhere"))
+    assert np.array_equal(session.trained("topk_mil", TOPK).signals("test_0")["s_a"], first)
+    assert not (tmp_path / "elsewhere").exists()

@@ -13,7 +13,7 @@ that finish at once lose nothing. While one writes, a mark lies beside the lock;
 killed process has left half written, which readers pass over and the next writer cuts off.
 
 Checkpoints, weights and detections are large and can be computed again. They lie in
-`<root>/.work/`, which git ignores.
+`<root>/.work/`, which git ignores; where WTAL_WORK names a folder, in its `.work/`.
 """
 
 import hashlib
@@ -357,9 +357,9 @@ def files(root: Path) -> list[Path]:
 
 
 def working_folder(root: Path, key: str) -> Path:
-    """Where the large files of a run lie: outside git."""
+    """Where the large files of a run lie: outside git, on another disk if WTAL_WORK says so."""
     values.file_name(key, "the identity of a run")
-    return root / ".work" / key
+    return Path(os.environ.get("WTAL_WORK") or root) / ".work" / key
 
 
 def key_of_line(line: dict[str, Any]) -> str:
