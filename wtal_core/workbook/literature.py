@@ -61,8 +61,8 @@ def strict(
 
     settings: row -> its config, where it is not the profile's.
     """
-    values = {}
+    facts = {}  # of all rows before the first table, so that whoever plans sees every run
     for rival in rivals(artifact):
         config = settings.get(rival.name, session.base(rival.method))
-        values[rival.name] = strict_table(session.facts(rival.method, config), session.seeds)
-    return values
+        facts[rival.name] = session.facts(rival.method, config)
+    return {row: strict_table(of_row, session.seeds) for row, of_row in facts.items()}
