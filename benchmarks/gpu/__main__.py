@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -48,10 +48,10 @@ def main(words: list[str] | None = None) -> int:
     if not asked.rehearse and not torch.cuda.is_available():
         print(ABSENT, file=sys.stderr)
         return 2
-    report = measured(0 if asked.rehearse else 60 * asked.minutes, asked.rehearse)
     asked.out.mkdir(parents=True, exist_ok=True)
-    (asked.out / "gpu.json").write_text(json.dumps(report, indent=1) + "\n")
-    (asked.out / "gpu.md").write_text(as_text(report))
+    for report in measured(0 if asked.rehearse else 60 * asked.minutes, asked.rehearse):
+        (asked.out / "gpu.json").write_text(json.dumps(report, indent=1) + "\n")
+        (asked.out / "gpu.md").write_text(as_text(report))
     print(as_text(report))
     return int(any(failures(report)))
 
@@ -67,8 +67,12 @@ def _options() -> argparse.ArgumentParser:
     return parser
 
 
-def measured(seconds: float, rehearsal: bool, sections: Iterable[str] = SECTIONS) -> dict[str, Any]:
-    """All sections, one process after the other; what one leaves of its time is the next ones'."""
+def measured(
+    seconds: float, rehearsal: bool, sections: Iterable[str] = SECTIONS
+) -> Iterator[dict[str, Any]]:
+    """The report after each section, one process after the other; what one leaves of its time is
+    the next ones'. A machine that is taken away takes only what it has not finished.
+    """
     end = time.monotonic() + seconds
     listed = list(sections)
     report: dict[str, Any] = {
@@ -82,7 +86,7 @@ def measured(seconds: float, rehearsal: bool, sections: Iterable[str] = SECTIONS
         share = max(0.0, end - time.monotonic()) * SECTIONS[name][0] / ahead
         print(f"{name}, {share:.0f} s …", file=sys.stderr, flush=True)
         report["sections"][name] = in_a_process(name, share, rehearsal)
-    return report
+        yield report
 
 
 def in_a_process(name: str, seconds: float, rehearsal: bool) -> dict[str, Any]:
