@@ -34,6 +34,9 @@ class Folder:
     def references(self, results: Results) -> dict[str, float]:
         return {"no training": 12.0, "plain": 20.04}
 
+    def worth(self, results: Results) -> dict[str, float]:
+        return {"random": 3.0, "true segments": 71.26}
+
 
 @pytest.fixture
 def folder(tmp_path) -> Folder:
@@ -101,7 +104,8 @@ def test_each_table_goes_to_the_artifacts_files_with_its_caption(table, folder):
 def test_the_caption_names_origin_metric_and_the_data_set_of_the_paper(table):
     assert "Tiny (simulated data)" in table.caption and "mAP@0.5 (%)" in table.caption
     assert "`paper` is the paper's number, on HACS." in table.caption
-    assert table.caption.endswith("To compare with: no training 12.0; plain 20.0.")
+    assert "To compare with: no training 12.0; plain 20.0." in table.caption
+    assert table.caption.endswith("What a number is worth: random 3.0; true segments 71.3.")
 
 
 def test_a_table_of_all_tious_does_not_claim_to_be_of_one(table, folder):

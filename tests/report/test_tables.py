@@ -90,3 +90,11 @@ def test_spreads_are_like_per_tiou_rows_with_their_average():
     assert list(shown.columns) == ["0.3", "0.55", "AVG"]
     assert shown.loc["drawn"].tolist() == ["12.0 ± 2.8", "20.0 ± 0.0", "16.0 ± 1.4"]
     assert shown.loc["fixed"].tolist() == ["50.0", "30.0", "40.0"]
+
+
+def test_a_strict_table_says_how_many_seeds_are_trained():
+    values = {name: pd.DataFrame({"0.50": [10.0, 12.0], "AVG": [5.0, 5.0]}) for name in ("a", "b")}
+    trained = pd.DataFrame({0: [True, False, True], 1: [True, False, False]}, index=["b", "c", "a"])
+    shown = tables.strict_spreads(values, trained)
+    assert shown["trained"].to_dict() == {"a": "1 of 2", "b": "2 of 2"}
+    assert shown.loc["a", "0.50"] == "11.0 ± 1.4" and list(shown) == ["0.50", "AVG", "trained"]

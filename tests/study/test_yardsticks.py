@@ -172,6 +172,18 @@ def test_the_block_has_one_line_per_seed_where_lots_are_drawn(tmp_path, monkeypa
     assert table["true segments, true labels"].to_numpy().tolist() == [[100, 100]]
 
 
+def test_what_a_number_is_worth_is_told_by_the_metric_of_the_results(tmp_path, monkeypatch):
+    session = small_session(tmp_path, monkeypatch)
+    results = session.run("topk_mil", {"plain": TOPK}).measured(0.3, 0.5)
+    block = yardsticks(session, protocol=results.protocol, tious=(0.3, 0.5))
+    told = session.worth(results)
+    assert {*told, "mean pooling"} == {*block}
+    assert all(value == block[name].to_numpy().mean() for name, value in told.items())
+    assert told["true segments, true labels"] == 100
+    untrained = session.references(results)["no training (mean pooling)"]
+    assert untrained == block["mean pooling"].to_numpy().mean()
+
+
 def test_a_network_that_is_told_the_labels_is_trained_once(tmp_path, monkeypatch):
     session = small_session(tmp_path, monkeypatch)
     trainings = count_trainings(monkeypatch)

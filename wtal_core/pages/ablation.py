@@ -33,6 +33,8 @@ class Place(Protocol):
 
     def references(self, results: Results) -> dict[str, float]: ...
 
+    def worth(self, results: Results) -> dict[str, float]: ...
+
 
 @dataclass(frozen=True)
 class Ablation:
@@ -66,13 +68,13 @@ class Ablation:
         """What all rows are read against: no training, and the plainest one."""
         return self.session.references(self.results)
 
-    @property
+    @cached_property
     def caption(self) -> str:
         """What stands above every table of the metric."""
-        levels = "; ".join(f"{name} {value:.1f}" for name, value in self.references.items())
         return (
             f"{self.about}. {self.results.metric} (%). `paper` is the paper's number, on "
-            f"{self.source}. To compare with: {levels}."
+            f"{self.source}. To compare with: {_listed(self.references)}. What a number is worth: "
+            f"{_listed(self.session.worth(self.results))}."
         )
 
     def beside(
@@ -255,6 +257,10 @@ class Ablation:
             for epoch, entry in enumerate(record.history, 1)
             if "average_map" in entry
         }
+
+
+def _listed(values: Mapping[str, float]) -> str:
+    return "; ".join(f"{name} {value:.1f}" for name, value in values.items())
 
 
 def _spread(values: pd.Series, digits: int = 3) -> str:

@@ -129,6 +129,18 @@ def spreads(values: Mapping[str, pd.DataFrame]) -> ShownTable:
     return shown(pd.DataFrame(lines).T)
 
 
+def strict_spreads(values: Mapping[str, pd.DataFrame], trained: pd.DataFrame) -> ShownTable:
+    """mAP per tIoU of ActivityNet's tables, mean ± deviation over seeds, and how many seeds are
+    trained.
+
+    values: row -> percent, see `facts.strict_table`. trained: see `Results.trained`; all of them.
+    """
+    table = pd.DataFrame({row: by_tiou.apply(spread) for row, by_tiou in values.items()}).T
+    counts = trained.loc[list(values)].sum(axis=1)
+    table["trained"] = [f"{count} of {trained.shape[1]}" for count in counts]
+    return shown(table)
+
+
 def settings(rows: Mapping[str, Any]) -> ShownTable:
     """What tells configurations apart: the fields in which any two differ.
 

@@ -1,10 +1,12 @@
-"""What every table and figure is read against: the mAP of no training, and of the plainest one."""
+"""What every table and figure is read against: the mAP of no training, and of the plainest one;
+of rows that know nothing, and of rows that know the answer.
+"""
 
 import numpy as np
 
 from wtal_core.runs.results import Results
 from wtal_core.study.session import Session
-from wtal_core.study.yardsticks import one_per_fold, yardsticks_by_seed
+from wtal_core.study.yardsticks import one_per_fold, yardsticks, yardsticks_by_seed
 
 PLAIN = "topk_mil"
 
@@ -25,3 +27,12 @@ def references(session: Session, results: Results) -> dict[str, float]:
         "no training (mean pooling)": float(np.mean(untrained)),
         "top-k MIL": float(measured.values().loc[PLAIN].mean()),
     }
+
+
+def worth(session: Session, results: Results) -> dict[str, float]:
+    """Name -> the metric of the results in percent, of the trivial and the oracle rows that
+    `references` does not have, see `yardsticks`.
+    """
+    rows = yardsticks(session, protocol=results.protocol, tious=results.tious)
+    del rows["mean pooling"]  # is among the references
+    return {name: float(values.to_numpy().mean()) for name, values in rows.items()}

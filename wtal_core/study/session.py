@@ -100,6 +100,12 @@ class Session:
 
         return references(self, results)
 
+    def worth(self, results: Results) -> dict[str, float]:
+        """The trivial and oracle rows by the metric of the results, see `references.worth`."""
+        from wtal_core.study.references import worth  # for the same reason
+
+        return worth(self, results)
+
     @property
     def title(self) -> str:
         """The data set's title; of one with folds, without the fold that happens to be open."""
