@@ -2,6 +2,7 @@
 
 import io
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 from wtal_core.pictures import figures, forest, saved
 from wtal_core.pictures.saved import LARGEST_SVG, words_of, write_picture
+from wtal_core.report.findings import judged_of
 from wtal_core.timebase import Timebase
 
 TABLE = pd.DataFrame({0: [1.0, 2.0], 1: [2.0, 3.0]}, index=[0.1, 0.2])
@@ -111,3 +113,15 @@ def test_a_forest_cuts_no_name_and_has_a_marker_per_verdict():
     assert {"o", "X", "|"} <= set(markers)
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["holds", "reversed", "paper, on HACS"]
+
+
+def test_a_forest_of_a_paper_names_paper_and_data_sets_as_readers_do():
+    lines = [("a claim", "A > B", "+3.0", "+2.0", "1.0 to 3.0", "–", "holds")]
+    columns = ["claim", "comparison", "paper", "here", "95 % interval", "trained", "verdict"]
+    (one,) = judged_of(pd.DataFrame(lines, columns=columns).set_index("claim"))
+    places = [("facnet", "shrec21"), ("facnet", "a set of somebody's own")]
+    judged = [replace(one, paper=paper, dataset=dataset) for paper, dataset in places]
+    ((paper, figure),) = forest.forests(judged)
+    assert paper == "facnet" and figure.get_suptitle().startswith("FAC-Net: ")
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["a set of somebody's own", "SHREC'21 (hand skeletons, 12 s)"]

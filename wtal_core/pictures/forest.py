@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from wtal_core.data.manifests import dataset_names, load_manifest
+from wtal_core.papers import known_papers, reported
 from wtal_core.pictures.figures import COLOURS, QUIET
 from wtal_core.report.findings import Judged, judged_of
 
@@ -36,7 +38,8 @@ def forests(judged: Sequence[Judged]) -> Iterator[tuple[str, Figure]]:
     for paper in dict.fromkeys(one.paper for one in judged):
         of_paper = [one for one in judged if one.paper == paper and one.is_papers]
         if of_paper:
-            caption = f"{paper}: paired differences here, and the paper's on its own data"
+            name = reported(paper)["method"] if paper in known_papers() else paper
+            caption = f"{name}: paired differences here, and the paper's on its own data"
             yield paper, forest(of_paper, caption)
 
 
@@ -61,7 +64,9 @@ def forest(judged: Sequence[Judged], caption: str) -> Figure:
                 _line(axes, place[_name(one)], one)
         axes.axvline(0, color="black", lw=0.8)
         axes.grid(axis="x", alpha=0.3)
-        axes.set_xlabel(f"difference on {dataset} (points)")
+        title = load_manifest(dataset).title if dataset in dataset_names() else dataset
+        axes.set_title(fill(title, 36), fontsize=9)
+        axes.set_xlabel("difference (points)")
     row[0, 0].set_yticks(list(place.values()), names, fontsize=7)
     row[0, 0].set_ylim(min(place.values()) - 1, 1)
     figure.suptitle(caption, fontsize=9)
