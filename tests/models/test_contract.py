@@ -1,5 +1,6 @@
 """The contract of a method, and the check of its settings."""
 
+import importlib
 from dataclasses import fields, replace
 from types import UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
@@ -241,3 +242,13 @@ def test_settings_of_benchmarks():
         "rskp: no published setting for activitynet1.3, those for thumos14 are taken; "
         "no printed setting of its own, the official one is taken"
     )
+
+
+@pytest.mark.parametrize("name", ["facnet", "backtal", "gaufuse"])
+def test_the_printed_form_of_a_printed_form_is_the_same(name):
+    """A notebook asks for it whatever the profile is."""
+    as_printed = importlib.import_module(f"wtal_core.models.{name}").as_printed
+    for config in method(name).profiles.values():
+        printed = as_printed(config)
+        assert as_printed(printed) == printed
+    assert as_printed(method(name).profiles["official"]) != method(name).profiles["official"]

@@ -330,3 +330,17 @@ def test_with_a_folder_of_its_own_for_weights_the_committed_arrays_are_seen(
     monkeypatch.setenv("WTAL_WORK", str(tmp_path / "elsewhere"))
     assert np.array_equal(session.trained("topk_mil", TOPK).signals("test_0")["s_a"], first)
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_two_results_folders_share_no_weights_on_another_disk(tmp_path, monkeypatch):
+    monkeypatch.setenv("WTAL_WORK", str(tmp_path / "elsewhere"))
+    roots = [tmp_path / "one" / "results", tmp_path / "two" / "results"]
+    folders = {ledger.working_folder(root, "key") for root in roots}
+    assert len(folders) == 2 and all(tmp_path / "elsewhere" in path.parents for path in folders)
+
+
+def test_the_disk_that_weights_go_to_is_tried_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("WTAL_WORK", str(tmp_path / "file"))
+    with pytest.raises(WorkbookError, match="cannot be written"):
+        ledger.Ledger(tmp_path / "results").check_writable()

@@ -211,7 +211,7 @@ def as_printed(config: Config) -> Config:
         forget=False,
         phases=((printed[0], 1.0, -1.0 if differences else 0.0),),
         weight=1.0,
-        limit=config.limit / 17,
+        limit=min(config.limit, Config.limit / 17),
         test_fusion=replace(config.test_fusion, logit="score", overlap="iou", temperature=0.03),
     )
 

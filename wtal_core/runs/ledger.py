@@ -13,7 +13,8 @@ that finish at once lose nothing. While one writes, a mark lies beside the lock;
 killed process has left half written, which readers pass over and the next writer cuts off.
 
 Checkpoints, weights and detections are large and can be computed again. They lie in
-`<root>/.work/`, which git ignores; where WTAL_WORK names a folder, in its `.work/`.
+`<root>/.work/`, which git ignores; where WTAL_WORK names a folder, in a part of it that is the
+results folder's own.
 """
 
 import hashlib
@@ -327,7 +328,7 @@ class Ledger:
     def check_writable(self) -> None:
         """Refuse to start work whose outcome could not be kept."""
         try:
-            working = self.root / ".work"
+            working = working_root(self.root)
             working.mkdir(parents=True, exist_ok=True)
             probe = working / f"probe.{os.getpid()}"
             try:
@@ -357,9 +358,21 @@ def files(root: Path) -> list[Path]:
 
 
 def working_folder(root: Path, key: str) -> Path:
-    """Where the large files of a run lie: outside git, on another disk if WTAL_WORK says so."""
+    """Where the large files of a run lie: outside git."""
     values.file_name(key, "the identity of a run")
-    return Path(os.environ.get("WTAL_WORK") or root) / ".work" / key
+    return working_root(root) / key
+
+
+def working_root(root: Path) -> Path:
+    """Where the large files of all runs of a results folder lie: in it, or in WTAL_WORK, where two
+    results folders never share a network.
+    """
+    elsewhere = os.environ.get("WTAL_WORK")
+    if not elsewhere:
+        return root / ".work"
+    whole = str(root.resolve())
+    own = f"{root.resolve().name}.{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+    return Path(elsewhere) / own / ".work"
 
 
 def key_of_line(line: dict[str, Any]) -> str:
