@@ -66,7 +66,6 @@ def test_a_network_that_says_something_else_on_the_cpu_is_a_failure():
     ]
 
 
-@NEEDS_NO_GPU
 def test_a_machine_that_is_taken_away_takes_only_what_is_not_finished(tmp_path, monkeypatch):
     def taken_away_after_the_first(name, seconds, rehearsal):
         if name != next(iter(SECTIONS)):
@@ -80,6 +79,7 @@ def test_a_machine_that_is_taken_away_takes_only_what_is_not_finished(tmp_path, 
     assert "kept" in (tmp_path / "gpu.md").read_text()
 
 
+@NEEDS_NO_GPU
 def test_a_section_that_breaks_its_process_is_one_line():
     outcome = script.in_a_process("machine", 1.0, rehearsal=False)
     assert outcome["failed"].startswith("exit status 1: ") and not outcome["rows"]

@@ -1,6 +1,5 @@
 """How alike snippets are: the numbers, and the figures with empty and odd contents."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,12 +10,6 @@ from wtal_core.timebase import Timebase
 
 SECONDS = Timebase(fps=1.0, stride=1.0)
 NOTHING = pd.DataFrame({"t_start": [], "t_end": []}, dtype=float)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def texts(figure) -> set[str]:

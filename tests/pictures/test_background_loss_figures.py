@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -12,12 +11,6 @@ from wtal_core.pictures import background_loss_figures
 from wtal_core.timebase import Timebase
 
 SECONDS = Timebase(fps=1.0, stride=1.0)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_the_curves_of_the_background_loss_are_its_formulas():

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,12 +23,6 @@ ACTIVATION = np.array(
 )
 TRUTH = pd.DataFrame({"t_start": [1.0], "t_end": [2.5]})
 NOTHING = TRUTH[:0]
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import pytest
 from PIL import Image
 
 from wtal_core.pictures import figures, forest, saved
@@ -17,12 +16,6 @@ from wtal_core.timebase import Timebase
 
 TABLE = pd.DataFrame({0: [1.0, 2.0], 1: [2.0, 3.0]}, index=[0.1, 0.2])
 LONG = "CW+CA+MIL, hybrid, background, with a name that is much longer than one line of a figure"
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def drawn():

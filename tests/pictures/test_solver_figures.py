@@ -1,6 +1,5 @@
 """The figures of linear programmes."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -11,12 +10,6 @@ SECONDS = Timebase(fps=1.0, stride=1.0)
 ROWS = np.array([[0.0, -1, 1, 1, 1, -1, 0, 0], [0, 0, 0, 0, 0, -1, 1, 1]])
 SCORE = np.array([0.6, 0.2])
 EVEN, CORNER = np.array([0, 0, 0.2, 0.2, 0.2, 0, 0.1, 0.1]), np.array([0, 0, 0.6, 0, 0, 0, 0.2, 0])
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_measures_by_hand():

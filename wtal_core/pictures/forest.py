@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from wtal_core.data.manifests import dataset_names, load_manifest
-from wtal_core.papers import known_papers, reported
 from wtal_core.pictures.figures import COLOURS, QUIET
-from wtal_core.report.findings import Judged, judged_of
+from wtal_core.report.findings import Judged, judged_of, paper_name
 
 INCHES_PER_LINE = 0.24
 GAP = 1.2  # lines above a heading
@@ -38,7 +37,7 @@ def forests(judged: Sequence[Judged]) -> Iterator[tuple[str, Figure]]:
     for paper in dict.fromkeys(one.paper for one in judged):
         of_paper = [one for one in judged if one.paper == paper and one.is_papers]
         if of_paper:
-            name = reported(paper)["method"] if paper in known_papers() else paper
+            name = paper_name(paper)
             caption = f"{name}: paired differences here, and the paper's on its own data"
             yield paper, forest(of_paper, caption)
 

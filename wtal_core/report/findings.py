@@ -99,7 +99,8 @@ def findings(results: Path) -> str:
             f"\nTables of {', '.join(older)} do not say yet whether their networks are trained. "
             "They are left out here until they are computed again.\n"
         )
-    how_many = counts(judged).replace({"paper": {paper: _name(paper) for paper in known_papers()}})
+    names = {paper: paper_name(paper) for paper in known_papers()}
+    how_many = counts(judged).replace({"paper": names})
     shares = _shares(how_many)
     how_many = how_many.rename(
         columns={verdict: f"{GLYPHS[verdict]} {verdict}" for verdict in VERDICTS}
@@ -112,11 +113,11 @@ def findings(results: Path) -> str:
     for paper in dict.fromkeys(one.paper for one in judged):
         of_paper = [one for one in judged if one.paper == paper]
         picture = f"![Paired differences of {paper}'s comparisons]({PICTURES}/{paper}.png)"
-        parts.append(f"\n## {_name(paper)}\n\n{picture}\n\n{_table(of_paper)}\n")
+        parts.append(f"\n## {paper_name(paper)}\n\n{picture}\n\n{_table(of_paper)}\n")
     return "".join(parts)
 
 
-def _name(paper: str) -> str:
+def paper_name(paper: str) -> str:
     """ "FAC-Net" of "facnet"."""
     return str(reported(paper)["method"]) if paper in known_papers() else paper
 

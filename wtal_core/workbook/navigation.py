@@ -10,8 +10,7 @@ from pathlib import Path
 import nbformat
 
 from wtal_core.data.paths import CHECKOUT, COMMITTED
-from wtal_core.papers.manifests import known_papers, reported
-from wtal_core.report.findings import DATASETS, place_in
+from wtal_core.report.findings import DATASETS, paper_name, place_in
 from wtal_core.study.own_parameters import artifact_of
 from wtal_core.workbook import reading_time
 from wtal_core.workbook.artifacts import FOLDER, Notebook, find_notebooks
@@ -114,7 +113,7 @@ def _of_folder(folder: Path, notebook: Notebook, every: list[Notebook]) -> str:
     others = [
         other for other in every if other.path.parent == folder and other.path != notebook.path
     ]
-    words = _paper_name(folder.name) if folder != FOLDER else "first steps and tools"
+    words = paper_name(folder.name) if folder != FOLDER else "first steps and tools"
     links = [_link(_short(other), other.path, notebook) for other in others]
     return f"{words}:** {', '.join(links)}"
 
@@ -126,9 +125,9 @@ def _methods(notebook: Notebook, every: list[Notebook]) -> str:
         names = {"method": "step by step", "idea": "the idea in a small world"}
         parts = [other for name in names for other in _named(name, notebook, every)]
         links = [_link(names[other.path.stem], other.path, notebook) for other in parts]
-        return f"{_paper_name(notebook.path.parent.name)}, {', '.join(links)}"
+        return f"{paper_name(notebook.path.parent.name)}, {', '.join(links)}"
     methods = [other for other in every if other.path.stem == "method"]
-    links = [_link(_paper_name(m.path.parent.name), m.path, notebook) for m in methods]
+    links = [_link(paper_name(m.path.parent.name), m.path, notebook) for m in methods]
     return ", ".join(links)
 
 
@@ -168,10 +167,6 @@ def _short(notebook: Notebook) -> str:
     name = notebook.artifact.split("/")[1]
     numbered = re.fullmatch(r"(table|figure)(\d+)", name)
     return f"{numbered[1].capitalize()} {numbered[2]}" if numbered else name.replace("_", " ")
-
-
-def _paper_name(folder: str) -> str:
-    return str(reported(folder)["method"]) if folder in known_papers() else folder
 
 
 def furnish(notebook: Notebook, every: list[Notebook]) -> bool:
