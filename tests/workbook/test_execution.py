@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from unittest.mock import MagicMock
 
 import nbformat
 import psutil
 import pytest
+from papermill.iorw import LocalHandler
 
 from tests.places import ROOT
 from wtal_core.errors import WorkbookError
@@ -97,6 +99,42 @@ def test_a_dead_kernel_is_one_error_and_leaves_nothing(tmp_path):
     with pytest.raises(WorkbookError, match=r"^the kernel died \(out of memory\?\)"):
         execution.execute(path, tmp_path / "out" / "b.ipynb", {}, progress=False)
     assert files_in(tmp_path / "out") == []
+
+
+def test_what_papermill_saves_after_an_interruption_is_gone(tmp_path, monkeypatch):
+    """Its thread outlives the command's for a moment, and saves the notebook a last time."""
+    path = write(tmp_path / "a.ipynb", "print(number)")
+    interrupted, threads, said = threading.Event(), [], []
+
+    def saves_late(notebook, output, parameters, **options):
+        interrupted.wait(PATIENCE)
+        try:
+            LocalHandler().write("{}", output)
+        except FileNotFoundError as error:
+            said.append(str(error))
+
+    class Interrupted(threading.Thread):
+        def join(self, timeout=None):
+            threads.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(execution.papermill, "execute_notebook", saves_late)
+    monkeypatch.setattr(execution.threading, "Thread", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        execution.execute(path, tmp_path / "out" / "b.ipynb", {}, progress=False)
+    interrupted.set()
+    (thread,) = threads
+    super(Interrupted, thread).join(PATIENCE)
+    assert files_in(tmp_path / "out") == [] and len(said) == 1
+
+
+def test_what_a_killed_command_left_is_gone_after_the_next(tmp_path):
+    path = write(tmp_path / "a.ipynb", "print(number)")
+    left = tmp_path / "b.partial" / "written"
+    left.mkdir(parents=True)
+    (left / "b.ipynb").write_text("{}")
+    execution.execute(path, tmp_path / "b.ipynb", {}, progress=False)
+    assert files_in(tmp_path) == ["a.ipynb", "b.ipynb"]
 
 
 def test_after_a_dead_kernel_the_next_artifact_runs(tmp_path, monkeypatch):
@@ -196,7 +234,7 @@ def test_no_process_outlives_the_command(command, tmp_path, number, status):
     said = process.stderr.read()
     if number != signal.SIGKILL:
         assert "wtal: interrupted; the same command goes on" in said
-        assert not list(tmp_path.glob("*.partial.ipynb"))
+        assert files_in(tmp_path) == ["a.ipynb", "results"]
     assert "Traceback" not in said
     # resumable: each run has a whole checkpoint
     for checkpoint in (tmp_path / "results").glob(".work/*/checkpoint.pt"):

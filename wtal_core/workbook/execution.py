@@ -4,9 +4,11 @@ every cell.
 
 import json
 import os
+import shutil
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from wtal_core.errors import WorkbookError
 from wtal_core.reading.places import refuse_special, resolved, written_place
 from wtal_core.reading.texts import read_text
 from wtal_core.workbook.artifacts import FOLDER
+from wtal_core.workbook.kernel_sockets import WithoutPorts
 
 PYTHON = "python"
 KEPT_CELL_METADATA = ("tags", "jupyter")  # the second says that a cell is folded
@@ -93,16 +96,19 @@ def execute(
     """
     check_parameters(notebook, parameters)
     output = written_place(output)
-    partial = output.with_suffix(".partial.ipynb")
     failed = output.with_suffix(".failed.ipynb")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        _in_kernel(notebook, partial, parameters, progress)
-        verify(partial)
-        clean(partial)
-        os.replace(partial, output)
+        with _unfinished(output) as partial:
+            try:
+                _in_kernel(notebook, partial, parameters, progress)
+            except PapermillExecutionError:
+                os.replace(partial, failed)
+                raise
+            verify(partial)
+            clean(partial)
+            os.replace(partial, output)
     except PapermillExecutionError as error:
-        os.replace(partial, failed)
         raise WorkbookError(
             f"cell {error.exec_count} of {notebook.name} failed: {error.ename}: {error.evalue}; "
             f"see {failed}"
@@ -113,8 +119,24 @@ def execute(
         ) from error
     except OSError as error:
         raise WorkbookError(f"{output} cannot be written ({error.strerror or error})") from error
+
+
+@contextmanager
+def _unfinished(output: Path) -> Iterator[Path]:
+    """Where an executed notebook lies until it is whole: in a folder of its own, then gone.
+
+    When a command is interrupted, Papermill's thread still saves what it has. The folder gets
+    another name first, so that nothing can be written into it while it is removed.
+    """
+    folder = output.with_suffix(".partial")
+    shutil.rmtree(folder, ignore_errors=True)  # of a command that was killed
+    written = folder / "written"
+    written.mkdir(parents=True)
+    try:
+        yield written / output.name
     finally:
-        partial.unlink(missing_ok=True)
+        os.rename(written, folder / "left")
+        shutil.rmtree(folder)
 
 
 def _in_kernel(notebook: Path, partial: Path, parameters: dict[str, Any], progress: bool) -> None:
@@ -126,7 +148,7 @@ def _in_kernel(notebook: Path, partial: Path, parameters: dict[str, Any], progre
     managers: list[AsyncKernelManager] = []
     raised: list[BaseException] = []
 
-    class Manager(AsyncKernelManager):
+    class Manager(WithoutPorts, AsyncKernelManager):
         """Known here, too, as soon as it is there. It encrypts what it says to its kernel, where
         it can: a kernel that is spoken to in plain text prints a warning.
         """
