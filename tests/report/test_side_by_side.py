@@ -69,6 +69,16 @@ def test_values_follow_the_protocol_of_the_results():
     assert side_by_side.values_of(sample)["Ours"].values.tolist() == [[60, 40, 20], [60, 50, 10]]
 
 
+def test_a_row_with_a_collapsed_seed_has_no_interval():
+    sample = results({"BL": [(0.6, 0.4, 0.2)] * 5, "BL+BGES": [(0.6, 0.5, 0.1)] * 5})
+    sample.records["BL"][3].line["objective"]["total"] = 50.0
+    assert sample.collapse().tolist() == [1, 0]
+    table = side_by_side.of_results("ten/table3", {"BL": "BL", "BL+BGES": "BL+BGES"}, sample)
+    at_half = table["95 % interval"].xs("mAP@0.5", level="column").droplevel("printed row")
+    assert at_half.to_dict() == {"BL": "–", "BL+BGES": "50.0 to 50.0"}
+    assert set(table.loc[table["here"] != "–", "n"]) == {"5"}
+
+
 def test_an_unknown_row_is_named():
     with pytest.raises(WorkbookError, match=r"ten/table3 prints no row 'BL \+ A'; its rows: BL,"):
         side_by_side.printed_columns("ten/table3", {"BL": "BL + A"}, {"BL": TEN})

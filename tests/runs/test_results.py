@@ -59,6 +59,8 @@ def test_provenance_counts_folds_and_names_the_rule():
     assert found.provenance("best") == (
         "Tiny (simulated data), protocol wtalc, 2 seeds, best epoch on the test set, profile quick"
     )
+    printed = replace(found, profile="printed").provenance()
+    assert printed.endswith("profile printed (the paper's form also in rows called code)")
     for number, one in enumerate(found.records["a"]):
         one.line["fold"] = number
     assert (

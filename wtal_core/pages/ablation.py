@@ -106,12 +106,11 @@ class Ablation:
         rows: Mapping[str, str],
         of_row: Mapping[str, Sequence[str]] | None = None,
     ) -> pd.DataFrame:
-        """Every printed column beside ours, see `side_by_side.printed_columns`.
+        """Every printed column beside ours, see `side_by_side.of_results`.
 
         rows: row of ours -> printed row. of_row: row of ours -> the printed columns that are of it.
         """
-        values = side_by_side.values_of(self.results)
-        table = side_by_side.printed_columns(artifact, rows, values, of_row)
+        table = side_by_side.of_results(artifact, rows, self.results, of_row)
         caption = f"{self.about}. Every printed column, on {self.source}, beside ours: mAP (%)."
         self._save(table, "_columns", caption)
         return side_by_side.compact(table)

@@ -26,6 +26,22 @@ def values_of(results: Results) -> dict[str, pd.DataFrame]:
     return {row: results.per_tiou(row) for row in results.records}
 
 
+def of_results(
+    artifact: str,
+    rows: Mapping[str, str],
+    results: Results,
+    columns: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
+    """`printed_columns` of these results. A row of which a seed has collapsed has no interval: the
+    mean of two humps is neither.
+    """
+    table = printed_columns(artifact, rows, values_of(results), columns)
+    collapse = results.collapse()
+    is_of_two_humps = [collapse[row] > 0 for row in table.index.get_level_values("row")]
+    table.loc[is_of_two_humps, "95 % interval"] = DASH
+    return table
+
+
 def printed_columns(
     artifact: str,
     rows: Mapping[str, str],

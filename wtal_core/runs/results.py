@@ -139,9 +139,10 @@ class Results:
         rule_text = {"last": "last epoch", "best": "best epoch on the test set"}[rule]
         folds = {record.fold for records in self.records.values() for record in records} - {None}
         cut = f", {len(folds)} folds" if folds else ""
+        form = " (the paper's form also in rows called code)" if self.profile == "printed" else ""
         return (
             f"{with_origin(self.title, self.origin)}, protocol {self.protocol}, {len(self.seeds)} "
-            f"seeds{cut}, {rule_text}, profile {self.profile}{self.validity()}"
+            f"seeds{cut}, {rule_text}, profile {self.profile}{form}{self.validity()}"
         )
 
     def validity(self) -> str:
