@@ -15,6 +15,10 @@ class SampleRecord(Record):
     def history(self):
         return self.line["history"]
 
+    @property
+    def columns(self):
+        return self.line.get("columns", {})
+
 
 def record(*maps: float, protocol: str = "wtalc", best: float = 0.01) -> Record:
     """mAP (0 to 1) at `TIOUS`; the best epoch's are higher by `best`."""

@@ -63,6 +63,13 @@ def test_too_few_seeds_are_told(tmp_path):
     assert "at least 5 are needed" in conclusions.conclusion(saved(tmp_path, few), "Tiny").text
 
 
+def test_what_has_read_two_networks_asks_for_one_machine(tmp_path):
+    line = ("T matters", "T = 1 > T = 2", "–", "–", "5 and 5 of 5", "cannot tell")
+    text = conclusions.conclusion(saved(tmp_path, [line]), "Tiny").text
+    assert "**T matters**: ? cannot be told." in text and "More seeds" not in text
+    assert "One machine for all: 1 of what cannot be told" in text
+
+
 def test_a_picture_says_that_it_judges_nothing_and_what_does(tmp_path):
     saved(tmp_path)
     figure = tmp_path / "figure5.csv"

@@ -1,10 +1,14 @@
 """A paper's messages, judged by numbers."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from tests.results_samples import results
+from wtal_core.models import facnet
 from wtal_core.report import messages
+from wtal_core.runs.run import Run
 
 UP = [(0.5, 0.40 + s / 1000, 0.1) for s in range(5)]
 DOWN = [(0.5, 0.30 + s / 500, 0.3) for s in range(5)]
@@ -117,3 +121,23 @@ def test_fewer_than_four_trained_pairs_are_no_verdict():
     states = trained([0] * 5, [1] * 5)
     found = judged_pair([1.0, 1.1, 0.9, 1.0, 1.0], 1.0, states)
     assert found["verdict"] == "not trained" and found["here"] == "–"
+
+
+def test_two_trainings_of_one_network_are_not_compared():
+    sample = results({"source": UP, "reader": DOWN, "other": NOISE}).measured(0.5)
+    networks = {
+        row: [Run("facnet", facnet.Config(delta=delta), "simulated-2", seed) for seed in range(5)]
+        for row, delta in (("source", 5.0), ("reader", 5.0), ("other", 10.0))
+    }
+    sample = replace(sample, origins=networks)
+    claims = {"reading": [("source", "reader")], "training": [("source", "other")]}
+    for row, loss in (("source", 1.0), ("reader", 1.0), ("other", 2.0)):
+        for record in sample.records[row]:
+            record.line["columns"] = {"total": (2.0, loss)}
+    assert messages.judge(sample, claims, {})["verdict"].tolist() == ["holds", "cannot tell"]
+    sample.records["reader"][3].line["columns"] = {"total": (2.0, 1.1)}
+    judged = messages.judge(sample, claims, {})
+    assert judged["verdict"].tolist() == ["cannot tell", "cannot tell"]
+    assert judged["here"].tolist()[0] == "–" and judged["95 % interval"].tolist()[0] == "–"
+    lines = judged.astype(str).to_dict("records")
+    assert [messages.is_apart(line) for line in lines] == [True, False]

@@ -166,6 +166,9 @@ class Ablation:
         """Each comparison (better, worse) of each claim, see `messages.judge`."""
         judged = messages.judge(self.results, claims, self.reported).set_index("claim")
         note = f"`paper` is the paper's difference, on {self.source}. {VERDICTS}"
+        apart = sum(map(messages.is_apart, judged.astype(str).to_dict("records")))
+        if apart:
+            note += f" {apart} without a number: the rows should read one network, and read two."
         return self._save(
             judged,
             f"_{name}",

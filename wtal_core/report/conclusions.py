@@ -14,7 +14,15 @@ from pathlib import Path
 import pandas as pd
 
 from wtal_core.report.artifacts import read_tables
-from wtal_core.report.messages import FEWEST_SEEDS, FEWEST_TRAINED, OURS, VERDICTS, is_papers, told
+from wtal_core.report.messages import (
+    FEWEST_SEEDS,
+    FEWEST_TRAINED,
+    OURS,
+    VERDICTS,
+    is_apart,
+    is_papers,
+    told,
+)
 from wtal_core.report.shown_table import GLYPHS
 
 SAID = {  # one comparison, several comparisons
@@ -170,8 +178,14 @@ def _changes(lines: Sequence[Mapping[str, str]]) -> list[str]:
     """Sentences: what each kind of verdict would need to become another one."""
     of = {verdict: [line for line in lines if line["verdict"] == verdict] for verdict in VERDICTS}
     sentences = []
-    if of["cannot tell"]:
-        sentences.append(_more_seeds(of["cannot tell"]))
+    apart = [line for line in of["cannot tell"] if is_apart(line)]
+    if len(of["cannot tell"]) > len(apart):
+        sentences.append(_more_seeds([line for line in of["cannot tell"] if line not in apart]))
+    if apart:
+        sentences.append(
+            f"One machine for all: {len(apart)} of what cannot be told would compare two trainings "
+            "of what should be one network, and has no number."
+        )
     if of["not trained"]:
         rows = {row for line in of["not trained"] for row in line["comparison"].split(" > ")}
         sentences.append(

@@ -4,7 +4,7 @@ Differences are paired by seed and have a confidence interval. A verdict is one 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -58,7 +58,9 @@ def judge(
     reported: Mapping[str, float | None],
 ) -> ShownTable:
     """`judge_values` in percent, by the metric of the results."""
-    return judge_values(results.values(), claims, reported, results.trained())
+    pairs = [pair for of_claim in claims.values() for pair in of_claim]
+    apart = [pair for pair in pairs if results.read_two_networks(*pair)]
+    return judge_values(results.values(), claims, reported, results.trained(), apart)
 
 
 def judge_values(
@@ -66,6 +68,7 @@ def judge_values(
     claims: Mapping[str, Sequence[tuple[str, str]]],
     reported: Mapping[str, float | None],
     trained: pd.DataFrame | None = None,
+    apart: Collection[tuple[str, str]] = (),
 ) -> ShownTable:
     """One line per comparison (better, worse) of each claim.
 
@@ -74,12 +77,14 @@ def judge_values(
 
     values, trained: one row per configuration, one column per seed; trained: see
     `Results.trained`; None where values are not of networks. A claim that is not the paper's, see
-    `is_papers`, has no number of the paper.
+    `is_papers`, has no number of the paper. apart: comparisons whose rows should read one network
+    and have read two, see `Results.read_two_networks`; no difference is told, and no verdict.
     """
     lines = []
     for claim, pairs in claims.items():
         for better, worse in pairs:
             printed = _difference(reported, better, worse) if is_papers(claim) else None
+            are_apart = (better, worse) in apart
             usable = np.ones(values.shape[1], dtype=bool)
             if trained is not None:
                 usable = (trained.loc[better] & trained.loc[worse]).to_numpy(dtype=bool)
@@ -92,15 +97,24 @@ def judge_values(
                 "trained": _trained(trained, better, worse),
             }
             difference = None
-            if usable.any():
+            if usable.any() and not are_apart:
                 difference = paired_difference(
                     values.loc[better].to_numpy()[usable], values.loc[worse].to_numpy()[usable]
                 )
                 line["here"] = f"{difference.mean:+.1f}"
                 line["95 % interval"] = interval(difference.interval)
-            line["verdict"] = verdict(difference, values.shape[1], printed)
+            of_one_training = verdict(difference, values.shape[1], printed)
+            line["verdict"] = "cannot tell" if are_apart else of_one_training
             lines.append(line)
     return shown(pd.DataFrame(lines))
+
+
+def is_apart(line: Mapping[str, str]) -> bool:
+    """Whether a judged comparison has no number because its rows have read two networks that
+    should be one, see `judge_values`. With five seeds nothing else leaves it without one.
+    """
+    is_without = line.get("here") == "–" and line["verdict"] == "cannot tell"
+    return is_without and int(line["trained"].rsplit(" ", 1)[-1]) >= FEWEST_SEEDS
 
 
 def verdict(difference: Summary | None, seeds: int, printed: float | None) -> str:

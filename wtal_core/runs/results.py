@@ -12,6 +12,7 @@ from wtal_core.data.dataset import with_origin
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.statistics import collapsed
 from wtal_core.runs.ledger import UNKNOWN, Record
+from wtal_core.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Results:
     current: method -> its behaviour today, such as "facnet-2"; a record of another one is stale.
     retrained: how many runs have read a network that is not their source's, see
     `sweep.reads_another`.
+    origins: row -> for each seed the run whose network it reads; its own, where it trains one.
     """
 
     records: dict[str, list[Record]]
@@ -34,6 +36,7 @@ class Results:
     tious: tuple[float, ...] = ()
     current: Mapping[str, str] = field(default_factory=dict)
     retrained: int = 0
+    origins: Mapping[str, Sequence[Run]] = field(default_factory=dict)
 
     def measured(self, *tious: float, protocol: str | None = None) -> "Results":
         """The same records by another metric: `measured(0.5, protocol="activitynet")` is mAP@0.5 by
@@ -45,7 +48,9 @@ class Results:
     def joined(parts: "Sequence[Results]") -> "Results":
         """The rows of several results of one session together; its metric is that of the first."""
         records = {row: runs for part in parts for row, runs in part.records.items()}
-        return replace(parts[0], records=records, retrained=sum(part.retrained for part in parts))
+        origins = {row: runs for part in parts for row, runs in part.origins.items()}
+        retrained = sum(part.retrained for part in parts)
+        return replace(parts[0], records=records, retrained=retrained, origins=origins)
 
     @property
     def metric(self) -> str:
@@ -128,6 +133,22 @@ class Results:
 
     def _collapsed(self, row: str) -> Bool[np.ndarray, " N"]:
         return collapsed(self.totals(row))
+
+    def read_two_networks(self, first: str, second: str) -> bool:
+        """Whether two rows that should read one network have read two, in any seed: it was trained
+        again and came out otherwise. Their difference is then of two trainings.
+        """
+        seeds = zip(
+            self.origins.get(first, ()),
+            self.origins.get(second, ()),
+            self.records[first],
+            self.records[second],
+            strict=False,
+        )
+        return any(
+            origin == other and one.columns.get("total") != two.columns.get("total")
+            for origin, other, one, two in seeds
+        )
 
     def totals(self, row: str) -> Float[np.ndarray, " N"]:
         """The training loss that each run of a row ended with; NaN where it does not tell."""

@@ -70,6 +70,7 @@ class Session:
         finished = ensure(runs, self.store, self.device, self.jobs, self.stale)
         records = iter([with_objective(record) for record in finished])
         table = {row: [next(records) for _ in self.seeds] for row in rows}
+        origins = iter([run.source() or run for run in runs])
         return Results(
             table,
             self.seeds,
@@ -79,6 +80,7 @@ class Session:
             self.dataset.default_protocol,
             current=behaviours_of_today(),
             retrained=sum(map(partial(reads_another, ledger=self.store), runs, finished)),
+            origins={row: [next(origins) for _ in self.seeds] for row in rows},
         )
 
     def on(self, dataset: str) -> "Session":
