@@ -66,7 +66,7 @@ def test_verdicts_of_the_papers_messages_are_counted_per_data_set(folder):
 
 def test_the_page_says_how_many_of_all_comparisons_have_each_verdict(folder):
     shares = "holds 67 %, reversed 0 %, no difference 0 %, cannot tell 33 %, not trained 0 %"
-    assert f"Of 3 comparisons: {shares}." in findings(folder)
+    assert f"Of 3 comparisons: {shares}. 1 of them have the difference" in findings(folder)
 
 
 def test_the_forest_has_one_line_per_comparison_of_the_paper(folder):

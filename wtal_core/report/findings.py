@@ -101,7 +101,7 @@ def findings(results: Path) -> str:
         )
     names = {paper: paper_name(paper) for paper in known_papers()}
     how_many = counts(judged).replace({"paper": names})
-    shares = _shares(how_many)
+    shares = f"{_shares(how_many)} {_repeated(judged)}"
     how_many = how_many.rename(
         columns={verdict: f"{GLYPHS[verdict]} {verdict}" for verdict in VERDICTS}
     )
@@ -152,6 +152,19 @@ def _shares(table: pd.DataFrame) -> str:
         for verdict, number in totals.items()
     )
     return f"Of {totals.sum()} comparisons: {told}."
+
+
+def _repeated(judged: list[Judged]) -> str:
+    """One sentence: how many comparisons say what another one says, such as Table 3's in Table 4.
+
+    The same two rows have other names in other tables; their numbers are the same.
+    """
+    told = [one for one in judged if one.is_papers and one.here is not None]
+    distinct = {(one.dataset, one.paper, one.here, one.interval, one.verdict) for one in told}
+    return (
+        f"{len(told) - len(distinct)} of them have the difference, interval and verdict of another "
+        "one of their paper and data set: mostly two rows that several tables or messages compare."
+    )
 
 
 def regimes(judged: list[Judged]) -> pd.DataFrame:

@@ -46,7 +46,8 @@ data the same profiles are used as they are.
 
 The **official** profile is the authors' network and schedule. `python -m tools.paper_profile`
 trains it on a GPU, in an order that was fixed before: all rows with seed 0, then with seed 1, and
-so on, until the time that was given is over. Rows with fewer than five seeds are what was finished.
+so on, until the time that was given is over. What had not ended by then is missing: a row may have
+fewer than five seeds, and one with fewer than two is not shown.
 
 *Objective met*: in how many of the seeds all bounds are met. *Labels recalled*: the share of
 training labels that the network finds in its own training videos. *Last quarter's share of the
