@@ -212,6 +212,24 @@ def test_videos_by_their_number(average, tmp_path):
     assert average("gt.json numbers.json --match-names") == pytest.approx(100)
 
 
+def test_videos_of_another_prefix_are_others(run, average, tmp_path):
+    numbers = {"vid_a": "0000004", "vid_b": "0000270"}
+    content = {
+        "database": {f"video_test_{numbers[v]}": of for v, of in truth()["database"].items()}
+    }
+    write(tmp_path / "gt.json", content)
+    prefix = {"vid_a": "video_validation_", "vid_b": "video_test_"}
+    rows = [(prefix[row[0]] + numbers[row[0]], *row[1:]) for row in FOUND]
+    write(tmp_path / "other.json", found(rows))
+    assert "match-names" not in run("evaluate gt.json other.json")[2]
+    plain = average("gt.json other.json")
+    assert average("gt.json other.json --match-names") == plain < 100
+    # zeros alone make no other video
+    rows = [(f"Video-Test-{int(numbers[row[0]])}", *row[1:]) for row in FOUND]
+    write(tmp_path / "other.json", found(rows))
+    assert average("gt.json other.json --match-names") == pytest.approx(100)
+
+
 # --- subsets
 
 
