@@ -113,6 +113,10 @@ def test_01_times_that_are_no_seconds(run, average, tmp_path, factor, words):
     assert average("gt.json other.seconds.json") == pytest.approx(100)
 
 
+def write_table(path, rows, columns="video,label,t_start,t_end") -> None:
+    write(path, "\n".join([columns, *(",".join(map(str, row)) for row in rows)]) + "\n")
+
+
 def test_times_that_are_fractions(run, average, tmp_path):
     rows = [(v, label, s / TRUTH[v][0], e / TRUTH[v][0], c) for v, label, s, e, c in FOUND]
     write(tmp_path / "other.json", found(rows))
@@ -553,6 +557,25 @@ def test_records_without_scores(run, average, tmp_path, as_lines, segment):
     _, out, _ = run("evaluate gt.json model.jsonl --operating 0.5 --json")
     (row,) = json.loads(out)["operating"]["rows"]
     assert (row["precision"], row["recall"]) == pytest.approx((500 / 6, 100))
+
+
+def test_records_without_scores_are_converted_as_what_they_are_said_to_be(run, average, tmp_path):
+    write(tmp_path / "model.csv", CSV.replace(",score", "").replace(",0.", ",#0."))
+    lines = (tmp_path / "model.csv").read_text().splitlines()
+    write(tmp_path / "model.csv", "\n".join(line.partition(",#")[0] for line in lines))
+    _, out, err = run("convert model.csv model.json")
+    assert "6 annotations" in out and "read as annotations, because it has no scores" in err
+    (option,) = re.findall("`(--kind [^`]+)` reads it as detections", err)
+    _, out, err = run(f"convert model.csv model.json {option}")
+    assert "6 detections" in out and "annotations" not in err
+    assert average("gt.json model.json") == average("gt.json model.csv")
+    assert "no scores" not in run("evaluate gt.json det.json")[2]
+
+
+def test_proposals_without_scores_are_advised_no_option_of_classes(run, tmp_path):
+    write_table(tmp_path / "p.csv", [(v, s, e) for v, _, s, e, _ in FOUND], "video,t_start,t_end")
+    status, _, err = run("evaluate gt.json p.csv")
+    assert status == 0 and "no detection has a score" in err and "`--" not in err
 
 
 def test_operating_points(run):
