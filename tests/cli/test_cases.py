@@ -5,6 +5,7 @@ Every advice that is printed is typed here.
 """
 
 import gzip
+import html
 import io
 import json
 import pickle
@@ -113,8 +114,63 @@ def test_01_times_that_are_no_seconds(run, average, tmp_path, factor, words):
     assert average("gt.json other.seconds.json") == pytest.approx(100)
 
 
+def as_frames(rows, rate: float) -> list[tuple]:
+    return [(video, label, s * rate, e * rate, *rest) for video, label, s, e, *rest in rows]
+
+
 def write_table(path, rows, columns="video,label,t_start,t_end") -> None:
     write(path, "\n".join([columns, *(",".join(map(str, row)) for row in rows)]) + "\n")
+
+
+INSTANCES = [(v, label, s, e) for v, (_, of) in TRUTH.items() for label, s, e in of]
+
+
+@pytest.mark.parametrize(
+    ("rate", "scored", "durations"),
+    [
+        *((25, True, True), (25, True, False), (25, False, True), (25, False, False)),
+        *((20, True, True), (24, True, True), (29.97, True, True), (30, False, True)),
+    ],
+)
+def test_the_rate_of_frames_is_the_one_that_agrees(run, average, tmp_path, rate, scored, durations):
+    """Nothing lasts until the end of a video: the latest end is 0.7 of it."""
+    rows = [(*row, 0.9) if scored else row for row in as_frames(INSTANCES, rate)]
+    columns = "video,label,t_start,t_end" + (",score" if scored else "")
+    write_table(tmp_path / "frames.csv", rows, columns)
+    gt = "gt.json"
+    if not durations:
+        gt = "instances.csv"
+        write_table(tmp_path / gt, INSTANCES)
+    _, _, err = run(f"evaluate {gt} frames.csv")
+    (advice,) = re.findall("`wtal (convert [^`]+)`", err)
+    assert f"--fps {rate}" in advice
+    assert "the rate is guessed, as the one that agrees best with the ground truth (next: " in err
+    assert "if you know it, give that one" in err
+    assert run(advice)[0] == 0
+    assert average(f"{gt} frames.seconds.json") == pytest.approx(100)
+
+
+def test_the_rate_of_annotations_agrees_with_the_detections(run, average, tmp_path):
+    rows = [(*row, TRUTH[row[0]][0]) for row in as_frames(INSTANCES, 30)]
+    write_table(tmp_path / "gt.csv", rows, "video,label,t_start,t_end,duration")
+    _, _, err = run("evaluate gt.csv det.json")
+    (advice,) = re.findall("`wtal (convert [^`]+)`", err)
+    assert "the one that agrees best with the detections" in err
+    assert run(advice)[0] == 0
+    assert average("gt.seconds.json det.json") == pytest.approx(100)
+
+
+def test_both_in_frames_get_one_rate(run, average, tmp_path):
+    """The detections alone could be of 24 per second, the latest instance could not."""
+    rows = [
+        (*row, TRUTH[row[0]][0]) for row in as_frames([*INSTANCES, ("vid_b", "Jump", 78, 79)], 30)
+    ]
+    write_table(tmp_path / "gt.csv", rows, "video,label,t_start,t_end,duration")
+    write_table(tmp_path / "det.csv", as_frames(FOUND[:3], 30), "video,label,t_start,t_end,score")
+    _, _, err = run("evaluate gt.csv det.csv")
+    advices = re.findall("`wtal (convert [^`]+)`", err)
+    assert len(advices) == 2 and all(advice.endswith("--fps 30") for advice in advices)
+    assert err.count("the rate is guessed, as the most usual one that keeps") == 2
 
 
 def test_times_that_are_fractions(run, average, tmp_path):
@@ -124,6 +180,44 @@ def test_times_that_are_fractions(run, average, tmp_path):
     (advice,) = re.findall("look like fractions, not seconds; if so: `wtal ([^`]+)`", err)
     assert run(advice)[0] == 0
     assert average("gt.json other.seconds.json") == pytest.approx(100)
+
+
+def fractions() -> list[tuple]:
+    return [(v, label, s / TRUTH[v][0], e / TRUTH[v][0], c) for v, label, s, e, c in FOUND]
+
+
+@pytest.mark.parametrize("command", ["evaluate", "diagnose --out d"])
+def test_fractions_without_durations(run, average, tmp_path, command):
+    """No command is advised that would be refused; what is needed is."""
+    write(tmp_path / "parts.json", found(fractions()))
+    write_table(tmp_path / "instances.csv", INSTANCES)
+    _, _, err = run(f"{command} instances.csv parts.json")
+    assert "look like fractions, not seconds" in err and "`wtal" not in err
+    assert "instances.csv names that of no video" in err
+    assert all(word in err for word in ("`duration`", "in seconds", "--fractions-of"))
+    rows = [(*row, TRUTH[row[0]][0]) for row in INSTANCES]
+    write_table(tmp_path / "instances.csv", rows, "video,label,t_start,t_end,duration")
+    (advice,) = re.findall("`wtal ([^`]+)`", run(f"{command} instances.csv parts.json")[2])
+    assert run(advice)[0] == 0
+    assert average("instances.csv parts.seconds.json") == pytest.approx(100)
+
+
+def test_fractions_of_some_videos_without_durations(run, tmp_path):
+    content = truth()
+    del content["database"]["vid_b"]["duration"]
+    write(tmp_path / "some.json", content)
+    write(tmp_path / "parts.json", found(fractions()))
+    _, _, err = run("evaluate some.json parts.json")
+    assert "some.json names that of 1 of 2 videos (not 'vid_b')" in err and "`wtal" not in err
+
+
+def test_fractions_of_the_durations_of_another_file(run, average, tmp_path):
+    write(tmp_path / "parts.json", found(fractions()))
+    write_table(tmp_path / "instances.csv", INSTANCES)
+    _, _, err = run("diagnose instances.csv parts.json --durations gt.json --out d")
+    (advice,) = re.findall("`wtal ([^`]+)`", err)
+    assert run(advice)[0] == 0
+    assert average("instances.csv parts.seconds.json") == pytest.approx(100)
 
 
 def test_03_an_annotation_after_the_end(run, tmp_path):
@@ -354,6 +448,27 @@ def test_paths_with_spaces_and_other_letters(run, average, tmp_path):
     assert average("gt.json 'mes détections/größe 1.seconds.json'") == pytest.approx(100)
 
 
+@pytest.mark.parametrize("unit", ["frames", "fractions", "numbers"])
+def test_paths_with_quotes(run, average, tmp_path, unit):
+    folder = tmp_path / 'it\'s "mine"'
+    folder.mkdir()
+    write(folder / "g t.json", truth())
+    write(folder / "d t.json", found(as_frames(FOUND, 30) if unit == "frames" else fractions()))
+    files = [shlex.quote(f"{folder.name}/{name}") for name in ("g t.json", "d t.json")]
+    if unit == "numbers":
+        write_submission(folder)
+        files[1] = shlex.quote(f"{folder.name}/det.txt")
+        (option,) = re.findall("`(--class-list [^`]+)`", run(f"evaluate {' '.join(files)}")[2])
+        assert average(f"{' '.join(files)} {option}") == pytest.approx(100)
+        return
+    (advice,) = re.findall("`wtal (convert [^`]+)`", run(f"evaluate {' '.join(files)}")[2])
+    assert run(advice)[0] == 0
+    assert average(f"{files[0]} {files[1].replace('d t', 'd t.seconds')}") == pytest.approx(100)
+    assert advice in run(f"diagnose {' '.join(files)} --out d")[2]
+    page = html.unescape((tmp_path / "d" / "index.html").read_text())
+    assert "d t.seconds.json" in page and "mine" not in page  # no folder of a machine
+
+
 def write_submission(folder) -> None:
     lines = [f"{v} {s} {e} {NUMBERS[label]} {c}" for v, label, s, e, c in FOUND]
     write(folder / "det.txt", "\n".join(lines) + "\n")
@@ -365,6 +480,21 @@ def test_11_submissions_of_thumos(run, average, tmp_path):
     status, _, err = run("evaluate gt.json det.txt")
     (option,) = re.findall("`(--class-list [^`]+)`", err)
     assert status == 2 and average(f"gt.json det.txt {option}") == pytest.approx(100)
+    write(tmp_path / "a classlist of others.txt", "1 Swim\n")
+    write(tmp_path / "classlist.txt", "7 Jump\nwithout a number\n")
+    assert option in run("evaluate gt.json det.txt")[2]
+
+
+@pytest.mark.parametrize(
+    "command", ["diagnose gt.json det.txt", "timeline det.txt --truth gt.json"]
+)
+def test_numbers_for_classes_are_told_by_every_command(run, tmp_path, command):
+    write_submission(tmp_path)
+    status, out, err = run(f"{command} --out shown")
+    (option,) = re.findall("`(--class-list [^`]+)`", err)
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert not (tmp_path / "shown").exists()
+    assert run(f"{command} --out shown {option}")[0] == 0
 
 
 def test_13_lists_of_actions(average, tmp_path):
