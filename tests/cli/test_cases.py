@@ -5,6 +5,7 @@ Every advice that is printed is typed here.
 """
 
 import gzip
+import html
 import io
 import json
 import pickle
@@ -113,6 +114,65 @@ def test_01_times_that_are_no_seconds(run, average, tmp_path, factor, words):
     assert average("gt.json other.seconds.json") == pytest.approx(100)
 
 
+def as_frames(rows, rate: float) -> list[tuple]:
+    return [(video, label, s * rate, e * rate, *rest) for video, label, s, e, *rest in rows]
+
+
+def write_table(path, rows, columns="video,label,t_start,t_end") -> None:
+    write(path, "\n".join([columns, *(",".join(map(str, row)) for row in rows)]) + "\n")
+
+
+INSTANCES = [(v, label, s, e) for v, (_, of) in TRUTH.items() for label, s, e in of]
+
+
+@pytest.mark.parametrize(
+    ("rate", "scored", "durations"),
+    [
+        *((25, True, True), (25, True, False), (25, False, True), (25, False, False)),
+        *((20, True, True), (24, True, True), (29.97, True, True), (30, False, True)),
+    ],
+)
+def test_the_rate_of_frames_is_the_one_that_agrees(run, average, tmp_path, rate, scored, durations):
+    """Nothing lasts until the end of a video: the latest end is 0.7 of it."""
+    rows = [(*row, 0.9) if scored else row for row in as_frames(INSTANCES, rate)]
+    columns = "video,label,t_start,t_end" + (",score" if scored else "")
+    write_table(tmp_path / "frames.csv", rows, columns)
+    gt = "gt.json"
+    if not durations:
+        gt = "instances.csv"
+        write_table(tmp_path / gt, INSTANCES)
+    _, _, err = run(f"evaluate {gt} frames.csv")
+    (advice,) = re.findall("`wtal (convert [^`]+)`", err)
+    assert f"--fps {rate}" in advice
+    assert "the rate is guessed, as the one that agrees best with the ground truth (next: " in err
+    assert "if you know it, give that one" in err
+    assert run(advice)[0] == 0
+    assert average(f"{gt} frames.seconds.json") == pytest.approx(100)
+
+
+def test_the_rate_of_annotations_agrees_with_the_detections(run, average, tmp_path):
+    rows = [(*row, TRUTH[row[0]][0]) for row in as_frames(INSTANCES, 30)]
+    write_table(tmp_path / "gt.csv", rows, "video,label,t_start,t_end,duration")
+    _, _, err = run("evaluate gt.csv det.json")
+    (advice,) = re.findall("`wtal (convert [^`]+)`", err)
+    assert "the one that agrees best with the detections" in err
+    assert run(advice)[0] == 0
+    assert average("gt.seconds.json det.json") == pytest.approx(100)
+
+
+def test_both_in_frames_get_one_rate(run, average, tmp_path):
+    """The detections alone could be of 24 per second, the latest instance could not."""
+    rows = [
+        (*row, TRUTH[row[0]][0]) for row in as_frames([*INSTANCES, ("vid_b", "Jump", 78, 79)], 30)
+    ]
+    write_table(tmp_path / "gt.csv", rows, "video,label,t_start,t_end,duration")
+    write_table(tmp_path / "det.csv", as_frames(FOUND[:3], 30), "video,label,t_start,t_end,score")
+    _, _, err = run("evaluate gt.csv det.csv")
+    advices = re.findall("`wtal (convert [^`]+)`", err)
+    assert len(advices) == 2 and all(advice.endswith("--fps 30") for advice in advices)
+    assert err.count("the rate is guessed, as the most usual one that keeps") == 2
+
+
 def test_times_that_are_fractions(run, average, tmp_path):
     rows = [(v, label, s / TRUTH[v][0], e / TRUTH[v][0], c) for v, label, s, e, c in FOUND]
     write(tmp_path / "other.json", found(rows))
@@ -120,6 +180,44 @@ def test_times_that_are_fractions(run, average, tmp_path):
     (advice,) = re.findall("look like fractions, not seconds; if so: `wtal ([^`]+)`", err)
     assert run(advice)[0] == 0
     assert average("gt.json other.seconds.json") == pytest.approx(100)
+
+
+def fractions() -> list[tuple]:
+    return [(v, label, s / TRUTH[v][0], e / TRUTH[v][0], c) for v, label, s, e, c in FOUND]
+
+
+@pytest.mark.parametrize("command", ["evaluate", "diagnose --out d"])
+def test_fractions_without_durations(run, average, tmp_path, command):
+    """No command is advised that would be refused; what is needed is."""
+    write(tmp_path / "parts.json", found(fractions()))
+    write_table(tmp_path / "instances.csv", INSTANCES)
+    _, _, err = run(f"{command} instances.csv parts.json")
+    assert "look like fractions, not seconds" in err and "`wtal" not in err
+    assert "instances.csv names that of no video" in err
+    assert all(word in err for word in ("`duration`", "in seconds", "--fractions-of"))
+    rows = [(*row, TRUTH[row[0]][0]) for row in INSTANCES]
+    write_table(tmp_path / "instances.csv", rows, "video,label,t_start,t_end,duration")
+    (advice,) = re.findall("`wtal ([^`]+)`", run(f"{command} instances.csv parts.json")[2])
+    assert run(advice)[0] == 0
+    assert average("instances.csv parts.seconds.json") == pytest.approx(100)
+
+
+def test_fractions_of_some_videos_without_durations(run, tmp_path):
+    content = truth()
+    del content["database"]["vid_b"]["duration"]
+    write(tmp_path / "some.json", content)
+    write(tmp_path / "parts.json", found(fractions()))
+    _, _, err = run("evaluate some.json parts.json")
+    assert "some.json names that of 1 of 2 videos (not 'vid_b')" in err and "`wtal" not in err
+
+
+def test_fractions_of_the_durations_of_another_file(run, average, tmp_path):
+    write(tmp_path / "parts.json", found(fractions()))
+    write_table(tmp_path / "instances.csv", INSTANCES)
+    _, _, err = run("diagnose instances.csv parts.json --durations gt.json --out d")
+    (advice,) = re.findall("`wtal ([^`]+)`", err)
+    assert run(advice)[0] == 0
+    assert average("instances.csv parts.seconds.json") == pytest.approx(100)
 
 
 def test_03_an_annotation_after_the_end(run, tmp_path):
@@ -210,6 +308,24 @@ def test_videos_by_their_number(average, tmp_path):
     rows = [(str(int(names[row[0]][-7:])), *row[1:]) for row in FOUND]
     write(tmp_path / "numbers.json", found(rows))
     assert average("gt.json numbers.json --match-names") == pytest.approx(100)
+
+
+def test_videos_of_another_prefix_are_others(run, average, tmp_path):
+    numbers = {"vid_a": "0000004", "vid_b": "0000270"}
+    content = {
+        "database": {f"video_test_{numbers[v]}": of for v, of in truth()["database"].items()}
+    }
+    write(tmp_path / "gt.json", content)
+    prefix = {"vid_a": "video_validation_", "vid_b": "video_test_"}
+    rows = [(prefix[row[0]] + numbers[row[0]], *row[1:]) for row in FOUND]
+    write(tmp_path / "other.json", found(rows))
+    assert "match-names" not in run("evaluate gt.json other.json")[2]
+    plain = average("gt.json other.json")
+    assert average("gt.json other.json --match-names") == plain < 100
+    # zeros alone make no other video
+    rows = [(f"Video-Test-{int(numbers[row[0]])}", *row[1:]) for row in FOUND]
+    write(tmp_path / "other.json", found(rows))
+    assert average("gt.json other.json --match-names") == pytest.approx(100)
 
 
 # --- subsets
@@ -332,6 +448,27 @@ def test_paths_with_spaces_and_other_letters(run, average, tmp_path):
     assert average("gt.json 'mes détections/größe 1.seconds.json'") == pytest.approx(100)
 
 
+@pytest.mark.parametrize("unit", ["frames", "fractions", "numbers"])
+def test_paths_with_quotes(run, average, tmp_path, unit):
+    folder = tmp_path / 'it\'s "mine"'
+    folder.mkdir()
+    write(folder / "g t.json", truth())
+    write(folder / "d t.json", found(as_frames(FOUND, 30) if unit == "frames" else fractions()))
+    files = [shlex.quote(f"{folder.name}/{name}") for name in ("g t.json", "d t.json")]
+    if unit == "numbers":
+        write_submission(folder)
+        files[1] = shlex.quote(f"{folder.name}/det.txt")
+        (option,) = re.findall("`(--class-list [^`]+)`", run(f"evaluate {' '.join(files)}")[2])
+        assert average(f"{' '.join(files)} {option}") == pytest.approx(100)
+        return
+    (advice,) = re.findall("`wtal (convert [^`]+)`", run(f"evaluate {' '.join(files)}")[2])
+    assert run(advice)[0] == 0
+    assert average(f"{files[0]} {files[1].replace('d t', 'd t.seconds')}") == pytest.approx(100)
+    assert advice in run(f"diagnose {' '.join(files)} --out d")[2]
+    page = html.unescape((tmp_path / "d" / "index.html").read_text())
+    assert "d t.seconds.json" in page and "mine" not in page  # no folder of a machine
+
+
 def write_submission(folder) -> None:
     lines = [f"{v} {s} {e} {NUMBERS[label]} {c}" for v, label, s, e, c in FOUND]
     write(folder / "det.txt", "\n".join(lines) + "\n")
@@ -343,6 +480,21 @@ def test_11_submissions_of_thumos(run, average, tmp_path):
     status, _, err = run("evaluate gt.json det.txt")
     (option,) = re.findall("`(--class-list [^`]+)`", err)
     assert status == 2 and average(f"gt.json det.txt {option}") == pytest.approx(100)
+    write(tmp_path / "a classlist of others.txt", "1 Swim\n")
+    write(tmp_path / "classlist.txt", "7 Jump\nwithout a number\n")
+    assert option in run("evaluate gt.json det.txt")[2]
+
+
+@pytest.mark.parametrize(
+    "command", ["diagnose gt.json det.txt", "timeline det.txt --truth gt.json"]
+)
+def test_numbers_for_classes_are_told_by_every_command(run, tmp_path, command):
+    write_submission(tmp_path)
+    status, out, err = run(f"{command} --out shown")
+    (option,) = re.findall("`(--class-list [^`]+)`", err)
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert not (tmp_path / "shown").exists()
+    assert run(f"{command} --out shown {option}")[0] == 0
 
 
 def test_13_lists_of_actions(average, tmp_path):
@@ -535,6 +687,25 @@ def test_records_without_scores(run, average, tmp_path, as_lines, segment):
     _, out, _ = run("evaluate gt.json model.jsonl --operating 0.5 --json")
     (row,) = json.loads(out)["operating"]["rows"]
     assert (row["precision"], row["recall"]) == pytest.approx((500 / 6, 100))
+
+
+def test_records_without_scores_are_converted_as_what_they_are_said_to_be(run, average, tmp_path):
+    write(tmp_path / "model.csv", CSV.replace(",score", "").replace(",0.", ",#0."))
+    lines = (tmp_path / "model.csv").read_text().splitlines()
+    write(tmp_path / "model.csv", "\n".join(line.partition(",#")[0] for line in lines))
+    _, out, err = run("convert model.csv model.json")
+    assert "6 annotations" in out and "read as annotations, because it has no scores" in err
+    (option,) = re.findall("`(--kind [^`]+)` reads it as detections", err)
+    _, out, err = run(f"convert model.csv model.json {option}")
+    assert "6 detections" in out and "annotations" not in err
+    assert average("gt.json model.json") == average("gt.json model.csv")
+    assert "no scores" not in run("evaluate gt.json det.json")[2]
+
+
+def test_proposals_without_scores_are_advised_no_option_of_classes(run, tmp_path):
+    write_table(tmp_path / "p.csv", [(v, s, e) for v, _, s, e, _ in FOUND], "video,t_start,t_end")
+    status, _, err = run("evaluate gt.json p.csv")
+    assert status == 0 and "no detection has a score" in err and "`--" not in err
 
 
 def test_operating_points(run):

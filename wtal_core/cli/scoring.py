@@ -219,16 +219,14 @@ def _advice(
     about: str = "",
 ) -> Iterator[None]:
     """Adds to an error what is likely wrong about the names."""
-    from wtal_core.evaluation import hints, spelling
+    from wtal_core.errors import WorkbookError
+    from wtal_core.evaluation import hints
 
     try:
         yield
-    except _error() as error:
-        near = spelling.near_misses(truth, sound)
-        advice = hints.about_names(truth, sound, near, measure) if near else ""
-        numbers = "" if sound.unlabelled else hints.about_class_numbers(truth, sound, *files)
-        text = "; ".join(filter(None, (str(error), advice, numbers)))
-        raise _error()(f"{about}{text}") from None
+    except WorkbookError as error:
+        text = hints.with_advice(error, truth, sound, files, measure)
+        raise WorkbookError(f"{about}{text}") from None
 
 
 def _compared(

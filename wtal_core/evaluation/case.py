@@ -14,10 +14,17 @@ from wtal_core.data.fingerprint import sha256_of
 from wtal_core.errors import WorkbookError
 from wtal_core.evaluation.characteristics import characteristics, read_durations
 from wtal_core.evaluation.formats.opening import STANDARD_INPUT, Opened, open_file
-from wtal_core.evaluation.ground_truth import GroundTruth
-from wtal_core.evaluation.hints import about_names, about_subsets, about_times, average_by
+from wtal_core.evaluation.ground_truth import Detections, GroundTruth
+from wtal_core.evaluation.hints import (
+    about_names,
+    about_subsets,
+    about_times,
+    average_by,
+    with_advice,
+)
+from wtal_core.evaluation.preparation import refuse_strangers
 from wtal_core.evaluation.protocols import ACTIVITYNET
-from wtal_core.evaluation.spelling import near_misses, respelt
+from wtal_core.evaluation.spelling import NO_MISSES, near_misses, respelt
 from wtal_core.evaluation.tables import Reversed, load_detections, read_ground_truth
 
 MOST_METHODS = 7  # colours that can be told apart
@@ -57,7 +64,8 @@ class Case:
         """The notes without folders, which belong to one machine."""
         notes = list(self.notes)
         for folder in self.folders:
-            notes = [note.replace(folder, "") for note in notes]
+            quoted = folder.replace("'", "'\"'\"'")  # as a command to type has it
+            notes = [note.replace(folder, "").replace(quoted, "") for note in notes]
         return notes
 
 
@@ -113,17 +121,14 @@ def read_cases(
                 f"{opened.name}: its detections have no label; `wtal evaluate` scores proposals "
                 "without classes"
             )
-        near = near_misses(truth, sound)
-        names = []
-        if near and how.match_names:
-            sound = respelt(sound, near)
-        elif near:
-            names.append(about_names(truth, sound, near, average_by(ACTIVITYNET, None)))
+        files = (ground_truth, path)
+        sound, about = _under_known_names(truth, sound, files, how.match_names)
         hints = [
-            *about_times(truth, sound, ground_truth, path),
+            *about_times(truth, sound, ground_truth, path, durations),
             *about_subsets(truth, sound),
-            *names,
+            *about,
         ]
+        named = [truth_file.path, path, *([Path(durations)] if durations is not None else [])]
         cases.append(
             Case(
                 name,
@@ -133,12 +138,31 @@ def read_cases(
                 seconds,
                 f"{path.name}, SHA-256 {_checksum(opened)[:16]}…, on {below}",
                 notes=(*truth.notes, *sound.notes, *hints),
-                folders=tuple(
-                    f"{file.parent}/" for file in (truth_file.path, path) if file.parent.name
-                ),
+                folders=tuple(f"{file.parent}/" for file in named if file.parent.name),
             )
         )
     return cases
+
+
+def _under_known_names(
+    truth: GroundTruth, sound: Detections, files: tuple[str | Path, Path], match_names: bool
+) -> tuple[Detections, list[str]]:
+    """The detections, under the names of the ground truth if that is asked for, and a note.
+
+    Raises WorkbookError, with what to type, where not one video or not one label is known.
+    """
+    near = near_misses(truth, sound)
+    if near and match_names:
+        sound = respelt(sound, near)
+        near = NO_MISSES
+    measure = average_by(ACTIVITYNET, None)
+    if len(truth.segments):
+        try:
+            refuse_strangers(truth, sound.table)
+        except WorkbookError as error:
+            advice = with_advice(error, truth, sound, files, measure)
+            raise WorkbookError(f"{files[1]}: {advice}") from None
+    return sound, [about_names(truth, sound, near, measure)] if near else []
 
 
 def _stem(path: Path) -> str:

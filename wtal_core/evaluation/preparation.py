@@ -87,7 +87,7 @@ def prepare(
         raise WorkbookError(
             f"ground truth: no instance is left to score under {protocol.id}; check the test list"
         )
-    _refuse_strangers(ground_truth, table)
+    refuse_strangers(ground_truth, table)
     present = set(kept["label"])
     classes = tuple(name for name in ground_truth.classes if name in present)
     truth = _place(kept, ground_truth, classes, protocol, "rounded")
@@ -230,7 +230,7 @@ def _tied(label: Int[np.ndarray, " N"], score: Float[np.ndarray, " N"]) -> int:
     return int((np.append(same, False) | np.append(False, same)).sum())
 
 
-def _refuse_strangers(ground_truth: GroundTruth, detections: pd.DataFrame) -> None:
+def refuse_strangers(ground_truth: GroundTruth, detections: pd.DataFrame) -> None:
     """Refuse detections of another data set, or with names spelt otherwise ("v_" before ids).
 
     They would score 0 without a word.

@@ -24,16 +24,31 @@ def _video(name: str) -> str:
     return _plain(ENDING.sub("", name.strip().casefold()).removeprefix("v_"))
 
 
+def _unpadded(name: str) -> str:
+    """Also without the zeros before the number at its end."""
+    return re.sub(r"(?<!\d)0+(?=\d+$)", "", _video(name))
+
+
 def _number(name: str) -> str:
     """The number that ends a video's name, without leading zeros; "" where none does."""
-    digits = re.search(r"0*(\d+)$", ENDING.sub("", name.strip().casefold()))
+    digits = re.search(r"(?<!\d)0*(\d+)$", _video(name))
     return digits[1] if digits else ""
+
+
+def _is_bare(name: str) -> bool:
+    """Whether a video's name is a number and nothing else."""
+    return _video(name).isdecimal()
 
 
 # kind of name -> what two names may differ in, in words, and the function that leaves it out
 FORMS: dict[str, dict[str, Callable[[str], str]]] = {
     "label": {"case and spaces": _plain},
-    "video": {"case and spaces": _plain, "`v_` or a file's ending": _video, "its number": _number},
+    "video": {
+        "case and spaces": _plain,
+        "`v_` or a file's ending": _video,
+        "zeros before its number": _unpadded,
+        "its number": _number,
+    },
 }
 
 
@@ -64,6 +79,9 @@ class NearMisses:
         )
 
 
+NO_MISSES = NearMisses({}, {}, ())
+
+
 def near_misses(ground_truth: GroundTruth, detections: Detections) -> NearMisses:
     """Every unknown name that in some form equals exactly one known name."""
     labels, label_words = _nearest(
@@ -92,9 +110,13 @@ def _nearest(
             for name in unknown
             if form(name) and len(same.get(form(name), [])) == 1
         }
-        # a number tells a video only where all videos are told apart by theirs
-        if form is _number and len(set(alike.values())) < max(len(alike), 1):
-            continue
+        if form is _number:
+            # video_validation_0000004 is another video than video_test_0000004: only a number that
+            # stands alone is short for a name
+            alike = {ours: of for ours, of in alike.items() if _is_bare(ours) or _is_bare(of)}
+            # and it tells a video only where all videos are told apart by theirs
+            if len(set(alike.values())) < len(alike):
+                continue
         if alike:
             nearest |= alike
             words.append(difference)

@@ -35,9 +35,10 @@ from wtal_core.timebase import Timebase, checked_timebase
 
 ALL_SUBSETS = "all"
 NO_ACTIONS = ("ambiguous", "background")  # labels of published files that are no action classes
-EQUAL_SCORES = (
-    "their order in the file decides; `--order-range` tells what other orders give, "
-    "`--operating 0.5` precision and recall without an order"
+EQUAL_SCORES = "their order in the file decides"
+WITHOUT_ORDER = (
+    "; `wtal evaluate` has `--order-range`, which tells what other orders give, and "
+    "`--operating 0.5`, precision and recall without an order"
 )
 
 Reversed = Literal["refuse", "count"]
@@ -76,10 +77,12 @@ def load_detections(
     _check_size(table, name)
     notes = list(content.notes)
     scores = table["score"].unique()
+    # proposals without classes have neither of these options
+    decides = EQUAL_SCORES if content.unlabelled else EQUAL_SCORES + WITHOUT_ORDER
     if content.unscored:
-        notes.append(f"no detection has a score: each of the {len(table)} has 1, so {EQUAL_SCORES}")
+        notes.append(f"no detection has a score: each of the {len(table)} has 1, so {decides}")
     elif len(table) > 1 and len(scores) == 1:
-        notes.append(f"all {len(table)} detections have the score {scores[0]:g}, so {EQUAL_SCORES}")
+        notes.append(f"all {len(table)} detections have the score {scores[0]:g}, so {decides}")
     return replace(
         detections,
         reversed=count,

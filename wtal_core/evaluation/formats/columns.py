@@ -16,6 +16,9 @@ ROLES = ("video", "label", "t_start", "t_end", "score", "subset", "duration")
 FRAMES = {"t_start": ("start_frame", "f_start"), "t_end": ("end_frame", "stop_frame", "f_end")}
 TIMES = ("t_start", "t_end", "point")
 NEEDED = ("video", "t_start", "t_end")
+NO_SCORES = (
+    "read as annotations, because it has no scores; `--kind detections` reads it as detections"
+)
 LONGEST = 200  # letters of a table's names of columns that an error quotes
 
 
@@ -37,8 +40,10 @@ def content_of(table: pd.DataFrame, kind: Kind | None, name: str) -> Content:
     Names must be text, numbers numbers; raises WorkbookError for others and for missing columns.
     """
     chosen = roles(list(table.columns))
+    notes = []
     if kind is None:
         kind = "detections" if "score" in chosen else "annotations"
+        notes = [NO_SCORES] if kind == "annotations" else []
     needed = NEEDED if kind == "detections" else (*NEEDED, "label")
     missing = [role for role in needed if role not in chosen]
     if missing:
@@ -61,7 +66,7 @@ def content_of(table: pd.DataFrame, kind: Kind | None, name: str) -> Content:
         result["label"] = result["label"].astype("str")
     unread = [str(column) for column in table.columns if column not in chosen.values()]
     frames = any(text_tables.plain(chosen[role]) in aliases for role, aliases in FRAMES.items())
-    notes = [f"columns that are not read: {', '.join(unread)}"] if unread else []
+    notes += [f"columns that are not read: {', '.join(unread)}"] if unread else []
     clock = _first_clock(table, [chosen["t_start"], chosen["t_end"]])
     if clock:
         notes.append(f"times such as {clock!r} are read as minutes and seconds")
