@@ -14,6 +14,7 @@ import tyro
 from tyro.conf import Positional
 
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.commands import command, option
 from wtal_core.reading.places import resolved
 
 if TYPE_CHECKING:
@@ -317,6 +318,7 @@ def _written(
     write_timeline(drawn, out / PAGE, {video.id: plan.files[video.id] for video in videos.test})
     counts = detections["label"].value_counts()
     per_class = ", ".join(f"{name} {counts.get(name, 0)}" for name in trained.dataset.classes)
+    exporting = command("export", run, *option("--results", results))
     lines = [f"{len(detections)} detections in {len(videos.test)} videos ({per_class})"]
     if not len(detections):
         lines.append("nothing passes the thresholds: look at the activation in the page")
@@ -324,5 +326,5 @@ def _written(
         *lines,
         f"wrote {out / PAGE}, to be opened in a browser; beside it detections.json, signals.npz",
         "next: mark clicks in the page and save them beside the table of labels, then train with "
-        f"them by --method sfnet; `wtal export {run}` makes a network to take along",
+        f"them by --method sfnet; {exporting} makes a network to take along",
     ]

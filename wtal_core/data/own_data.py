@@ -19,7 +19,7 @@ from wtal_core.data.dataset import Dataset, Video, check_dataset, empty_segments
 from wtal_core.data.feature_spec import read_spec
 from wtal_core.data.features import FeatureNames, stored_features
 from wtal_core.data.fingerprint import fingerprint
-from wtal_core.data.manifests import DatasetManifest, dataset_names, own_manifest
+from wtal_core.data.manifests import DatasetManifest, dataset_names, load_manifest, own_manifest
 from wtal_core.data.own_files import find_files
 from wtal_core.data.own_split import split_by_seed
 from wtal_core.data.own_survey import SHOWN, Survey, survey
@@ -260,6 +260,14 @@ def again(manifest: DatasetManifest, root: str | Path | None = None) -> str:
     words += ["--incomplete"] if own["incomplete"] else []
     words += ["--root", root] if root is not None else []
     return command(*words, "--replace")
+
+
+def clicks_table(name: str) -> Path | None:
+    """The table of clicks of an added data set, whether or not it is there; None for others."""
+    if not own_manifest(name).exists():
+        return None
+    labels = load_manifest(name).own.get("labels")
+    return Path(labels).with_name("clicks.csv") if labels else None
 
 
 def survey_of(manifest: DatasetManifest, root: str | Path | None = None) -> Survey:
