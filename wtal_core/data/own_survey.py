@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from wtal_core.data.dataset import CLICK_COLUMNS, SEGMENT_COLUMNS, empty_segments
-from wtal_core.data.feature_spec import SPEC_FILE
+from wtal_core.data.feature_spec import read_spec
 from wtal_core.data.features import FeatureNames, stored_features
 from wtal_core.data.lengths import LengthCheck, check_lengths
 from wtal_core.data.own_files import SIDES, FeatureFiles, find_files
@@ -143,7 +143,9 @@ def survey(
         names.tell(f"{len(files.unnamed)} files are called by what is no name", files.unnamed)
     names.notes += _beside(sorted(set(found.arrays) - set(files.arrays)))
     place = labels.parent
-    durations = _durations(place, folder, names)
+    spec = read_spec(folder)
+    durations = _durations(place, folder, spec is not None, names)
+    size = size if spec is None else spec.sizes[-1]
     files = _oriented(name, files, durations, timebase, size, names.notes)
     features, cut = _stored(name, files)
     if cut:
@@ -343,15 +345,15 @@ def _sides(path: Path, names: _Names) -> dict[str, str]:
     return sides
 
 
-def _durations(place: Path, folder: Path, names: _Names) -> dict[str, float]:
-    """Of the table beside the labels, else of the one that lies with the features. `wtal features`
-    never takes a line out of that one, so there videos that have gone are passed over.
+def _durations(place: Path, folder: Path, is_noted: bool, names: _Names) -> dict[str, float]:
+    """Of the table beside the labels, else of the one that lies with the features. If that was
+    noted by `wtal features`, which takes no line out, videos that have gone are passed over.
     """
     tables = [where / "durations.csv" for where in (place, folder)]
     path = next((path for path in tables if path.exists()), tables[0])
     table = _table(path, ("video", "duration"))
-    is_noted = path.parent == folder and (folder / SPEC_FILE).exists()
-    rows = names.there(table) if is_noted else names.resolved(table)
+    own = path.parent == folder
+    rows = names.there(table) if own and is_noted else names.resolved(table)
     return {video: row.seconds("duration") for video, row in rows}
 
 
