@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests.cli.test_commands import assert_bad_input, wtal  # noqa: F401  a fixt
 from tests.own_samples import write_folder
 from tests.places import ROOT
 from wtal_core.cli import own
+from wtal_core.errors import WorkbookError
 from wtal_core.models import method
 from wtal_core.runs import sweep
 from wtal_core.runs.ledger import Ledger, files
@@ -131,6 +133,63 @@ def test_methods_that_count_instances_say_that_they_need_segments(wtal, tmp_path
     words = ("--set", "schedule.epochs=2", "--set", "schedule.labels=segments")
     assert_bad_input(wtal("train", "facnet", "--data", "own", *words), "schedule.labels=video")
     assert not (tmp_path / "results").exists()
+
+
+def test_missing_clicks_are_asked_for_by_the_table_that_they_belong_into(wtal, tmp_path):  # noqa: F811
+    folder = write_folder(tmp_path / "features")
+    add(wtal, folder)
+    asked = ("no action clicks", str(folder / "clicks.csv"), "video,label,t", "such as basnet")
+    assert_bad_input(wtal("train", "sfnet", "--data", "own"), *asked)
+    answer = wtal("train", "backtal", "--data", "own")
+    assert_bad_input(answer, "no background clicks", "the label is background")
+    (folder / "clicks.csv").write_text("video,label,t\nclip 0,Jump,4\n")
+    sweep._opened.cache_clear()  # as another process, which a further command is
+    status, _, err = wtal("train", "sfnet", "--data", "own", *BRIEF)
+    assert status == 0, err
+
+
+def test_the_word_none_is_a_choice_where_it_is_one(wtal, tmp_path):  # noqa: F811
+    add(wtal, write_folder(tmp_path / "features"))
+    words = ("--set", "inputs.clicks=none")
+    assert_bad_input(wtal("train", "sfnet", "--data", "own", *words), "labels='video'")
+    base = method("sfnet").profiles["quick"]
+    for given in (("inputs.clicks=none", "labels=video"), ("labels=video", "inputs.clicks=None")):
+        assert with_settings(base, given).inputs.clicks == "none"
+    assert with_settings(base, ["inputs.length=none"]).inputs.length is None
+    with pytest.raises(WorkbookError, match=r"inputs\.clicks is 'both'"):
+        with_settings(base, ["inputs.clicks=both", "labels=video"])
+
+
+def test_commands_are_printed_with_all_that_they_need(wtal, tmp_path):  # noqa: F811
+    folder = write_folder(tmp_path / "features")
+    words = ("data", "add", "own", str(folder), "--fps", "25", "--stride", "16")
+    _, out, _ = wtal(*words, "--root", "my data", "--check", "later")
+    assert "`wtal data verify own --root 'my data'`" in out
+    assert wtal("data", "verify", "own", "--root", "my data")[0] == 0
+    np.save(folder / "clip 8.npy", np.load(folder / "clip 7.npy"))
+    with (folder / "labels.csv").open("a") as file:
+        file.write("clip 8,Jump\n")
+    _, out, _ = wtal("data", "verify", "own", "--root", "my data")
+    (again,) = re.findall(r"^next: `wtal (.* --replace)`$", out, re.M)
+    assert wtal(*shlex.split(again))[0] == 0
+    assert wtal("data", "verify", "own", "--root", "my data")[0] == 0
+    add(wtal, folder)
+    _, out, _ = wtal("train", "basnet", "--data", "own", "--results", "my results", *BRIEF)
+    run = run_in(out)
+    assert f"next: `wtal detect {run} --results 'my results'`, `wtal export {run} --re" in out
+    _, out, _ = wtal("export", run, "--results", "my results", "--out", "my model")
+    assert "`wtal detect 'my model' --data FEATURES`" in out
+
+
+def test_videos_of_a_side_are_refused_for_a_folder(wtal, tmp_path):  # noqa: F811
+    add(wtal, write_folder(tmp_path / "features"))
+    wtal("export", run_in(wtal("train", "basnet", "--data", "own", *BRIEF)[1]), "--out", "model")
+    words = ("detect", "model", "--data", "features", "--videos")
+    for side in ("train", "test"):
+        assert_bad_input(wtal(*words, side), f"--videos {side}", "is a folder of features")
+    assert not (tmp_path / "detections.json").exists()
+    assert "in 8 videos" in wtal(*words, "all")[1]
+    assert "in 6 videos" in wtal("detect", "model", "--data", "own", "--videos", "train")[1]
 
 
 def test_what_is_refused_in_one_line(wtal, tmp_path):  # noqa: F811

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -149,6 +151,92 @@ def test_what_is_refused_before_anything_is_written(wtal, clips, tmp_path):  # n
     assert_bad_input(tried(wtal, clips, None, "--name", "hapt"), "hapt", "--name")
     assert_bad_input(tried(wtal, clips, None, "--out", str(clips / "labels.csv")), "is a file")
     assert written(tmp_path) == before
+
+
+def copied(clips: Path, folder: Path) -> Path:
+    shutil.copytree(clips, folder)
+    (folder / "segments.csv").unlink(missing_ok=True)
+    return folder
+
+
+def without(name: str, labels: Path) -> None:
+    rows = labels.read_text().splitlines()[1:]
+    table(labels.parent, *(row for row in rows if not row.startswith(f"{name},")))
+
+
+def shown_in(page: Path) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    content = re.search(r'id="timeline-content"[^>]*>(.*?)</script>', text, re.S).group(1)
+    return sorted(video["name"] for video in json.loads(content)["videos"])
+
+
+@pytest.mark.parametrize("how", ["deleted", "damaged", "deleted with its label", "renamed"])
+def test_a_video_that_goes_leaves_the_page_and_the_data_set(wtal, clips, tmp_path, how):  # noqa: F811
+    own = copied(clips, tmp_path / "own")
+    assert tried(wtal, own)[0] == 0
+    sweep._opened.cache_clear()  # as another process, which a further command is
+    more = ("--incomplete",)
+    if how == "damaged":
+        (own / "clip 6.mp4").write_bytes(b"x")
+    elif how == "renamed":
+        (own / "clip 6.mp4").rename(own / "new.mp4")
+        rows = (own / "labels.csv").read_text().replace("clip 6,", "new,").splitlines()[1:]
+        table(own, *rows)
+        more = ()
+    else:
+        (own / "clip 6.mp4").unlink()
+    if how == "deleted with its label":
+        without("clip 6", own / "labels.csv")
+        more = ()
+    status, out, err = tried(wtal, own, None, *more)
+    assert status == 0, err
+    assert "left alone, features of 1 videos that are not there now: clip 6" in out
+    known = [f"clip {n}" for n in range(1, 6)] + (["new"] if how == "renamed" else [])
+    assert shown_in(tmp_path / "own-try" / "timeline.html") == known
+
+
+def test_a_second_folder_of_the_same_name_is_kept_out(wtal, clips, tmp_path):  # noqa: F811
+    own, other = (copied(clips, tmp_path / place / "own") for place in ("a", "b"))
+    assert tried(wtal, own)[0] == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "own-try").rglob("*")}
+    assert_bad_input(tried(wtal, other), str(own), str(other), "another --out and another --name")
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "own-try").rglob("*")}
+    shutil.rmtree(other)
+    own.rename(other)  # which is the same folder at another place
+    sweep._opened.cache_clear()
+    status, out, _ = tried(wtal, other)
+    assert status == 0 and "0 videos read, 6 were there already" in out
+
+
+def test_a_refused_extraction_leaves_no_folder(wtal, clips, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(Brightness, "streams", {"features": 5})
+    status, _, err = tried(wtal, clips)
+    assert status == 2 and "its streams say" in err[-1]
+    assert not (tmp_path / "my-clips-try").exists()
+
+
+def test_clicks_of_no_video_are_refused_before_features_are_made(wtal, clips, tmp_path):  # noqa: F811
+    own = copied(clips, tmp_path / "own")
+    (own / "clicks.csv").write_text("video,label,t\nclip 9,Slide,3\n")
+    before = written(tmp_path)
+    assert_bad_input(tried(wtal, own), "clicks.csv names 1 videos without a file: clip 9")
+    (own / "clicks.csv").write_text("video,label,t\nclip 1,slide,3\n")
+    assert_bad_input(tried(wtal, own), "clicks.csv", "did you mean 'Slide'")
+    assert written(tmp_path) == before
+
+
+def test_the_next_command_names_the_folder_of_results(wtal, clips):  # noqa: F811
+    status, out, _ = tried(wtal, clips, None, "--results", "my results")
+    assert status == 0 and re.search(r"`wtal export [0-9a-f]{16} --results 'my results'`", out)
+
+
+def test_the_next_command_of_features_is_quoted(wtal, clips):  # noqa: F811
+    words = ("--backbone", f"{__name__}:Brightness", "--device", "cpu")
+    _, out, _ = wtal("features", str(clips), "--out", "my features", *words)
+    (command,) = re.findall("next: `wtal (.*)`", out)
+    labels = str(clips / "labels.csv")
+    assert shlex.split(command) == ["data", "add", "NAME", "my features", "--labels", labels]
+    assert wtal(*shlex.split(command.replace("NAME", "own")), "--check", "later")[0] == 0
 
 
 def test_a_file_that_is_no_video_is_refused_or_left_out(wtal, clips, tmp_path):  # noqa: F811

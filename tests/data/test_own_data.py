@@ -3,6 +3,7 @@ is refused with nothing written.
 """
 
 import os
+import shlex
 import shutil
 import unicodedata
 import warnings
@@ -15,7 +16,7 @@ from safetensors.numpy import save_file
 
 from tests.own_samples import LABELS, values, write_folder, write_labels, write_segments
 from wtal_core.data import own_data, stored
-from wtal_core.data.feature_spec import SPEC_FILE, read_spec
+from wtal_core.data.feature_spec import SPEC_FILE, FeatureSpec, read_spec, write_spec
 from wtal_core.data.manifests import dataset_names, load_manifest
 from wtal_core.data.opening import open_dataset
 from wtal_core.data.own_data import add, features_of
@@ -215,6 +216,145 @@ def test_times_in_frames_are_refused_and_a_late_one_is_counted(root, folder):
     (folder / "segments.csv").write_text(f"{head}\nclip 0,Jump,1,2\nclip 1,Throw,1,20\n")
     lines = "\n".join(add("own", folder, GRID).lines())
     assert "1 of 2 segments end after their video, such as 20 s in clip 1" in lines
+
+
+def write_table(folder, name, head, *lines):
+    (folder / name).write_text("\n".join([head, *lines, ""]), encoding="utf-8")
+
+
+def notes(folder, **options):
+    return "\n".join(add("own", folder, GRID, **options).lines())
+
+
+def test_segments_in_fractions_of_the_video_are_refused(root, folder):
+    head = "video,label,t_start,t_end"
+    lines = [f"clip {i},{LABELS[i % 2]},0.{i},0.{i + 1}" for i in range(3)]
+    write_table(folder, "segments.csv", head, *lines)
+    refused(root, folder, "all 3 segments", "first second", "fractions", "multiply")
+    write_table(folder, "segments.csv", head, *lines[:2])
+    assert "all 2 segments lie in the first second" in notes(folder)
+    write_table(folder, "segments.csv", head, *lines, "clip 4,Jump,1,2")
+    assert "fractions" not in notes(folder, replace=True)
+
+
+def test_clicks_in_frames_are_refused_and_late_ones_are_left_out(root, folder):
+    head = "video,label,t"
+    write_table(folder, "clicks.csv", head, *(f"clip {i},{LABELS[i % 2]},250" for i in range(8)))
+    refused(root, folder, "8 of 8 clicks lie after the end", "250 s in clip 0", "frames, not sec")
+    write_table(folder, "clicks.csv", head, *(f"clip {i},{LABELS[i % 2]},0.5" for i in range(8)))
+    refused(root, folder, "all 8 clicks", "fractions")
+    write_table(folder, "clicks.csv", head, "clip 0,Jump,3", "clip 2,Jump,20", "clip 3,Jump,3")
+    text = notes(folder)
+    assert "1 of 3 clicks lie after the end of their video, such as 20 s in clip 2" in text
+    assert "left out" in text and "clicks: 2 on actions" in text
+    assert "1 of 2 clicks" not in text and "1 of 3 clicks are of a class" in text
+    assert open_dataset("own").clicks["action"]["video"].tolist() == ["clip 0", "clip 3"]
+
+
+def test_clicks_of_unknown_classes_are_refused_with_the_near_one(root, folder):
+    write_table(folder, "clicks.csv", "video,label,t", "clip 0,jump,3", "clip 1,Throw,3")
+    refused(root, folder, "1 of 2 clicks", "jump", "did you mean 'Jump'", "'background'")
+    assert "left out, clicks.csv: 1 of 2 clicks" in notes(folder, incomplete=True)
+    assert len(open_dataset("own").clicks["action"]) == 1
+
+
+def test_background_clicks_may_be_written_with_a_capital(root, folder):
+    write_table(folder, "clicks.csv", "video,label,t", "clip 0,Background,3", "clip 1,Throw,3")
+    assert "1 clicks of the label 'Background' count as 'background'" in notes(folder)
+    clicks = open_dataset("own").clicks
+    assert clicks["background"]["label"].tolist() == ["background"] and len(clicks["action"]) == 1
+
+
+def test_classes_that_differ_in_capitals_or_spaces_are_told(root, folder):
+    text = (folder / "labels.csv").read_text()
+    (folder / "labels.csv").write_text(text.replace("clip 2,Jump", "clip 2,jump "))
+    (folder / "segments.csv").unlink()
+    assert "'Jump' and 'jump' differ in capitals" in notes(folder)
+    (folder / "labels.csv").write_text(text)
+    write_table(folder, "segments.csv", "video,label,t_start,t_end", "clip 0,jump,3,4")
+    with pytest.raises(WorkbookError, match=r"no training video shows 'jump'; did you mean 'Jump'"):
+        add("own", folder, GRID, replace=True)
+
+
+def turned_folder(folder):
+    """Eight arrays [16, 40]: 16 snippets of 40 values, or the other way round."""
+    folder.mkdir()
+    for i in range(8):
+        np.save(folder / f"clip {i}.npy", np.vstack([values(i), values(i + 8)])[:40].T)
+    write_labels(folder)
+    return folder
+
+
+def test_arrays_of_one_shape_are_read_as_durations_tell(root, tmp_path):
+    folder = turned_folder(tmp_path / "features")
+    assert "taken for 16 snippets (10.2 s) of 40 values; if they are 40" in notes(folder)
+    write_table(folder, "durations.csv", "video,duration", *(f"clip {i},25.6" for i in range(4)))
+    assert "16 x 40: 40 snippets of 16 values, as the durations" in notes(folder, replace=True)
+    dataset = open_dataset("own")
+    np.testing.assert_array_equal(dataset.video("clip 5").features["features"][:25], values(5))
+    (folder / "durations.csv").unlink()  # what was decided stays so
+    assert open_dataset("own").video("clip 5").features["features"].shape == (40, 16)
+    assert features_of(folder, ("features",), 16, GRID).test[0].length == 40
+    assert features_of(folder, ("features",), 40, GRID).test[0].length == 16
+
+
+def test_durations_that_fit_the_rows_leave_one_shape_as_it_is(root, tmp_path):
+    folder = turned_folder(tmp_path / "features")
+    write_table(folder, "durations.csv", "video,duration", *(f"clip {i},10.2" for i in range(8)))
+    assert "16 x 40: 16 snippets of 40 values, as the durations tell" in notes(folder)
+    assert open_dataset("own").video("clip 5").length == 16
+
+
+def test_features_that_have_outlived_their_video_are_named_with_the_remedy(root, folder):
+    write_labels(folder, videos=7)
+    write_segments(folder, videos=7)
+    refused(root, folder, "clip 7", "is no video of yours any more", str(folder / "clip 7.npy"))
+    assert "left alone, features of 1 videos that are not there now: clip 7" in notes(
+        folder, only={f"clip {i}" for i in range(7)}
+    )
+    before = open_dataset("own")
+    assert len(before.train) + len(before.test) == 7
+    (folder / "clip 7.npy").unlink()
+    assert open_dataset("own").fingerprint == before.fingerprint
+
+
+def test_durations_that_lie_with_features_may_be_of_videos_that_have_gone(root, folder):
+    rows = [f"clip {i},{(20 + i) * 0.64}" for i in range(8)]
+    write_table(folder, "durations.csv", "video,duration", *rows)
+    (folder / "clip 7.npy").unlink()
+    write_labels(folder, videos=7)
+    write_segments(folder, videos=7)
+    refused(root, folder, "durations.csv names 1 videos without features: clip 7")
+    spec = FeatureSpec("b", "w", ("features",), (16,), 25.0, 16, 16, 8, "whole", "d")
+    write_spec(spec, folder)
+    assert "durations: 7 stated" in notes(folder)
+
+
+@pytest.mark.parametrize("has_spec", [False, True])
+def test_the_command_that_takes_stock_again_does_so(root, tmp_path, folder, has_spec):
+    tables = tmp_path / "my tables"
+    tables.mkdir()
+    for name in ("labels.csv", "segments.csv"):
+        (folder / name).rename(tables / name)
+    if has_spec:
+        write_spec(
+            FeatureSpec("b", "w", ("features",), (16,), 25.0, 16, 16, 8, "whole", "d"), folder
+        )
+    given = {"labels": tables / "labels.csv", "streams": ("features",), "seed": 3}
+    add("own", folder, GRID, test_share=0.5, **given)
+    with (tables / "labels.csv").open("a") as file:
+        file.write("clip 8,Jump\n")
+    np.save(folder / "clip 8.npy", values(8))
+    with pytest.raises(WorkbookError) as error:
+        open_dataset("own")
+    words = shlex.split(str(error.value).split("`")[1])
+    grid = [] if has_spec else ["--fps", "25.0", "--stride", "16.0"]
+    assert words[:5] == ["wtal", "data", "add", "own", str(folder)]
+    assert words[5:] == [
+        *grid,
+        *("--labels", str(tables / "labels.csv"), "--streams", "features"),
+        *("--seed", "3", "--test-share", "0.5", "--replace"),
+    ]
 
 
 SPREADSHEETS = {

@@ -1,5 +1,6 @@
 """`wtal data`: obtain data sets and check their files."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from tyro.conf import Positional
 
 from wtal_core.cli.printed import tabulate
 from wtal_core.errors import MissingFile, WorkbookError
+
+COMMAND = re.compile(r"`wtal [^`]+`")
 
 
 def list_datasets() -> int:
@@ -63,7 +66,9 @@ def verify_dataset(name: Positional[str], root: Path | None = None, out: Path | 
     summary = f"{name}: {fine} of {len(findings)} fine"
     if bad:
         summary += f", {len(bad)} needed and not fine"
-    text = f"{table}\n{summary}\n"
+    told = [command for f in bad for command in COMMAND.findall(f.found)]
+    broken = dict.fromkeys(command for command in told if command not in table)  # over its lines
+    text = "\n".join([table, summary, *(f"next: {command}" for command in broken), ""])
     if out is None:
         print(text, end="")
     else:

@@ -12,6 +12,7 @@ from tyro.conf import Positional
 from wtal_core.cli.data import verify_dataset
 from wtal_core.cli.printed import tabulate
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.commands import command, option
 
 if TYPE_CHECKING:
     from wtal_core.data.dataset import Dataset
@@ -82,7 +83,7 @@ def add_dataset(
     report = added.manifest.with_name(REPORT)
     report.unlink(missing_ok=True)
     if check == "later":
-        print(f"`wtal data verify {name}` reads all values")
+        print(f"{command('data', 'verify', name, *option('--root', root))} reads all values")
     if check == "background":
         verify_in_background(name, root, report)
         print(f"all values are read in the background; {report} will say whether they are sound")
@@ -131,13 +132,13 @@ def train(
         print(note, file=sys.stderr)
     check_trainable(run)
     (record,) = ensure([run], Ledger(results or user_results()), device)
-    for line in _told(record):
+    for line in _told(record, results):
         print(line)
     return 0
 
 
-def _told(record: "Record") -> list[str]:
-    """What is said of a finished run."""
+def _told(record: "Record", results: Path | None) -> list[str]:
+    """What is said of a finished run. results: the folder of runs that was named, if one was."""
     line = record.line
     identity = line["id"]
     count = line["detections"]["last"]
@@ -150,14 +151,16 @@ def _told(record: "Record") -> list[str]:
     lines.append(f"{count} detections in the test videos")
     if count == 0:
         lines.append("nothing passes the thresholds: train longer, or lower a threshold with --set")
-    lines.append(f"next: `wtal detect {identity}`, `wtal export {identity}`")
+    place = option("--results", results)
+    detecting, exporting = (command(what, identity, *place) for what in ("detect", "export"))
+    lines.append(f"next: {detecting}, {exporting}")
     return lines
 
 
 def detect(
     run: Positional[str],
     data: str = "",
-    videos: Literal["test", "train", "all"] = "test",
+    videos: Literal["test", "train", "all"] | None = None,
     fps: float | None = None,
     stride: float | None = None,
     out: Path = Path("detections.json"),
@@ -171,7 +174,8 @@ def detect(
         run: what `wtal train` has called it, or a folder that `wtal export` has written.
         data: data set, or a folder of feature files, which need no labels; default: the data that
             the run was trained on.
-        videos: of a data set: its test videos, its training videos, or all.
+        videos: of a data set: its test videos, its training videos, or all; default: test. Of a
+            folder all videos are taken.
         fps: frames per second of a folder's features; default: as `wtal features` has noted it,
             else as the network was trained.
         stride: frames per snippet of a folder's features, likewise.
@@ -231,7 +235,7 @@ def export(
     if folder.exists():
         raise WorkbookError(f"{folder} is there already; name another folder with --out")
     write_model(model_of(trained), folder)
-    print(f"wrote {folder}; `wtal detect {folder} --data FEATURES` uses it")
+    print(f"wrote {folder}; {command('detect', folder, '--data', 'FEATURES')} uses it")
     return 0
 
 
@@ -288,7 +292,7 @@ def _data(
     model: "Model",
     own: "TrainedRun | None",
     data: str,
-    videos: str,
+    videos: str | None,
     grid: tuple[float | None, float | None],
 ) -> "Dataset":
     """The videos to detect in, as the test videos of a data set."""
@@ -310,6 +314,11 @@ def _data(
             raise WorkbookError(
                 f"--data {data!r} is neither a data set nor a folder; see `wtal data list`"
             )
+        if videos not in (None, "all"):
+            raise WorkbookError(
+                f"--videos {videos}: {data} is a folder of features, which has no training "
+                "and no test videos; leave --videos out, or name a data set with --data"
+            )
         if read_spec(Path(data)) is not None:
             timebase = stated_timebase(Path(data), *grid)
             return features_of(Path(data), model.streams, model.size, timebase)
@@ -323,7 +332,7 @@ def _data(
     dataset = own.dataset if own is not None and not data else open_dataset(data)
     every = tuple(sorted((*dataset.train, *dataset.test), key=lambda video: video.id))
     chosen = {"test": dataset.test, "train": dataset.train, "all": every}
-    return replace(dataset, test=chosen[videos])
+    return replace(dataset, test=chosen[videos or "test"])
 
 
 def _tell_timebase(model: "Model", dataset: "Dataset") -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from wtal_core.reading.commands import command
+
 
 def new_method(name: Positional[str], folder: Path | None = None) -> int:
     """Write a method that trains: one file with every piece that a method has.
@@ -30,6 +32,6 @@ def new_notebook(artifact: Positional[str], folder: Path | None = None) -> int:
     from wtal_core.workbook.scaffold import write_notebook
 
     path = write_notebook(artifact, folder)
-    print(f"wrote {path}; execute it with `wtal notebooks {path}`")
+    print(f"wrote {path}; execute it with {command('notebooks', path)}")
     print("The next steps are in CONTRIBUTING.md, under 'Add a table'.")
     return 0

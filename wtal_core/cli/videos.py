@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
+from wtal_core.reading.commands import command, option
+
 if TYPE_CHECKING:
     from wtal_core.videos.extraction import Extracted
 
@@ -72,12 +74,12 @@ def _told(extracted: "Extracted", source: Path) -> list[str]:
     sizes = zip(spec.streams, spec.sizes, strict=True)
     rate = extracted.seconds / extracted.took if extracted.took else 0.0
     labels = (source if source.is_dir() else source.parent) / "labels.csv"
-    given = f" --labels {labels}" if labels.is_file() else ""
+    given = option("--labels", labels if labels.is_file() else None)
     return [
         f"{extracted.folder}: features of {len(extracted.videos)} videos"
         + (f", {len(extracted.kept)} were there already" if extracted.kept else ""),
         f"  {spec.backbone}: {', '.join(f'{name} {size}' for name, size in sizes)} values per "
         f"snippet of {spec.timebase.snippet_seconds:.3g} s",
         f"  {extracted.seconds:.1f} s of video in {extracted.took:.1f} s, {rate:.2g} s per second",
-        f"next: `wtal data add NAME {extracted.folder}{given}`",
+        f"next: {command('data', 'add', 'NAME', extracted.folder, *given)}",
     ]

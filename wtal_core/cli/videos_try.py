@@ -14,6 +14,7 @@ import tyro
 from tyro.conf import Positional
 
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.commands import command, option
 from wtal_core.reading.places import resolved
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def try_videos(
         results: folder of finished runs; default $WTAL_RESULTS, else ./reproduced.
     """
     from wtal_core.cli.extras import require
+    from wtal_core.cli.try_folder import check_owner, owned
     from wtal_core.runs.sweep import resolve_device
     from wtal_core.videos.backbones import find_backbone
     from wtal_core.videos.extraction import extract
@@ -88,15 +90,17 @@ def try_videos(
     device = resolve_device(device)
     plan = _planned(videos, labels, name, seed, incomplete)
     out = out or Path(f"{plan.name}-try")
+    check_owner(out, videos, _other_place(plan))
     _check_request(plan, method, settings, seed, out)
     network = find_backbone(backbone, device, weights, python)
     _step(1, f"videos of {videos} and labels of {labels}")
     _found(plan_lines(plan))
     _step(2, f"features by {backbone}; videos that are finished are not read again")
-    extracted = extract(videos, network, out / "features", None, incomplete)
+    with owned(out, videos):
+        extracted = extract(videos, network, out / "features", None, incomplete)
     _found(feature_lines(plan, extracted))
     _step(3, f"data set {plan.name}")
-    _found([_add(plan, extracted.folder, seed, incomplete)])
+    _found(_add(plan, extracted.folder, seed, incomplete))
     _step(4, f"training {method} on {len(plan.train)} videos")
     record, lines = _trained(plan.name, method, settings, seed, device, results)
     _found(lines)
@@ -180,6 +184,14 @@ def _beside(listed: "Videos", labels: Path) -> list[str]:
     return [f"not read, because they are no videos: {', '.join(others[:3])}"] if others else []
 
 
+def _other_place(plan: Plan) -> str:
+    """What keeps videos apart from others whose folder has the same name."""
+    from wtal_core.data.manifests import dataset_names
+
+    names = "--out and another --name" if plan.name in dataset_names() else "--out"
+    return f"give another {names}"
+
+
 def _check_request(
     plan: Plan, method: str, settings: tuple[str, ...], seed: int, out: Path
 ) -> None:
@@ -243,8 +255,10 @@ def feature_lines(plan: Plan, extracted: "Extracted") -> list[str]:
     return lines
 
 
-def _add(plan: Plan, folder: Path, seed: int, incomplete: bool) -> str:
-    """Make the features a data set; one line."""
+def _add(plan: Plan, folder: Path, seed: int, incomplete: bool) -> list[str]:
+    """Make the features of the plan's videos a data set, and say what is in it. Features of videos
+    that have gone may lie beside them.
+    """
     from wtal_core.data.feature_spec import stated_timebase
     from wtal_core.data.manifests import own_manifest
     from wtal_core.data.own_data import add
@@ -252,14 +266,21 @@ def _add(plan: Plan, folder: Path, seed: int, incomplete: bool) -> str:
     is_there = own_manifest(plan.name).exists()
     base = stated_timebase(folder, None, None)
     added = add(
-        plan.name, folder, base, plan.labels, (), seed, TEST_SHARE, incomplete, replace=is_there
+        plan.name,
+        folder,
+        base,
+        plan.labels,
+        (),
+        seed,
+        TEST_SHARE,
+        incomplete,
+        replace=is_there,
+        only=set(plan.files),
     )
     survey = added.survey
     clicks = sum(map(len, survey.clicks.values()))
-    return (
-        f"known besides the labels: {len(survey.segments)} segments, {clicks} clicks; wrote "
-        f"{added.manifest}"
-    )
+    known = f"known besides the labels: {len(survey.segments)} segments, {clicks} clicks"
+    return [*survey.notes, f"{known}; wrote {added.manifest}"]
 
 
 def _trained(
@@ -317,6 +338,7 @@ def _written(
     write_timeline(drawn, out / PAGE, {video.id: plan.files[video.id] for video in videos.test})
     counts = detections["label"].value_counts()
     per_class = ", ".join(f"{name} {counts.get(name, 0)}" for name in trained.dataset.classes)
+    exporting = command("export", run, *option("--results", results))
     lines = [f"{len(detections)} detections in {len(videos.test)} videos ({per_class})"]
     if not len(detections):
         lines.append("nothing passes the thresholds: look at the activation in the page")
@@ -324,5 +346,5 @@ def _written(
         *lines,
         f"wrote {out / PAGE}, to be opened in a browser; beside it detections.json, signals.npz",
         "next: mark clicks in the page and save them beside the table of labels, then train with "
-        f"them by --method sfnet; `wtal export {run}` makes a network to take along",
+        f"them by --method sfnet; {exporting} makes a network to take along",
     ]

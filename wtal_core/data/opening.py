@@ -91,7 +91,7 @@ def open_dataset(name: str, root: str | Path | None = None, fold: int | None = N
     if fold is not None and manifest.folds == 1:
         raise WorkbookError(f"data set {name} has no folds; leave out fold={fold}")
     if manifest.own:
-        return open_own(manifest)
+        return open_own(manifest, root)
     base = manifest_path(name, root).stem
     if base not in OPENERS:
         raise WorkbookError(

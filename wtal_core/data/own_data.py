@@ -7,7 +7,7 @@ video is for training and which for testing.
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ from typing import Any
 import yaml
 
 from wtal_core.data.dataset import Dataset, Video, check_dataset, empty_segments
+from wtal_core.data.feature_spec import read_spec
 from wtal_core.data.features import FeatureNames, stored_features
 from wtal_core.data.fingerprint import fingerprint
-from wtal_core.data.manifests import DatasetManifest, dataset_names, own_manifest
+from wtal_core.data.manifests import DatasetManifest, dataset_names, load_manifest, own_manifest
 from wtal_core.data.own_files import find_files
 from wtal_core.data.own_split import split_by_seed
 from wtal_core.data.own_survey import SHOWN, Survey, survey
@@ -27,6 +28,8 @@ from wtal_core.data.problems import MissingData
 from wtal_core.data.stored import AT_ONCE, Stored, bytes_of, in_memory
 from wtal_core.data.video_data import titled
 from wtal_core.errors import WorkbookError
+from wtal_core.reading.commands import command
+from wtal_core.reading.near import did_you_mean
 from wtal_core.reading.places import is_special, written_place
 from wtal_core.reading.refusal import shown
 from wtal_core.reading.values import is_file_name
@@ -34,6 +37,7 @@ from wtal_core.timebase import Timebase
 
 ORIGIN = "own"
 PROTOCOL = "activitynet"
+TEST_SHARE = 0.25
 # protocols by which nothing is scored in test videos without segments
 PROTOCOLS = ("activitynet", "opentad", "actionformer", "wtalc", "wtalc-2019")
 DUMPER: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's, where it is there
@@ -105,23 +109,25 @@ def add(
     labels: Path | None = None,
     streams: Sequence[str] = (),
     seed: int = 0,
-    test_share: float = 0.25,
+    test_share: float = TEST_SHARE,
     incomplete: bool = False,
     replace: bool = False,
     root: str | Path | None = None,
+    only: Collection[str] | None = None,
 ) -> Added:
     """Check a folder of features and write the manifest of a data set of that name.
 
     labels: the file of labels, beside which the other tables lie; default `labels.csv` in the
-    folder. seed, test_share: of the split, where neither `split.csv` nor folders give one. Raises
-    WorkbookError, and writes nothing, for all that would later be wrong.
+    folder. seed, test_share: of the split, where neither `split.csv` nor folders give one. only:
+    the videos that it is of, whatever else the folder holds. Raises WorkbookError, and writes
+    nothing, for all that would later be wrong.
     """
     _check_request(name, timebase, test_share, replace, root)
     folder = Path(os.path.abspath(folder))
     table = folder / "labels.csv" if labels is None else Path(os.path.abspath(labels))
     if labels is not None and not (table.is_file() or is_special(table)):
         raise MissingData(f"{labels} is missing; name the file of labels")
-    data = survey(name, folder, table, timebase, streams, incomplete)
+    data = survey(name, folder, table, timebase, streams, incomplete, only)
     train, test, split_by = _split(data, seed, test_share)
     check_sides(name, data.classes, data.labels, train, test)
     content = {
@@ -144,6 +150,9 @@ def add(
             "labels": str(table),
             "streams": list(streams),
             "incomplete": incomplete,
+            "seed": seed,
+            "test_share": test_share,
+            "only_listed": only is not None,
             "split": {"by": split_by, "train": train, "test": test},
         },
     }
@@ -206,8 +215,9 @@ def check_sides(
     untrained = set(classes).difference(*(labels[video] for video in train))
     if untrained:
         raise WorkbookError(
-            f"{name}: no training video shows {min(untrained)!r}; label one, or move one of the "
-            "test videos that show it to training in split.csv"
+            f"{name}: no training video shows {min(untrained)!r}; "
+            f"{did_you_mean(min(untrained), set(classes) - untrained)}label one, or move one of "
+            "the test videos that show it to training in split.csv"
         )
 
 
@@ -232,8 +242,38 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
         ) from error
 
 
-def survey_of(manifest: DatasetManifest) -> Survey:
-    """The data of a manifest as they are now; videos that have gone are an error."""
+def again(manifest: DatasetManifest, root: str | Path | None = None) -> str:
+    """The command that writes the manifest anew, with all that was given the first time."""
+    own = manifest.own
+    if own.get("only_listed"):
+        return "`wtal try`, given again,"
+    folder, base = Path(own["features"]), manifest.timebase()
+    words: list[object] = ["data", "add", manifest.name, folder]
+    if not folder.is_dir() or read_spec(folder) is None:
+        words += ["--fps", f"{base.fps!r}", "--stride", f"{base.stride!r}"]
+    if Path(own["labels"]) != folder / "labels.csv":
+        words += ["--labels", own["labels"]]
+    words += ["--streams", *own["streams"]] if own["streams"] else []
+    words += ["--seed", own["seed"]] if own.get("seed") else []
+    share = own.get("test_share", TEST_SHARE)
+    words += ["--test-share", share] if share != TEST_SHARE else []
+    words += ["--incomplete"] if own["incomplete"] else []
+    words += ["--root", root] if root is not None else []
+    return command(*words, "--replace")
+
+
+def clicks_table(name: str) -> Path | None:
+    """The table of clicks of an added data set, whether or not it is there; None for others."""
+    if not own_manifest(name).exists():
+        return None
+    labels = load_manifest(name).own.get("labels")
+    return Path(labels).with_name("clicks.csv") if labels else None
+
+
+def survey_of(manifest: DatasetManifest, root: str | Path | None = None) -> Survey:
+    """The data of a manifest as they are now; videos that have gone are an error. root: the folder
+    of data sets that was named, if one was.
+    """
     own = manifest.own
     try:
         folder, labels = Path(own["features"]), Path(own["labels"])
@@ -241,27 +281,29 @@ def survey_of(manifest: DatasetManifest) -> Survey:
         streams, incomplete = own["streams"], bool(own["incomplete"])
     except (KeyError, TypeError) as error:
         raise WorkbookError(
-            f"manifest {manifest.name} is damaged, it lacks {error}; write it anew with `wtal data "
-            f"add {manifest.name} FOLDER --replace`"
+            f"manifest {manifest.name} is damaged, it lacks {error}; write it anew with "
+            + command("data", "add", manifest.name, "FOLDER", "--replace")
         ) from error
-    data = survey(manifest.name, folder, labels, manifest.timebase(), streams, incomplete)
+    only = listed if own.get("only_listed") else None
+    base, size = manifest.timebase(), manifest.feature_size or 0
+    data = survey(manifest.name, folder, labels, base, streams, incomplete, only, size)
     gone = [video for video in listed if video not in data.features]
     come = sorted(set(data.labels) - set(listed))
     for what, videos in (("without features now", gone), ("new", come)):
         if videos:
             raise WorkbookError(
-                f"{manifest.name}: {len(videos)} videos are {what}, such as {videos[0]}; `wtal "
-                f"data add {manifest.name} {folder} --replace` takes stock again"
+                f"{manifest.name}: {len(videos)} videos are {what}, such as {videos[0]}; "
+                f"{again(manifest, root)} takes stock again"
             )
     return data
 
 
-def open_own(manifest: DatasetManifest) -> Dataset:
+def open_own(manifest: DatasetManifest, root: str | Path | None = None) -> Dataset:
     """Open a data set that was added by `wtal data add`.
 
     Test videos without any segment are left out of scores, where others have some.
     """
-    data = survey_of(manifest)
+    data = survey_of(manifest, root)
     split = manifest.own["split"]
     features = data.features
     held: Mapping[str, Any] = features
@@ -314,7 +356,7 @@ def features_of(folder: Path, streams: Sequence[str], size: int, timebase: Timeb
 
     streams, size: those that a network was trained on; other features are refused.
     """
-    files = find_files(folder, streams if len(streams) > 1 else ())
+    files = find_files(folder, streams if len(streams) > 1 else ()).of_size(size)
     if len(files.streams) != len(streams) or files.size != size:
         raise WorkbookError(
             f"{folder}: streams {', '.join(files.streams)} of {files.size} values, the network was "

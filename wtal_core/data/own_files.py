@@ -8,8 +8,8 @@ called as its file; no path is ever made of a name that a table holds.
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,8 @@ class FeatureFiles:
     streams: the leading one last. size: D of each. arrays: video -> stream or key -> array, as
     `features.stored_features` takes them. paths: all files. sides: video -> "train" or "test",
     where folders tell. left_alone: what else lies there. unnamed: files of videos that are called
-    by what is no name, such as bytes that are no text.
+    by what is no name, such as bytes that are no text. turned_size: D if the arrays are [D, T],
+    where all are of one shape, which then does not tell; else 0.
     """
 
     folder: Path
@@ -58,6 +59,28 @@ class FeatureFiles:
     sides: dict[str, str]
     left_alone: tuple[str, ...]
     unnamed: tuple[str, ...] = ()
+    turned_size: int = 0
+
+    def only(self, videos: Collection[str]) -> "FeatureFiles":
+        """Of these videos alone."""
+        arrays = {video: own for video, own in self.arrays.items() if video in videos}
+        sides = {video: side for video, side in self.sides.items() if video in videos}
+        paths = frozenset(array.path for own in arrays.values() for array in own.values())
+        return replace(self, arrays=arrays, sides=sides, paths=paths)
+
+    def turned(self) -> "FeatureFiles":
+        """With the arrays taken for [D, T]."""
+        return replace(self, size=self.turned_size, turned_size=self.size)
+
+    def of_size(self, size: int) -> "FeatureFiles":
+        """Turned, where that alone gives so many values per snippet."""
+        return self.turned() if size and size == self.turned_size else self
+
+    def own_paths(self, video: str) -> list[Path]:
+        """The files of a video that hold nothing of another one."""
+        of_video = {array.path for array in self.arrays[video].values()}
+        others = (own for name, own in self.arrays.items() if name != video)
+        return sorted(of_video.difference(array.path for own in others for array in own.values()))
 
 
 @dataclass
@@ -115,7 +138,7 @@ def find_files(folder: Path, streams: Sequence[str] = ()) -> FeatureFiles:
     if not arrays:
         raise MissingData(f"{unnamed[0]} is called by what is no name of a video; rename it")
     names = _streams_of(arrays, tuple(streams))
-    size = _common_size(arrays, names)
+    size, turned_size = _common_size(arrays, names)
     paths = {path for files in listed.files.values() for path in files.values()}
     return FeatureFiles(
         folder,
@@ -126,6 +149,7 @@ def find_files(folder: Path, streams: Sequence[str] = ()) -> FeatureFiles:
         listed.sides,
         tuple(sorted(listed.left_alone)),
         tuple(dict.fromkeys(unnamed)),
+        turned_size,
     )
 
 
@@ -326,8 +350,10 @@ def _words(keys: frozenset[str] | Arrays) -> str:
     return ", ".join(sorted(keys)) if set(keys) != {""} else "one array"
 
 
-def _common_size(arrays: Mapping[str, Arrays], streams: tuple[str, ...]) -> int:
-    """D of each stream; other shapes are errors that name the video."""
+def _common_size(arrays: Mapping[str, Arrays], streams: tuple[str, ...]) -> tuple[int, int]:
+    """D of each stream, and D if the arrays are turned where their shapes do not tell that; other
+    shapes are errors that name the video.
+    """
     used = {(video, key): own[key] for video, own in arrays.items() for key in _used(own, streams)}
     for (video, _), array in used.items():
         if array.dtype.kind not in "fiu" or len(array.shape) != 2:
@@ -349,7 +375,9 @@ def _common_size(arrays: Mapping[str, Arrays], streams: tuple[str, ...]) -> int:
     parts = len(streams) if joint else 1
     if width == 0 or width % parts:
         raise WrongShape(f"D = {width} cannot be parted into {parts} streams of equal size")
-    return width // parts
+    height = next(iter(rows)) if len(rows) == len(columns) == 1 else 0
+    is_open = height not in (0, width) and height % parts == 0
+    return width // parts, height // parts if is_open else 0
 
 
 def _used(arrays: Arrays, streams: tuple[str, ...]) -> list[str]:

@@ -67,7 +67,7 @@ def verify(
     watched = watched or _unwatched
     manifest = load_manifest(name, root)
     if manifest.own:
-        return _verify_own(manifest, watched)
+        return _verify_own(manifest, root, watched)
     folder = data_root(root) / manifest.folder
     entries = [entry for entry in manifest.files if not entry.features]
     findings = [check_file(folder, entry, manifest) for entry in watched(entries, "file")]
@@ -92,11 +92,13 @@ def _unwatched(items: Sequence[Any], unit: str) -> Iterable[Any]:
     return items
 
 
-def _verify_own(manifest: DatasetManifest, watched: Watched) -> list[Finding]:
+def _verify_own(
+    manifest: DatasetManifest, root: str | Path | None, watched: Watched
+) -> list[Finding]:
     """A data set that a user has added: its files and tables as they are now, and all values."""
     expected = "what `wtal data add` found"
     try:
-        data = survey_of(manifest)
+        data = survey_of(manifest, root)
     except WorkbookError as error:
         return [Finding("files and tables", kind_of(error), expected, str(error))]
     found = "; ".join((f"{len(data.features)} videos", *data.lacking, *data.notes))

@@ -11,6 +11,7 @@ from typing import Any
 
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method_names
+from wtal_core.reading.commands import command
 from wtal_core.reading.places import resolved
 from wtal_core.runs import behaviour
 from wtal_core.runs.ledger import UNKNOWN, files, key_of_line, read, runs_file
@@ -23,7 +24,7 @@ def census(results: Path) -> list[dict[str, Any]]:
     """
     if not results.is_dir():
         raise WorkbookError(
-            f"no results folder {results}; `wtal reproduce --results {results}` makes one"
+            f"no results folder {results}; {command('reproduce', '--results', results)} makes one"
         )
     lines = []
     for path in files(results):

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 
 from wtal_core.data.dataset import Dataset, Video
+from wtal_core.data.own_data import ORIGIN, clicks_table
 from wtal_core.data.stored import AT_ONCE, Features, length_of, shapes_of
 from wtal_core.errors import WorkbookError
 from wtal_core.models.contract import MethodConfig
@@ -241,8 +242,8 @@ def clicks_shown(dataset: Dataset, kind: str, inputs: Inputs, seed: int) -> pd.D
     if kind not in dataset.clicks:
         known = ", ".join(dataset.clicks) or "none"
         raise WorkbookError(
-            f"data set {dataset.name} has no {kind} clicks (it has: {known}); choose "
-            f"inputs.clicks accordingly"
+            f"data set {dataset.name} has no {kind} clicks (it has: {known}), which this training "
+            f"asks for; {_remedy(dataset, kind)}"
         )
     table = dataset.clicks[kind]
     if "annotator" not in table:
@@ -260,6 +261,21 @@ def clicks_shown(dataset: Dataset, kind: str, inputs: Inputs, seed: int) -> pd.D
             "choose another inputs.annotator"
         )
     return table[table["annotator"] == chosen]
+
+
+def _remedy(dataset: Dataset, kind: str) -> str:
+    """What to do where clicks of a kind are missing."""
+    others = "choose a method that needs none, such as basnet"
+    table = clicks_table(dataset.name) if dataset.origin == ORIGIN else None
+    if table is not None:
+        label = "background" if kind == "background" else "a class"
+        return (
+            f"write them into {table} (video,label,t: the label is {label}, t in seconds) and give "
+            f"the command again, or {others}"
+        )
+    if not dataset.clicks:
+        return f"choose a data set that has some, or {others}"
+    return f"try --set inputs.clicks={next(iter(dataset.clicks))}, or {others}"
 
 
 def snippets_clicked(

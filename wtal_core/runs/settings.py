@@ -4,8 +4,9 @@ import ast
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
+from wtal_core.checks import hints_of
 from wtal_core.errors import WorkbookError
 from wtal_core.models import method
 from wtal_core.reading.refusal import shown
@@ -17,6 +18,7 @@ from wtal_core.runs.train import refuse_one_class
 # what Python raises of a text that is none, or one too deep or too large
 NO_LITERAL = (ValueError, SyntaxError, TypeError, OverflowError, RecursionError, MemoryError)
 LARGEST_SEED = 2**63 - 1
+NONE = "none"  # None, but where it is one of a setting's choices
 
 
 def configured_run(
@@ -50,14 +52,27 @@ def with_settings(config: Any, words: Sequence[str]) -> Any:
 
     words: such as "dropout=0.3", "schedule.epochs=20" or "taus=(1, 2)". Raises WorkbookError for a
     word without "=", an unknown field, with the nearest one that is known, and a value that is not
-    allowed.
+    allowed. A value that another one allows may stand before it.
     """
-    for word in words:
-        name, equals, text = word.partition("=")
-        if not equals or not name:
-            raise WorkbookError(f"--set {word!r}: expected key=value, such as schedule.epochs=20")
-        config = _changed(config, name.split("."), text, name)
+    waiting = list(words)
+    while waiting:
+        refused: dict[str, WorkbookError] = {}
+        for word in waiting:
+            try:
+                config = _with(config, word)
+            except WorkbookError as error:
+                refused[word] = error
+        if len(refused) == len(set(waiting)):
+            raise next(iter(refused.values()))
+        waiting = list(refused)
     return config
+
+
+def _with(config: Any, word: str) -> Any:
+    name, equals, text = word.partition("=")
+    if not equals or not name:
+        raise WorkbookError(f"--set {word!r}: expected key=value, such as schedule.epochs=20")
+    return _changed(config, name.split("."), text, name)
 
 
 def _changed(config: Any, path: list[str], text: str, name: str) -> Any:
@@ -75,7 +90,9 @@ def _changed(config: Any, path: list[str], text: str, name: str) -> Any:
         raise WorkbookError(f"--set {name}: {head} has parts; give one of them: {parts}")
     if rest:
         return replace(config, **{head: _changed(current, rest, text, name)})
-    return replace(config, **{head: _value(text, current)})
+    choices = get_args(hints_of(type(config))[head])
+    value = NONE if text.lower() == NONE and NONE in choices else _value(text, current)
+    return replace(config, **{head: value})
 
 
 def _has_parts(value: Any) -> bool:
