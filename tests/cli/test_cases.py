@@ -328,6 +328,19 @@ def test_videos_of_another_prefix_are_others(run, average, tmp_path):
     assert average("gt.json other.json --match-names") == pytest.approx(100)
 
 
+def test_parts_of_a_name_stay_apart(run, average, tmp_path):
+    """The number behind `cam1_` is that of a video, whether or not a digit stands before it."""
+    names = {"vid_a": "cam1_4", "vid_b": "cam2_5"}
+    content = {"database": {names[v]: of for v, of in truth()["database"].items()}}
+    write(tmp_path / "gt.json", content)
+    for others in ({"vid_a": "cam1_04", "vid_b": "cam2_05"}, {"vid_a": "4", "vid_b": "5"}):
+        write(tmp_path / "other.json", found([(others[row[0]], *row[1:]) for row in FOUND]))
+        assert average("gt.json other.json --match-names") == pytest.approx(100)
+    rows = [("14" if row[0] == "vid_a" else "cam2_5", *row[1:]) for row in FOUND]
+    write(tmp_path / "other.json", found(rows))
+    assert "match-names" not in run("evaluate gt.json other.json")[2]
+
+
 # --- subsets
 
 

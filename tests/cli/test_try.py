@@ -10,6 +10,7 @@ import pytest
 
 from tests.browser import keep, needs_browser, until
 from tests.cli.test_commands import assert_bad_input, wtal  # noqa: F401  a fixture
+from wtal_core.cli.try_folder import check_owner
 from wtal_core.runs import sweep
 
 pytest.importorskip("av")
@@ -201,6 +202,8 @@ def test_a_second_folder_of_the_same_name_is_kept_out(wtal, clips, tmp_path):  #
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "own-try").rglob("*")}
     assert_bad_input(tried(wtal, other), str(own), str(other), "another --out and another --name")
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "own-try").rglob("*")}
+    (tmp_path / "link").symlink_to(own)  # another name of the same folder
+    check_owner(tmp_path / "own-try", tmp_path / "link", "")
     shutil.rmtree(other)
     own.rename(other)  # which is the same folder at another place
     sweep._opened.cache_clear()

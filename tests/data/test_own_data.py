@@ -237,6 +237,26 @@ def test_segments_in_fractions_of_the_video_are_refused(root, folder):
     assert "fractions" not in notes(folder, replace=True)
 
 
+def test_times_that_may_be_right_can_be_given(root, folder):
+    """Some actions are at the start, and nothing happens at that of many a video."""
+    segments = (folder / "segments.csv").read_text()
+    starts = [f"clip {i},{LABELS[i % 2]},0,0.9" for i in range(3)]
+    write_table(folder, "segments.csv", "video,label,t_start,t_end", *starts)
+    refused(root, folder, "all 3 segments", "--incomplete where they are right")
+    assert "all 3 segments lie in the first second" in notes(folder, incomplete=True)
+    (folder / "segments.csv").write_text(segments)
+    clicks = [f"clip {i},background,{0.1 * (i % 4)}" for i in range(8)]
+    write_table(folder, "clicks.csv", "video,label,t", *clicks)
+    assert "fractions" not in notes(folder, replace=True)
+    assert len(open_dataset("own").clicks["background"]) == 8
+
+
+def test_what_was_added_before_opens_with_clicks_of_other_classes(root, folder):
+    add("own", folder, GRID)
+    write_table(folder, "clicks.csv", "video,label,t", "clip 0,Run,3", "clip 1,Throw,3")
+    assert len(open_dataset("own").clicks["action"]) == 1
+
+
 def test_clicks_in_frames_are_refused_and_late_ones_are_left_out(root, folder):
     head = "video,label,t"
     write_table(folder, "clicks.csv", head, *(f"clip {i},{LABELS[i % 2]},250" for i in range(8)))

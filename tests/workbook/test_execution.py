@@ -128,13 +128,25 @@ def test_what_papermill_saves_after_an_interruption_is_gone(tmp_path, monkeypatc
     assert files_in(tmp_path / "out") == [] and len(said) == 1
 
 
-def test_what_a_killed_command_left_is_gone_after_the_next(tmp_path):
-    path = write(tmp_path / "a.ipynb", "print(number)")
-    left = tmp_path / "b.partial" / "written"
-    left.mkdir(parents=True)
-    (left / "b.ipynb").write_text("{}")
-    execution.execute(path, tmp_path / "b.ipynb", {}, progress=False)
-    assert files_in(tmp_path) == ["a.ipynb", "b.ipynb"]
+def test_two_commands_may_write_one_notebook(tmp_path, monkeypatch):
+    """The second begins while the first is at work, and a folder of the user's stays."""
+    path, output = write(tmp_path / "a.ipynb", "print(number)"), tmp_path / "out" / "b.ipynb"
+    mine = tmp_path / "out" / "b.partial" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("kept")
+    in_kernel = execution._in_kernel
+
+    def begins_another(notebook, partial, parameters, progress):
+        monkeypatch.setattr(execution, "_in_kernel", in_kernel)
+        partial.write_text("{}")
+        execution.execute(path, output, {"number": 2}, progress=False)
+        assert partial.read_text() == "{}"
+        in_kernel(notebook, partial, parameters, progress)
+
+    monkeypatch.setattr(execution, "_in_kernel", begins_another)
+    execution.execute(path, output, {"number": 3}, progress=False)
+    assert "3\\n" in output.read_text() and mine.read_text() == "kept"
+    assert files_in(tmp_path / "out") == ["b.ipynb", "b.partial"]
 
 
 def test_after_a_dead_kernel_the_next_artifact_runs(tmp_path, monkeypatch):

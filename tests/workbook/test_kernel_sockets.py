@@ -17,7 +17,7 @@ class Manager(WithoutPorts, KernelManager):
 @pytest.fixture
 def short(monkeypatch):
     """A folder with a path short enough for a socket, as pytest's own need not be."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         monkeypatch.setattr(tempfile, "tempdir", folder)
         yield Path(folder)
 

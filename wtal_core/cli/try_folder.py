@@ -17,11 +17,18 @@ def check_owner(out: Path, videos: Path, remedy: str) -> None:
     A folder of videos that was moved or renamed keeps its output.
     """
     owner = _owner(out)
-    if owner is not None and owner.is_dir() and owner != resolved(videos):
+    if owner is not None and _is_another(owner, videos):
         raise WorkbookError(
             f"{out} holds what was made of the videos of {owner}, not of {resolved(videos)}; "
             f"{remedy}"
         )
+
+
+def _is_another(owner: Path, videos: Path) -> bool:
+    """Whether both folders are there and are two."""
+    with suppress(OSError):  # which says that the first is not there, or cannot be looked at
+        return owner.is_dir() and not os.path.samefile(owner, videos)
+    return False
 
 
 @contextmanager

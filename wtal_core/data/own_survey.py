@@ -18,7 +18,7 @@ from wtal_core.data.feature_spec import read_spec
 from wtal_core.data.features import FeatureNames, stored_features
 from wtal_core.data.lengths import LengthCheck, check_lengths
 from wtal_core.data.own_files import SIDES, FeatureFiles, find_files
-from wtal_core.data.own_times import CLICKS, SEGMENTS, about_classes, late_rows
+from wtal_core.data.own_times import BACKGROUND, CLICKS, SEGMENTS, about_classes, late_rows
 from wtal_core.data.problems import MissingData, WrongLength
 from wtal_core.data.stored import Stored
 from wtal_core.errors import WorkbookError
@@ -29,7 +29,6 @@ from wtal_core.timebase import Timebase
 
 VIDEO_ENDINGS = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".npy", ".npz", ".pt", ".h5")
 SHOWN = 5  # videos in a message
-BACKGROUND = "background"  # the label of a click where no action is
 AGREE = "make names and files agree"
 
 
@@ -72,7 +71,8 @@ class Survey:
 @dataclass
 class _Names:
     """Resolves names of tables to videos, and remembers what it could not. thing: by which a video
-    is there. notes: what one should know of the tables.
+    is there. notes: what one should know of the tables. is_lenient: what is likely wrong is told,
+    and not refused.
     """
 
     videos: frozenset[str]
@@ -80,6 +80,7 @@ class _Names:
     lacking: list[str]
     thing: str = "features"
     notes: list[str] = field(default_factory=list)
+    is_lenient: bool = False
 
     def resolved(self, rows: list[Row]) -> list[tuple[str, Row]]:
         """The rows of videos that are there. Others are an error, unless that is allowed."""
@@ -110,11 +111,13 @@ class _Names:
                     return spelling
         return None
 
-    def tell(self, what: str, names: Sequence[str], remedy: str = AGREE) -> None:
+    def tell(
+        self, what: str, names: Sequence[str], remedy: str = AGREE, is_allowed: bool = False
+    ) -> None:
         """Refuse these videos or classes, or remember that they are left out."""
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         text = f"{what}: {', '.join(names[:SHOWN])}{more}"
-        if not self.incomplete:
+        if not (self.incomplete or is_allowed):
             raise WorkbookError(f"{text}; {remedy}, or leave them out with --incomplete")
         self.lacking.append(f"left out, {text}")
 
@@ -128,17 +131,19 @@ def survey(
     incomplete: bool = False,
     only: Collection[str] | None = None,
     size: int = 0,
+    is_known: bool = False,
 ) -> Survey:
     """Look through a folder of features and the tables.
 
     labels: the file `labels.csv`; the other tables are looked for beside it. incomplete: videos
     that lack features or a label are left out, in place of an error. only: the videos that are
     looked at; features of others are left alone. size: values per snippet, where it is known and
-    the shape of the arrays leaves it open.
+    the shape of the arrays leaves it open. is_known: the data set was added before; what is likely
+    wrong in its tables is told, and not refused.
     """
     found = find_files(folder, streams)
     files = found if only is None else found.only(only)
-    names = _Names(frozenset(files.arrays), incomplete, [])
+    names = _Names(frozenset(files.arrays), incomplete, [], is_lenient=incomplete or is_known)
     if files.unnamed:
         names.tell(f"{len(files.unnamed)} files are called by what is no name", files.unnamed)
     names.notes += _beside(sorted(set(found.arrays) - set(files.arrays)))
@@ -163,7 +168,7 @@ def survey(
     seconds = lasting | durations
     names.notes += [check.words()] if check.misfits else []
     clicks = _clicks(place / "clicks.csv", names, _classes(shown, segments))
-    clicks = _checked_times(segments, clicks, shown, seconds, timebase, names.notes)
+    clicks = _checked_times(segments, clicks, shown, seconds, timebase, names)
     return Survey(
         files,
         timebase,
@@ -323,6 +328,7 @@ def _clicks(path: Path, names: _Names, classes: Collection[str]) -> pd.DataFrame
             of,
             f"{did_you_mean(of[0], classes)}write them as the labels do, and {BACKGROUND!r} where "
             "no action is",
+            names.is_lenient,
         )
     return table[~unknown].reset_index(drop=True)
 
@@ -389,15 +395,15 @@ def _checked_times(
     labels: Mapping[str, tuple[str, ...]],
     seconds: Mapping[str, float],
     timebase: Timebase,
-    notes: list[str],
+    names: _Names,
 ) -> pd.DataFrame:
     """The clicks that lie in their videos. Notes say what does not fit, and which classes are
     written nearly alike.
     """
-    snippet = timebase.snippet_seconds
-    notes += late_rows(segments, SEGMENTS, seconds, snippet)[1]
+    snippet, notes = timebase.snippet_seconds, names.notes
+    notes += late_rows(segments, SEGMENTS, seconds, snippet, names.is_lenient)[1]
     notes += about_classes(segments, SEGMENTS, labels)
-    late, found = late_rows(clicks, CLICKS, seconds, snippet)
+    late, found = late_rows(clicks, CLICKS, seconds, snippet, names.is_lenient)
     notes += [f"{text}; they are left out" if late.any() else text for text in found]
     on_actions = clicks[clicks["label"] != BACKGROUND]
     notes += about_classes(on_actions, CLICKS, labels)

@@ -17,6 +17,7 @@ from wtal_core.reading.near import nearest
 FRAMES = 3.0  # times that end so many times after their videos are hardly seconds
 FEW = 3  # rows; of fewer, all may well lie in the first second
 LONG = 10.0  # seconds; in shorter videos the first second is no small part
+BACKGROUND = "background"  # the label of a click where no action is
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,24 @@ CLICKS = Times("clicks.csv", "clicks", "t", "lie after the end of their video")
 
 
 def late_rows(
-    table: pd.DataFrame, times: Times, seconds: Mapping[str, float], snippet: float
+    table: pd.DataFrame,
+    times: Times,
+    seconds: Mapping[str, float],
+    snippet: float,
+    is_lenient: bool,
 ) -> tuple[Bool[np.ndarray, " N"], list[str]]:
     """Which rows lie after their video by more than a snippet, and what is said of the times.
 
     seconds: video -> how long it lasts. snippet: seconds of one. Raises WorkbookError where most
-    times look like frames, or all of them like fractions of the video.
+    times look like frames, or, unless `is_lenient`, all of them like fractions of the video.
     """
     lasts = table["video"].map(dict(seconds)).to_numpy(np.float64)
     end = table[times.end].to_numpy(np.float64)
     late = end > lasts + snippet
     if late.any():
         return late, [_about_late(table, times, lasts, late)]
-    return late, _about_fractions(times, lasts, end)
+    is_action = (table["label"] != BACKGROUND).to_numpy(bool)  # nothing happens at many a start
+    return late, _about_fractions(times, lasts[is_action], end[is_action], is_lenient)
 
 
 def _about_late(
@@ -68,18 +74,20 @@ def _about_late(
     return text
 
 
-def _about_fractions(times: Times, lasts: np.ndarray, end: np.ndarray) -> list[str]:
+def _about_fractions(
+    times: Times, lasts: np.ndarray, end: np.ndarray, is_lenient: bool
+) -> list[str]:
     """Times that all lie in the first second of long videos are hardly seconds."""
-    if not len(end) or end.max() > 1 or np.median(lasts) < LONG:
+    if not len(end) or not 0 < end.max() <= 1 or np.median(lasts) < LONG:
         return []
     text = (
         f"all {len(end)} {times.rows} lie in the first second of their videos, which last up to "
         f"{lasts.max():g} s"
     )
     cause = "times look like fractions of the video, not seconds: multiply them by its length"
-    if len(end) < FEW:
+    if len(end) < FEW or is_lenient:
         return [f"{text}; if their {cause}"]
-    raise WorkbookError(f"{times.file}: {text}; {cause}")
+    raise WorkbookError(f"{times.file}: {text}; {cause}, or give --incomplete where they are right")
 
 
 def about_classes(

@@ -3,7 +3,6 @@
 Nothing here changes a score.
 """
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from wtal_core.evaluation.ground_truth import NO_SUBSET, Detections, GroundTruth
 from wtal_core.evaluation.mean_average_precision import evaluate
 from wtal_core.evaluation.protocols import Protocol
 from wtal_core.evaluation.spelling import NearMisses, near_misses, respelt
+from wtal_core.reading.commands import quoted
 
 Measure = Callable[[GroundTruth, Detections], str]  # a score in words
 
@@ -139,7 +139,7 @@ def _fractions(side: _Side, ground_truth: GroundTruth, source: Path) -> str:
         videos |= dict.fromkeys(ground_truth.elsewhere)
     missing = [video for video in videos if video not in ground_truth.durations]
     if not missing:
-        return _advised(words, side, f"--fractions-of {shlex.quote(str(source))}")
+        return _advised(words, side, f"--fractions-of {quoted(source)}")
     lacking = "no video"
     if ground_truth.durations:
         lacking = f"{len(videos) - len(missing)} of {len(videos)} videos (not {missing[0]!r})"
@@ -191,8 +191,8 @@ def _advised(words: str, side: _Side, option: str) -> str:
     if path == STANDARD_INPUT:
         return words
     stem = path.name.removesuffix(".gz").rpartition(".")[0] or path.name or side.kind
-    source = shlex.quote(str(path))
-    target = shlex.quote(str(path.parent / f"{stem}.seconds.json"))
+    source = quoted(path)
+    target = quoted(path.parent / f"{stem}.seconds.json")
     return f"{words}; if so: `wtal convert {source} {target} --kind {side.kind} {option}`"
 
 
@@ -280,7 +280,7 @@ def about_class_numbers(
     if Path(truth_path) != STANDARD_INPUT and not Path(truth_path).is_dir():
         candidates += [Path(truth_path)] if has_label_ids(open_file(truth_path)) else []
     if candidates:
-        words += f", such as `--class-list {shlex.quote(str(candidates[0]))}`"
+        words += f", such as `--class-list {quoted(candidates[0])}`"
     return words
 
 

@@ -19,25 +19,30 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s_\-]+", "", name).casefold()
 
 
+def _bare(name: str) -> str:
+    """Without case, `v_` before it and the ending of a file behind it; its parts stay apart."""
+    return ENDING.sub("", name.strip().casefold()).removeprefix("v_")
+
+
 def _video(name: str) -> str:
-    """Also without `v_` before it and the ending of a file behind it."""
-    return _plain(ENDING.sub("", name.strip().casefold()).removeprefix("v_"))
+    """Without all of these."""
+    return _plain(_bare(name))
 
 
 def _unpadded(name: str) -> str:
     """Also without the zeros before the number at its end."""
-    return re.sub(r"(?<!\d)0+(?=\d+$)", "", _video(name))
+    return _plain(re.sub(r"(?<!\d)0+(?=\d+$)", "", _bare(name)))
 
 
 def _number(name: str) -> str:
     """The number that ends a video's name, without leading zeros; "" where none does."""
-    digits = re.search(r"(?<!\d)0*(\d+)$", _video(name))
+    digits = re.search(r"(?<!\d)0*(\d+)$", _bare(name))
     return digits[1] if digits else ""
 
 
 def _is_bare(name: str) -> bool:
     """Whether a video's name is a number and nothing else."""
-    return _video(name).isdecimal()
+    return _bare(name).isdecimal()
 
 
 # kind of name -> what two names may differ in, in words, and the function that leaves it out

@@ -6,9 +6,10 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,15 +129,15 @@ def _unfinished(output: Path) -> Iterator[Path]:
     When a command is interrupted, Papermill's thread still saves what it has. The folder gets
     another name first, so that nothing can be written into it while it is removed.
     """
-    folder = output.with_suffix(".partial")
-    shutil.rmtree(folder, ignore_errors=True)  # of a command that was killed
+    folder = Path(tempfile.mkdtemp(".partial", f".{output.stem}.", output.parent))
     written = folder / "written"
-    written.mkdir(parents=True)
+    written.mkdir()
     try:
         yield written / output.name
     finally:
-        os.rename(written, folder / "left")
-        shutil.rmtree(folder)
+        with suppress(FileNotFoundError):
+            os.rename(written, folder / "left")
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _in_kernel(notebook: Path, partial: Path, parameters: dict[str, Any], progress: bool) -> None:
