@@ -286,7 +286,9 @@ def survey_of(manifest: DatasetManifest, root: str | Path | None = None) -> Surv
         ) from error
     only = listed if own.get("only_listed") else None
     base, size = manifest.timebase(), manifest.feature_size or 0
-    data = survey(manifest.name, folder, labels, base, streams, incomplete, only, size, True)
+    data = survey(
+        manifest.name, folder, labels, base, streams, incomplete, only, size, is_known=True
+    )
     gone = [video for video in listed if video not in data.features]
     come = sorted(set(data.labels) - set(listed))
     for what, videos in (("without features now", gone), ("new", come)):

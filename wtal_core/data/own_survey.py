@@ -115,8 +115,7 @@ class _Names:
         self, what: str, names: Sequence[str], remedy: str = AGREE, is_allowed: bool = False
     ) -> None:
         """Refuse these videos or classes, or remember that they are left out."""
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        text = f"{what}: {', '.join(names[:SHOWN])}{more}"
+        text = f"{what}: {_first(names)}"
         if not (self.incomplete or is_allowed):
             raise WorkbookError(f"{text}; {remedy}, or leave them out with --incomplete")
         self.lacking.append(f"left out, {text}")
@@ -184,15 +183,18 @@ def survey(
     )
 
 
+def _first(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
+
+
 def _beside(videos: Sequence[str]) -> list[str]:
     """What is said of features that nobody asked for."""
     if not videos:
         return []
-    more = f" and {len(videos) - SHOWN} more" if len(videos) > SHOWN else ""
-    return [
-        f"left alone, features of {len(videos)} videos that are not there now: "
-        f"{', '.join(videos[:SHOWN])}{more}"
-    ]
+    told = f"left alone, features of {len(videos)} videos that are not there now"
+    return [f"{told}: {_first(videos)}"]
 
 
 def _oriented(

@@ -179,8 +179,9 @@ def _changes(lines: Sequence[Mapping[str, str]]) -> list[str]:
     of = {verdict: [line for line in lines if line["verdict"] == verdict] for verdict in VERDICTS}
     sentences = []
     apart = [line for line in of["cannot tell"] if is_apart(line)]
-    if len(of["cannot tell"]) > len(apart):
-        sentences.append(_more_seeds([line for line in of["cannot tell"] if line not in apart]))
+    undecided = [line for line in of["cannot tell"] if not is_apart(line)]
+    if undecided:
+        sentences.append(_more_seeds(undecided))
     if apart:
         sentences.append(
             f"One machine for all: {len(apart)} of what cannot be told would compare two trainings "
